@@ -1,0 +1,152 @@
+# normscope: build, test, install. `make help` lists the targets.
+#
+# Everything that is made lies below $(BUILD). Sources are found, not listed: a new file needs no line here.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+PYTHON  ?= /usr/bin/python3
+CC      ?= cc
+CFLAGS  ?= -O3 -g
+VERSION := $(shell sed -n 's/^.define NS_VERSION "\(.*\)"/\1/p' normscope.h)
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+PACKAGES := hdf5 cairo pangocairo libpng openblas jansson zlib libjpeg libcrypto
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
+            -Wmissing-prototypes -Wpointer-arith -Wformat=2 -Wno-format-nonliteral -Wvla
+ifdef CI
+WARNINGS += -Werror
+endif
+
+# No -ffast-math: NaN and Inf are counted here, so the compiler must believe in them. Errno and traps are not used.
+NS_CFLAGS := -std=gnu11 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -ffp-contract=fast \
+             -fvisibility=default $(WARNINGS) -I. $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(EXTRA_CFLAGS)
+NS_LIBS   := $(PKG_LIBS) -lpthread -lm
+
+LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c plots/*.c))
+TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*.c tests/datasets/*.c \
+                  tests/analysis/*.c tests/plots/*.c tests/cli/*.c))
+HEADERS      := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h))
+LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
+FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/*.c))
+TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
+
+.PHONY: all help check check-sanitize check-oracle demo bench setup install uninstall format lint fuzz clean headers
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc
+
+help:
+	@sed -n 's/^## \?//p' Makefile
+
+## all             the program and the library, in build/
+## check           install what the tests need, build, run every test
+## check-sanitize  the same tests under AddressSanitizer and UBSan
+## check-oracle    the large comparisons with PyTorch (long)
+## demo            from the bundled checkpoint to the figure, in out/demo
+## bench           speed, as ratios to peers and physical limits
+## setup           install the packages that are missing
+## install         into $(DESTDIR)$(PREFIX); uninstall takes it away
+## format, lint    clang-format; clang-tidy and the checks of style
+## fuzz            libFuzzer, FUZZ_SECONDS (60) for each reader
+## clean           remove build/
+
+# The compiler's command is a prerequisite of every object: other flags, another build.
+FLAGS_NOW := $(CC) $(NS_CFLAGS) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FLAGS_NOW)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_NOW)' > $@
+.PHONY: FORCE
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(NS_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libnormscope.a: $(LIB_OBJECTS)
+	rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/libnormscope.so: $(LIB_OBJECTS)
+	$(CC) -shared -fopenmp -Wl,-soname,libnormscope.so.0 $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NS_LIBS)
+
+$(BUILD)/normscope: $(BUILD)/normscope.o $(BUILD)/libnormscope.a
+	$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NS_LIBS)
+
+$(BUILD)/normscope.pc: Makefile normscope.h
+	@mkdir -p $(@D)
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	  'Name: normscope' 'Description: what normalization layers do in trained networks' \
+	  'Version: $(VERSION)' 'Requires.private: $(PACKAGES)' 'Libs: -L$${libdir} -lnormscope' \
+	  'Libs.private: -fopenmp -lpthread -lm' 'Cflags: -I$${includedir}/normscope' > $@
+
+$(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libnormscope.a
+	$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/libnormscope.a -lcmocka $(NS_LIBS)
+
+$(BUILD)/tools/%.so: tests/tools/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	gcc -std=gnu11 -O2 -fPIC -shared -Wall -Wextra -o $@ $< -ldl
+
+TEST_TOOLS := $(TOOL_SOURCES:tests/tools/%.c=$(BUILD)/tools/%.so)
+
+setup:
+	scripts/setup.sh demo
+
+check:
+	scripts/setup.sh check
+	$(MAKE) all $(BUILD)/run-tests $(TEST_TOOLS)
+	BUILD=$(BUILD) PYTHON=$(PYTHON) $(BUILD)/run-tests
+
+# Memory that OpenMP's runtime and Pango's caches keep until the end is no leak of ours: tests/leaks.txt names it.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+check-sanitize:
+	scripts/setup.sh check
+	$(MAKE) BUILD=$(BUILD)/san CFLAGS="-O1 -g $(SANITIZE)" EXTRA_CFLAGS=-DNS_NO_CLONES \
+	  all $(BUILD)/san/run-tests
+	BUILD=$(BUILD)/san PYTHON=$(PYTHON) NS_SANITIZED=1 \
+	  LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 \
+	  ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  $(BUILD)/san/run-tests
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 755 $(BUILD)/normscope $(DESTDIR)$(PREFIX)/bin/normscope
+	install -m 644 $(BUILD)/libnormscope.a $(DESTDIR)$(PREFIX)/lib/libnormscope.a
+	install -m 755 $(BUILD)/libnormscope.so $(DESTDIR)$(PREFIX)/lib/libnormscope.so.0
+	ln -sf libnormscope.so.0 $(DESTDIR)$(PREFIX)/lib/libnormscope.so
+	install -m 644 $(BUILD)/normscope.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/normscope.pc
+	for h in $(HEADERS); do \
+	  install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/normscope/$$h || exit 1; done
+
+uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/include/normscope
+	rm -f $(DESTDIR)$(PREFIX)/bin/normscope $(DESTDIR)$(PREFIX)/lib/libnormscope.* \
+	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/normscope.pc
+
+OWN_SOURCES := normscope.c $(LIB_SOURCES) $(TEST_SOURCES) $(FUZZ_SOURCES) $(TOOL_SOURCES) $(HEADERS) \
+               $(sort $(wildcard tests/*.h tests/*/*.h))
+format:
+	clang-format -i $(OWN_SOURCES)
+
+# Fuzz targets run without libFuzzer too: `make check` puts their corpora through them.
+FUZZ_SECONDS ?= 60
+FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SOURCES) $(HEADERS)
+	@mkdir -p $(@D)
+	clang -g -O1 -fsanitize=fuzzer,address,undefined -DNS_NO_CLONES $(filter-out -Werror -fPIC,$(NS_CFLAGS)) \
+	  -o $@ $< $(LIB_SOURCES) $(NS_LIBS)
+fuzz: $(FUZZ_PROGRAMS)
+	for f in $(FUZZ_SOURCES:tests/fuzz/%.c=%); do mkdir -p $(BUILD)/fuzz/corpus-$$f; \
+	  LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
+	  $(BUILD)/fuzz/corpus-$$f $$(test -d tests/fuzz/$$f && echo tests/fuzz/$$f) || exit 1; done
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(LIB_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BUILD)/normscope.d

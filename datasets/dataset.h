@@ -1,0 +1,76 @@
+/* Datasets: samples by index, as tensors that a model takes. One format, one file in datasets/, one row of the table in
+ * datasets/dataset.c.
+ *
+ * This room knows nothing of models: what an image must look like is told in an ns_image_shape. */
+#ifndef NS_DATASET_H
+#define NS_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "datasets/image.h"
+#include "probe/base/error.h"
+#include "probe/base/hash.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ns_dataset ns_dataset;
+typedef struct ns_dataset_kind ns_dataset_kind;
+
+struct ns_dataset {
+    const ns_dataset_kind *kind;
+    char *path;         /* owned */
+    int64_t count;      /* samples */
+    int32_t *labels;    /* [count], owned, or NULL where there are none */
+    int classes;        /* labels are 0..classes-1; 0 without labels */
+    char **class_names; /* [classes], owned, or NULL */
+    ns_image_shape shape;
+    void *state; /* the kind's own */
+};
+
+struct ns_dataset_kind {
+    const char *name;    /* "idx" */
+    const char *summary; /* "IDX, plain or gzip (MNIST's format)" */
+    /* Whether `path` looks like this format. */
+    bool (*recognise)(const char *path);
+    /* Fills in count, labels, classes, class_names, state. kind, path and shape are set. */
+    int (*open)(ns_dataset *dataset, const char *labels_path, ns_error *err);
+    void (*close)(ns_dataset *dataset);
+    /* One sample into pixels [channels, height, width]. Called by several threads at once. */
+    int (*read)(const ns_dataset *dataset, int64_t id, float *pixels, ns_error *err);
+    /* Adds all bytes that determine the samples and labels to the hash. */
+    int (*hash)(const ns_dataset *dataset, ns_hash *hash, ns_error *err);
+};
+
+/* Opens `spec`: a path, or a name that the package manager or the bundle provides ("fashion-mnist", the 10,000 test
+ * images; "fashion-mnist-train"; "fashion-mnist-1000", bundled). labels_path may be NULL: then labels are looked for
+ * where the format puts them. shape may be NULL: samples keep their own size, values in 0..1. */
+int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
+                    const ns_image_shape *shape, ns_error *err);
+void ns_dataset_close(ns_dataset *dataset);
+
+/* Samples ids[0..n-1] into pixels [n, channels, height, width], read by several threads. */
+int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,
+                    ns_error *err);
+
+/* SHA-256 over the samples and labels. */
+int ns_dataset_hash(const ns_dataset *dataset, char hex[NS_HASH_HEX], ns_error *err);
+
+typedef enum ns_order {
+    NS_ORDER_DATA,      /* 0, 1, 2, ... */
+    NS_ORDER_SHUFFLED,  /* by the seed */
+    NS_ORDER_STRATIFIED /* classes in turn, each class shuffled by the seed; needs labels */
+} ns_order;
+#define NS_ORDERS "data|shuffled|stratified"
+
+/* The first n sample ids in that order, into ids[n]; n <= count. A shorter list is the beginning of a longer one. */
+int ns_dataset_order(const ns_dataset *dataset, ns_order order, uint64_t seed, int64_t n,
+                     int64_t *ids, ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

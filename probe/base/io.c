@@ -1,0 +1,169 @@
+#include "probe/base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "probe/base/mem.h"
+
+int ns_pread_all(int fd, void *bytes, size_t count, uint64_t offset, const char *path,
+                 ns_error *err) {
+    char *at = bytes;
+    while (count) {
+        ssize_t got = pread(fd, at, count, (off_t)offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0)
+            return ns_fail(err, NS_EFAIL, "%s: read of %zu bytes at %llu failed: %s", path, count,
+                           (unsigned long long)offset, strerror(errno));
+        if (got == 0)
+            return ns_fail(err, NS_EINPUT,
+                           "%s: the file ends at byte %llu, expected %zu bytes more", path,
+                           (unsigned long long)offset, count);
+        at += got;
+        count -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return NS_OK;
+}
+
+int ns_pwrite_all(int fd, const void *bytes, size_t count, uint64_t offset, const char *path,
+                  ns_error *err) {
+    const char *at = bytes;
+    while (count) {
+        ssize_t put = pwrite(fd, at, count, (off_t)offset);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0)
+            return ns_fail(err, NS_EFAIL, "%s: write of %zu bytes at %llu failed: %s", path, count,
+                           (unsigned long long)offset, strerror(put < 0 ? errno : ENOSPC));
+        at += put;
+        count -= (size_t)put;
+        offset += (uint64_t)put;
+    }
+    return NS_OK;
+}
+
+int ns_map_file(ns_mapped *out, const char *path, ns_error *err) {
+    *out = (ns_mapped){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return ns_fail(err, NS_EINPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    struct stat st;
+    int status = NS_OK;
+    if (fstat(fd, &st) != 0) {
+        status = ns_fail(err, NS_EINPUT, "%s: %s", path, strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        status = ns_fail(err, NS_EINPUT, "%s: expected a file, found %s", path,
+                         S_ISDIR(st.st_mode) ? "a folder" : "something else");
+    } else if (st.st_size > 0) {
+        void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (bytes == MAP_FAILED)
+            status = ns_fail(err, NS_EFAIL, "%s: cannot be mapped: %s", path, strerror(errno));
+        else
+            *out = (ns_mapped){bytes, (size_t)st.st_size};
+    }
+    close(fd);
+    return status;
+}
+
+void ns_unmap(ns_mapped *mapped) {
+    if (mapped->bytes) munmap((void *)(uintptr_t)mapped->bytes, mapped->size);
+    *mapped = (ns_mapped){0};
+}
+
+int ns_read_text(char **out, size_t *size, const char *path, size_t most, ns_error *err) {
+    *out = NULL;
+    ns_mapped mapped;
+    int status = ns_map_file(&mapped, path, err);
+    if (status) return status;
+    if (mapped.size > most) {
+        status = ns_fail(err, NS_EINPUT, "%s: %zu bytes long, expected at most %zu", path,
+                         mapped.size, most);
+    } else if (!(*out = ns_calloc(mapped.size + 1, 1, err))) {
+        status = NS_EFAIL;
+    } else if (mapped.size) {
+        memcpy(*out, mapped.bytes, mapped.size);
+    }
+    if (!status && size) *size = mapped.size;
+    ns_unmap(&mapped);
+    return status;
+}
+
+int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err) {
+    *out = (ns_output){0};
+    if (ns_is_folder(path))
+        return ns_fail(err, NS_EINPUT, "%s: expected the name of a file to write, found a folder",
+                       path);
+    if (!force && access(path, F_OK) == 0)
+        return ns_fail(err, NS_EFAIL, "%s: exists already; --force overwrites it", path);
+    out->path = ns_strdup(path, err);
+    out->temporary = ns_asprintf(err, "%s.part-%ld", path, (long)getpid());
+    if (!out->path || !out->temporary) {
+        ns_output_drop(out);
+        return NS_EFAIL;
+    }
+    out->file = fopen(out->temporary, "wb");
+    if (!out->file) {
+        int status = ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", path, strerror(errno));
+        free(out->temporary);
+        out->temporary = NULL;
+        ns_output_drop(out);
+        return status;
+    }
+    return NS_OK;
+}
+
+int ns_output_commit(ns_output *out, ns_error *err) {
+    int failed = ferror(out->file);
+    failed |= fflush(out->file) != 0;
+    int code = errno;
+    failed |= fclose(out->file) != 0;
+    out->file = NULL;
+    if (!failed && rename(out->temporary, out->path) != 0) failed = 1, code = errno;
+    int status = NS_OK;
+    if (failed) {
+        status = ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", out->path, strerror(code));
+    } else {
+        free(out->temporary);
+        out->temporary = NULL;
+    }
+    ns_output_drop(out);
+    return status;
+}
+
+void ns_output_drop(ns_output *out) {
+    if (out->file) fclose(out->file);
+    if (out->temporary) unlink(out->temporary);
+    free(out->temporary);
+    free(out->path);
+    *out = (ns_output){0};
+}
+
+bool ns_is_folder(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool ns_is_file(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+char *ns_path_join(const char *folder, const char *name, ns_error *err) {
+    size_t n = strlen(folder);
+    return ns_asprintf(err, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
+}
+
+char *ns_human_bytes(double bytes, char text[24]) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    int unit = 0;
+    while (bytes >= 1024 && unit < 5) bytes /= 1024, unit++;
+    snprintf(text, 24,
+             unit == 0    ? "%.0f %s"
+             : bytes < 10 ? "%.2f %s"
+                          : "%.1f %s",
+             bytes, units[unit]);
+    return text;
+}

@@ -1,0 +1,60 @@
+/* Files: whole reads and writes, mapped files, and a new file that takes the old one's place at once. */
+#ifndef NS_IO_H
+#define NS_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "probe/base/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* All `count` bytes at `offset`, through short counts and EINTR. `path` is for the message alone. A file that ends
+ * early is NS_EINPUT, any other failure NS_EFAIL with the system's reason (no space, input/output error). */
+int ns_pread_all(int fd, void *bytes, size_t count, uint64_t offset, const char *path,
+                 ns_error *err);
+int ns_pwrite_all(int fd, const void *bytes, size_t count, uint64_t offset, const char *path,
+                  ns_error *err);
+
+/* A file mapped for reading. bytes is NULL where the file is empty. */
+typedef struct ns_mapped {
+    const unsigned char *bytes;
+    size_t size;
+} ns_mapped;
+
+/* NS_EINPUT where there is no such file, it is a folder or may not be read. ns_unmap(&m) may be called twice. */
+int ns_map_file(ns_mapped *out, const char *path, ns_error *err);
+void ns_unmap(ns_mapped *mapped);
+
+/* The whole of a text file, closed by a zero that size does not count. The caller frees it. A file larger than
+ * `most` bytes is NS_EINPUT. */
+int ns_read_text(char **out, size_t *size, const char *path, size_t most, ns_error *err);
+
+/* An output that appears under its name only when it is complete: written beside it under a name of its own, and
+ * renamed by ns_output_commit. ns_output_drop removes what was written; after a commit it does nothing, so that it
+ * may stand on every way out. An existing `path` is NS_EFAIL unless `force`. A folder is NS_EINPUT. */
+typedef struct ns_output {
+    FILE *file;
+    char *path, *temporary;
+} ns_output;
+int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err);
+int ns_output_commit(ns_output *out, ns_error *err);
+void ns_output_drop(ns_output *out);
+
+bool ns_is_folder(const char *path);
+bool ns_is_file(const char *path);
+
+/* folder/name; the caller frees it. */
+char *ns_path_join(const char *folder, const char *name, ns_error *err);
+
+/* "1.5 MiB" and the like, into `text`, which is returned. */
+char *ns_human_bytes(double bytes, char text[24]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,33 @@
+/* The progress line on stderr: rate and time left, rewritten in place a few times a second, and only where stderr
+ * is a terminal. Library code never prints, so it takes an ns_progress from the command and calls it; NULL is silent. */
+#ifndef NS_PROGRESS_H
+#define NS_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ns_progress {
+    const char *what; /* "dump", "fit" */
+    const char *unit; /* "images", "points" */
+    uint64_t total;   /* 0: not known */
+    bool shown;       /* stderr is a terminal */
+    double began, last;
+} ns_progress;
+
+void ns_progress_begin(ns_progress *progress, const char *what, const char *unit, uint64_t total);
+/* `done` units are complete. Cheap enough for every batch. */
+void ns_progress_at(ns_progress *progress, uint64_t done);
+/* Clears the line. */
+void ns_progress_end(ns_progress *progress);
+
+/* Seconds of a clock that only goes forward. */
+double ns_seconds(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,62 @@
+/* Weights: the tensors of a safetensors file, or of a Hugging Face folder (config.json beside model.safetensors, or
+ * beside model.safetensors.index.json and its shards).
+ *
+ * Files are mapped; a float32 tensor is used where it lies, float16 and bfloat16 are converted once, when asked for.
+ * Memory: the converted tensors. */
+#ifndef NS_WEIGHTS_H
+#define NS_WEIGHTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe/base/error.h"
+#include "probe/base/hash.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct json_t;
+
+typedef struct ns_weights ns_weights;
+
+#define NS_MAX_DIMS 8
+
+typedef struct ns_tensor_info {
+    const char *name;
+    const char *dtype; /* as in the file: "F32" */
+    int dims;
+    int64_t shape[NS_MAX_DIMS];
+    const char *file; /* the file it lies in */
+} ns_tensor_info;
+
+/* Opens `path`, a file or a folder. Everything that a safetensors header states is checked against the format and the
+ * file's size: NS_EINPUT names the file, the tensor, what was expected and what was found. */
+int ns_weights_open(ns_weights **out, const char *path, ns_error *err);
+void ns_weights_close(ns_weights *weights);
+
+int ns_weights_count(const ns_weights *weights);
+/* The i-th tensor, in order of name. */
+const ns_tensor_info *ns_weights_info(const ns_weights *weights, int i);
+/* NULL where there is no such tensor. */
+const ns_tensor_info *ns_weights_find(const ns_weights *weights, const char *name);
+
+/* The values of tensor `name`, row-major, as floats; valid until ns_weights_close. shape gives the expected extents, in
+ * which -1 stands for any. NS_EINPUT where it is missing (near names follow), its shape or its type is another. */
+int ns_weights_get(ns_weights *weights, const char *name, int dims, const int64_t *shape,
+                   const float **out, ns_error *err);
+
+/* The parsed config.json of the folder (or beside the file), or NULL where there is none. Borrowed. */
+const struct json_t *ns_weights_config(const ns_weights *weights);
+/* Path that was opened, and that of config.json or NULL. */
+const char *ns_weights_path(const ns_weights *weights);
+const char *ns_weights_config_path(const ns_weights *weights);
+
+/* SHA-256 of the model: of the one file's bytes (comparable with sha256sum), or, with shards, of the list of their
+ * hashes in order of name. Reads all of it. */
+int ns_weights_hash(const ns_weights *weights, char hex[NS_HASH_HEX], ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,54 @@
+#!/bin/bash
+# Installs the Debian packages that are missing; does nothing where all are there.
+#
+#     scripts/setup.sh demo     what `make` and `make demo` need
+#     scripts/setup.sh check    that, and what `make check`, lint and the fuzz targets need
+#     scripts/setup.sh oracle   that, and PyTorch for `make check-oracle`
+set -euo pipefail
+
+demo="build-essential pkg-config libhdf5-dev libcairo2-dev libpango1.0-dev libpng-dev gnuplot-nox
+      libopenblas-openmp-dev libjansson-dev zlib1g-dev libjpeg62-turbo-dev libssl-dev fonts-dejavu-core"
+check="libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev valgrind
+       dataset-fashion-mnist hdf5-tools poppler-utils qpdf librsvg2-bin libxml2-utils libgsl-dev
+       python3 python3-h5py python3-numpy python3-scipy python3-pil"
+oracle="python3-torch python3-torchvision python3-matplotlib"
+
+case "${1:-demo}" in
+demo) wanted="$demo" ;;
+check) wanted="$demo $check" ;;
+oracle) wanted="$demo $check $oracle" ;;
+*)
+    echo "usage: scripts/setup.sh demo|check|oracle" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "setup: not a Debian system; these packages, under your system's names, are needed:" >&2
+    echo "$wanted" >&2
+    exit 0
+fi
+
+missing=""
+for package in $wanted; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+echo "setup: installing$missing"
+run=""
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "setup: neither root nor sudo; install these packages first:$missing" >&2
+        exit 1
+    }
+    run="sudo"
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt_options="-y --no-install-recommends -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300"
+# The index may be absent on a new machine: try with what is there, then with a fresh one.
+$run apt-get install $apt_options $missing >/dev/null 2>&1 || {
+    $run apt-get update -o Acquire::Retries=3 >/dev/null
+    $run apt-get install $apt_options $missing >/dev/null
+}
