@@ -49,14 +49,13 @@ typedef struct ns_site {
 
 /* A batch at a site. Rows are ordered by sample, then by position: row r belongs to sample r / positions. */
 typedef struct ns_rows {
-    size_t samples;            /* N */
-    size_t positions;          /* P; rows = N * P */
-    const int64_t *sample_ids; /* [N], index of the sample in its dataset */
-    const int32_t *
-        position_ids; /* [P], index of the token in the sample (0: the class token, where there is one) */
-    const uint8_t *kinds; /* [N * P], ns_row_kind */
-    const float *x;       /* [N * P, C], input */
-    const float *y;       /* [N * P, C], output before the affine */
+    size_t samples;              /* N */
+    size_t positions;            /* P; rows = N * P */
+    const int64_t *sample_ids;   /* [N], index of the sample in its dataset */
+    const int32_t *position_ids; /* [P], index of the token in the sample */
+    const uint8_t *kinds;        /* [N * P], ns_row_kind */
+    const float *x;              /* [N * P, C], input */
+    const float *y;              /* [N * P, C], output before the affine */
 } ns_rows;
 
 typedef struct ns_observer {
