@@ -111,9 +111,7 @@ static void friendly(double value, int digits, char text[32]) {
     } else if (magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e6)) {
         snprintf(text, 32, "%.*e", digits - 1, value);
     } else {
-        int before = magnitude >= 1 ? (int)floor(log10(magnitude)) + 1 : 1;
-        int after = magnitude > 0 && magnitude < 1 ? digits - 1 - (int)floor(log10(magnitude)) - 1
-                                                   : digits - before;
+        int after = magnitude > 0 ? digits - 1 - (int)floor(log10(magnitude)) : digits - 1;
         snprintf(text, 32, "%.*f", after < 0 ? 0 : after, value);
     }
 }
