@@ -134,6 +134,10 @@ OWN_SOURCES := normscope.c $(LIB_SOURCES) $(TEST_SOURCES) $(FUZZ_SOURCES) $(TOOL
 format:
 	clang-format -i $(OWN_SOURCES)
 
+lint:
+	scripts/setup.sh check
+	scripts/lint.sh "$(filter-out -W%,$(NS_CFLAGS))" $(OWN_SOURCES)
+
 # Fuzz targets run without libFuzzer too: `make check` puts their corpora through them.
 FUZZ_SECONDS ?= 60
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)

@@ -29,7 +29,7 @@ static const ns_command command_version = {.name = "version",
 
 #define ROW(name) &ns_command_##name,
 static const ns_command *const commands[] = {COMMANDS(ROW) & command_help, &command_version};
-#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static const char *command_name(const void *user, size_t i) {
     (void)user;
@@ -52,7 +52,7 @@ static void print_commands(FILE *file) {
             NS_VERSION);
     const char *group = "";
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(group, commands[i]->group)) {
+        if (strcmp(group, commands[i]->group) != 0) {
             group = commands[i]->group;
             fprintf(file, "\n%s\n", group);
         }

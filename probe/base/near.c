@@ -30,9 +30,10 @@ void ns_near_names(ns_error *err, const char *wanted, size_t count,
     struct {
         int distance;
         const char *name;
-    } best[NEAR_MOST];
+    } best[NEAR_MOST] = {{0, NULL}};
     int kept = 0;
     if (most > NEAR_MOST) most = NEAR_MOST;
+    if (most < 1) return;
     int limit = (int)(strnlen(wanted, NEAR_LENGTH) + 1) / 2;
     for (size_t i = 0; i < count; i++) {
         const char *candidate = name(user, i);

@@ -25,8 +25,8 @@ void ns_progress_at(ns_progress *progress, uint64_t done) {
     if (progress->total) fprintf(stderr, " of %llu", (unsigned long long)progress->total);
     fprintf(stderr, " %s, %.4g %s/s", progress->unit, rate, progress->unit);
     if (progress->total && done) {
-        double left = (double)(progress->total - done) / rate;
-        fprintf(stderr, ", %.0f:%02d left", (double)((long)left / 60), (int)((long)left % 60));
+        long left = (long)((double)(progress->total - done) / rate);
+        fprintf(stderr, ", %ld:%02ld left", left / 60, left % 60);
     }
     fflush(stderr);
 }
