@@ -114,6 +114,11 @@ check-sanitize:
 	  ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BUILD)/san/run-tests
 
+demo:
+	scripts/setup.sh demo
+	$(MAKE) all
+	scripts/demo.sh $(BUILD)/normscope out/demo
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 $(BUILD)/normscope $(DESTDIR)$(PREFIX)/bin/normscope
