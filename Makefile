@@ -58,26 +58,41 @@ help:
 ## fuzz            libFuzzer, FUZZ_SECONDS (60) for each reader
 ## clean           remove build/
 
+# One line a step; V=1 shows the commands.
+ifdef V
+Q    :=
+say   = @:
+else
+Q    := @
+say   = @printf '  %-4s %s\n'
+endif
+
 # The compiler's command is a prerequisite of every object: other flags, another build.
 FLAGS_NOW := $(CC) $(NS_CFLAGS) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
+	@test -n "$(strip $(PKG_LIBS))" || { echo "make: these development packages are needed: $(PACKAGES)" >&2; \
+	  pkg-config --print-errors --exists $(PACKAGES); echo "make setup installs them on Debian" >&2; exit 1; }
 	@printf '%s\n' '$(FLAGS_NOW)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_NOW)' > $@
 .PHONY: FORCE
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(NS_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(say) CC $<
+	$(Q)$(CC) $(NS_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libnormscope.a: $(LIB_OBJECTS)
-	rm -f $@
-	ar rcs $@ $^
+	$(say) AR $@
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/libnormscope.so: $(LIB_OBJECTS)
-	$(CC) -shared -fopenmp -Wl,-soname,libnormscope.so.0 $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NS_LIBS)
+	$(say) LINK $@
+	$(Q)$(CC) -shared -fopenmp -Wl,-soname,libnormscope.so.0 $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NS_LIBS)
 
 $(BUILD)/normscope: $(BUILD)/normscope.o $(BUILD)/libnormscope.a
-	$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NS_LIBS)
+	$(say) LINK $@
+	$(Q)$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NS_LIBS)
 
 $(BUILD)/normscope.pc: Makefile normscope.h
 	@mkdir -p $(@D)
@@ -87,11 +102,13 @@ $(BUILD)/normscope.pc: Makefile normscope.h
 	  'Libs.private: -fopenmp -lpthread -lm' 'Cflags: -I$${includedir}/normscope' > $@
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libnormscope.a
-	$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/libnormscope.a -lcmocka $(NS_LIBS)
+	$(say) LINK $@
+	$(Q)$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/libnormscope.a -lcmocka $(NS_LIBS)
 
 $(BUILD)/tools/%.so: tests/tools/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	gcc -std=gnu11 -O2 -fPIC -shared -Wall -Wextra -o $@ $< -ldl
+	$(say) LINK $@
+	$(Q)gcc -std=gnu11 -O2 -fPIC -shared -Wall -Wextra -o $@ $< -ldl
 
 TEST_TOOLS := $(TOOL_SOURCES:tests/tools/%.c=$(BUILD)/tools/%.so)
 
