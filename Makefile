@@ -26,7 +26,7 @@ endif
 
 # No -ffast-math: NaN and Inf are counted here, so the compiler must believe in them. Errno and traps are not used.
 NS_CFLAGS := -std=gnu11 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -ffp-contract=fast \
-             -fvisibility=default $(WARNINGS) -I. $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(EXTRA_CFLAGS)
+             -fvisibility=default $(WARNINGS) -I. -DNS_DATADIR=\"$(PREFIX)/share/normscope\" $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(EXTRA_CFLAGS)
 NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 
 LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c plots/*.c))
@@ -137,6 +137,8 @@ demo:
 	scripts/demo.sh $(BUILD)/normscope out/demo
 
 install: all
+	install -d $(DESTDIR)$(PREFIX)/share/normscope
+	cp -R datasets/fashion-mnist-1000 datasets/vit-fmnist-layernorm $(DESTDIR)$(PREFIX)/share/normscope/
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 $(BUILD)/normscope $(DESTDIR)$(PREFIX)/bin/normscope
 	install -m 644 $(BUILD)/libnormscope.a $(DESTDIR)$(PREFIX)/lib/libnormscope.a
@@ -147,7 +149,7 @@ install: all
 	  install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/normscope/$$h || exit 1; done
 
 uninstall:
-	rm -rf $(DESTDIR)$(PREFIX)/include/normscope
+	rm -rf $(DESTDIR)$(PREFIX)/include/normscope $(DESTDIR)$(PREFIX)/share/normscope
 	rm -f $(DESTDIR)$(PREFIX)/bin/normscope $(DESTDIR)$(PREFIX)/lib/libnormscope.* \
 	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/normscope.pc
 

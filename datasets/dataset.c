@@ -1,0 +1,196 @@
+#include "datasets/dataset.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "datasets/kinds.h"
+#include "probe/base/io.h"
+#include "probe/base/mem.h"
+#include "probe/base/near.h"
+#include "probe/base/random.h"
+
+static const ns_dataset_kind *const kinds[] = {&ns_dataset_idx};
+enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
+
+/* Data sets with a name: a file that the bundle or a package of the system brings. */
+static const struct {
+    const char *name, *file; /* a relative file lies in the bundle */
+    const char *package;     /* what installs it */
+} named[] = {
+    {"fashion-mnist-1000", "fashion-mnist-1000/t10k-images-idx3-ubyte.gz", "normscope"},
+    {"fashion-mnist", "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz",
+     "dataset-fashion-mnist"},
+    {"fashion-mnist-train", "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz",
+     "dataset-fashion-mnist"},
+};
+enum { NAMED_COUNT = sizeof named / sizeof named[0] };
+
+static const char *named_name(const void *user, size_t i) {
+    (void)user;
+    return named[i].name;
+}
+
+/* A file of the bundle: $NORMSCOPE_DATA, then datasets/ beside the build folder that the program lies in, then where
+ * `make install` put it. NULL with no error where it is in none of them. */
+static char *bundled_file(const char *file, ns_error *err) {
+    const char *given = getenv("NORMSCOPE_DATA");
+    if (given && *given) return ns_path_join(given, file, err);
+    char program[4096];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    for (int up = 0; n > 0 && up < 3; up++) { /* build/normscope, build/san/normscope */
+        program[n] = 0;
+        char *slash = strrchr(program, '/');
+        if (!slash) break;
+        n = slash - program;
+        *slash = 0;
+        char *path = ns_asprintf(err, "%s/datasets/%s", program, file);
+        if (!path || ns_is_file(path)) return path;
+        free(path);
+    }
+    return ns_asprintf(err, "%s/%s", NS_DATADIR, file);
+}
+
+/* The path that `spec` means; the caller frees it. */
+static char *resolve(const char *spec, ns_error *err) {
+    for (int i = 0; i < NAMED_COUNT; i++) {
+        if (strcmp(spec, named[i].name) != 0) continue;
+        char *path = named[i].file[0] == '/' ? ns_strdup(named[i].file, err)
+                                             : bundled_file(named[i].file, err);
+        if (!path || ns_is_file(path)) return path;
+        ns_fail(err, NS_EINPUT, "%s: expected its file %s, found none; the package %s brings it",
+                spec, path, named[i].package);
+        free(path);
+        return NULL;
+    }
+    if (access(spec, F_OK) == 0) return ns_strdup(spec, err);
+    ns_fail(err, NS_EINPUT, "%s: no such file or folder, and no data set of that name", spec);
+    ns_near_names(err, spec, NAMED_COUNT, named_name, NULL, 3);
+    return NULL;
+}
+
+static const ns_dataset_kind *recognise(const char *path, ns_error *err) {
+    for (int i = 0; i < KIND_COUNT; i++)
+        if (kinds[i]->recognise(path)) return kinds[i];
+    ns_fail(err, NS_EINPUT, "%s: expected one of these formats, found none of them:", path);
+    for (int i = 0; i < KIND_COUNT; i++)
+        ns_fail_more(err, "%s %s", i ? "," : "", kinds[i]->summary);
+    return NULL;
+}
+
+int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
+                    const ns_image_shape *shape, ns_error *err) {
+    *out = NULL;
+    char *path = resolve(spec, err);
+    if (!path) return NS_EINPUT;
+    ns_dataset *dataset = ns_calloc(1, sizeof *dataset, err);
+    if (!dataset) {
+        free(path);
+        return NS_EFAIL;
+    }
+    dataset->path = path;
+    if (shape) dataset->shape = *shape;
+    dataset->kind = recognise(path, err);
+    int status = dataset->kind ? dataset->kind->open(dataset, labels_path, err) : NS_EINPUT;
+    if (!status && dataset->count == 0)
+        status = ns_fail(err, NS_EINPUT, "%s: expected samples, found none", path);
+    if (status) {
+        ns_dataset_close(dataset);
+        return status;
+    }
+    *out = dataset;
+    return NS_OK;
+}
+
+void ns_dataset_close(ns_dataset *dataset) {
+    if (!dataset) return;
+    if (dataset->kind && dataset->state) dataset->kind->close(dataset);
+    for (int i = 0; dataset->class_names && i < dataset->classes; i++)
+        free(dataset->class_names[i]);
+    free(dataset->class_names);
+    free(dataset->labels);
+    free(dataset->path);
+    free(dataset);
+}
+
+int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,
+                    ns_error *err) {
+    size_t size = (size_t)dataset->shape.channels * (size_t)dataset->shape.height *
+                  (size_t)dataset->shape.width;
+    int status = NS_OK;
+#pragma omp parallel for schedule(dynamic)
+    for (size_t i = 0; i < n; i++) {
+        ns_error mine = {0};
+        int one = ids[i] < 0 || ids[i] >= dataset->count
+                      ? ns_fail(&mine, NS_EUSAGE, "%s: no sample %lld among %lld", dataset->path,
+                                (long long)ids[i], (long long)dataset->count)
+                      : dataset->kind->read(dataset, ids[i], pixels + i * size, &mine);
+        if (one) {
+#pragma omp critical(ns_dataset_error)
+            if (!status) {
+                status = one;
+                if (err) *err = mine;
+            }
+        }
+    }
+    return status;
+}
+
+int ns_dataset_hash(const ns_dataset *dataset, char hex[NS_HASH_HEX], ns_error *err) {
+    ns_hash *hash = ns_hash_begin(err);
+    if (!hash) return NS_EFAIL;
+    int status = dataset->kind->hash(dataset, hash, err);
+    if (!status && dataset->labels)
+        ns_hash_add(hash, dataset->labels, (size_t)dataset->count * sizeof *dataset->labels);
+    ns_hash_end(hash, status ? NULL : hex);
+    return status;
+}
+
+/* Fisher and Yates, from the front: the first k of a shuffle do not depend on how many are asked for. */
+static void shuffle(int64_t *ids, int64_t count, uint64_t seed) {
+    uint64_t stream = ns_mix64(seed + UINT64_C(0x9e3779b97f4a7c15));
+    for (int64_t i = 0; i < count - 1; i++) {
+        int64_t j = i + (int64_t)ns_random_below(&stream, (uint64_t)(count - i)), kept = ids[i];
+        ids[i] = ids[j];
+        ids[j] = kept;
+    }
+}
+
+/* Classes in turn; a class that is used up is passed over. `all` [count] is shuffled already. */
+static int stratify(const ns_dataset *dataset, const int64_t *all, int64_t n, int64_t *ids,
+                    ns_error *err) {
+    int64_t *next =
+        ns_calloc((size_t)dataset->classes, sizeof *next, err); /* where to look on, a class */
+    if (!next) return NS_EFAIL;
+    int64_t used = 0;
+    while (used < n)
+        for (int c = 0; c < dataset->classes && used < n; c++) {
+            while (next[c] < dataset->count && dataset->labels[all[next[c]]] != c) next[c]++;
+            if (next[c] < dataset->count) ids[used++] = all[next[c]++];
+        }
+    free(next);
+    return NS_OK;
+}
+
+int ns_dataset_order(const ns_dataset *dataset, ns_order order, uint64_t seed, int64_t n,
+                     int64_t *ids, ns_error *err) {
+    if (n < 1 || n > dataset->count)
+        return ns_fail(err, NS_EINPUT,
+                       "%s: expected between 1 and %lld samples to be asked for, found %lld",
+                       dataset->path, (long long)dataset->count, (long long)n);
+    if (order == NS_ORDER_STRATIFIED && !dataset->labels)
+        return ns_fail(err, NS_EINPUT, "%s: a stratified order needs labels, found none",
+                       dataset->path);
+    int64_t *all = ns_calloc((size_t)dataset->count, sizeof *all, err);
+    if (!all) return NS_EFAIL;
+    for (int64_t i = 0; i < dataset->count; i++) all[i] = i;
+    if (order != NS_ORDER_DATA) shuffle(all, dataset->count, seed);
+    int status = NS_OK;
+    if (order == NS_ORDER_STRATIFIED)
+        status = stratify(dataset, all, n, ids, err);
+    else
+        memcpy(ids, all, (size_t)n * sizeof *ids);
+    free(all);
+    return status;
+}
