@@ -1,16 +1,16 @@
 #include "probe/site.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "probe/base/cli.h"
+#include "probe/base/mem.h"
 #include "probe/base/near.h"
 
 static const char *const role_names[NS_ROLE_COUNT] = {"attention", "mlp",  "final",
                                                       "stem",      "head", "other"};
 
 const char *ns_role_name(ns_role role) {
-    return role_names[role];
+    return (unsigned)role < NS_ROLE_COUNT ? role_names[role] : "other";
 }
 
 ns_role ns_role_find(const char *name) {
@@ -28,37 +28,42 @@ static bool tee_wants(void *user, const ns_site *site) {
 
 static int tee_deliver(void *user, const ns_site *site, const ns_rows *rows, ns_error *err) {
     const ns_tee *tee = user;
-    int status = NS_OK;
-    for (int i = 0; i < tee->count && !status; i++) {
-        const ns_observer *o = &tee->observers[i];
-        if (o->wants(o->user, site)) status = o->deliver(o->user, site, rows, err);
+    for (int i = 0; i < tee->count; i++) {
+        const ns_observer *one = &tee->observers[i];
+        if (!one->wants(one->user, site)) continue;
+        int status = one->deliver(one->user, site, rows, err);
+        if (status) return status;
     }
-    return status;
+    return NS_OK;
 }
 
-static float *tee_place(void *user, const ns_site *site, size_t rows) {
+/* The first that wants the site and has such a place. */
+static float *tee_place_output(void *user, const ns_site *site, size_t rows) {
     const ns_tee *tee = user;
     for (int i = 0; i < tee->count; i++) {
-        const ns_observer *o = &tee->observers[i];
-        if (!o->place_output || !o->wants(o->user, site)) continue;
-        float *place = o->place_output(o->user, site, rows);
-        if (place) return place;
+        const ns_observer *one = &tee->observers[i];
+        if (one->place_output && one->wants(one->user, site))
+            return one->place_output(one->user, site, rows);
     }
     return NULL;
 }
 
-static int tee_done(void *user, const int64_t *sample_ids, size_t samples, ns_error *err) {
+static int tee_batch_done(void *user, const int64_t *sample_ids, size_t samples, ns_error *err) {
     const ns_tee *tee = user;
-    int status = NS_OK;
-    for (int i = 0; i < tee->count && !status; i++) {
-        const ns_observer *o = &tee->observers[i];
-        if (o->batch_done) status = o->batch_done(o->user, sample_ids, samples, err);
+    for (int i = 0; i < tee->count; i++) {
+        const ns_observer *one = &tee->observers[i];
+        int status = one->batch_done ? one->batch_done(one->user, sample_ids, samples, err) : NS_OK;
+        if (status) return status;
     }
-    return status;
+    return NS_OK;
 }
 
 ns_observer ns_tee_observer(ns_tee *tee) {
-    return (ns_observer){tee, tee_wants, tee_deliver, tee_place, tee_done};
+    return (ns_observer){.user = tee,
+                         .wants = tee_wants,
+                         .deliver = tee_deliver,
+                         .place_output = tee_place_output,
+                         .batch_done = tee_batch_done};
 }
 
 typedef struct site_list {
@@ -67,52 +72,54 @@ typedef struct site_list {
 } site_list;
 
 static const char *site_name(const void *user, size_t i) {
-    const site_list *list = user;
-    return list->at(list->user, (int)i)->name;
+    const site_list *sites = user;
+    return sites->at(sites->user, (int)i)->name;
 }
 
-/* Marks in `wanted` (a bit) the sites that a list of patterns matches; each must match one. */
-static int match_patterns(const site_list *list, int count, const char *const *patterns,
-                          int pattern_count, const char *option, bool value, bool *wanted,
-                          ns_error *err) {
-    for (int p = 0; p < pattern_count; p++) {
-        bool matched = false;
-        for (int i = 0; i < count; i++)
-            if (ns_glob_match(patterns[p], list->at(list->user, i)->name)) {
-                matched = true;
-                wanted[i] = value;
-            }
-        if (!matched) {
-            ns_fail(err, NS_EINPUT, "%s '%s' matches none of the %d sites", option, patterns[p],
-                    count);
-            ns_near_names(err, patterns[p], (size_t)count, site_name, list, 3);
-            if (count) ns_fail_more(err, " (the first is %s)", list->at(list->user, 0)->name);
-            return NS_EINPUT;
-        }
+/* NS_EINPUT with names that come near where `pattern` matches no site. */
+static int check_pattern(const char *option, const char *pattern, int count, const site_list *sites,
+                         ns_error *err) {
+    for (int i = 0; i < count; i++)
+        if (ns_glob_match(pattern, site_name(sites, (size_t)i))) return NS_OK;
+    ns_fail(err, NS_EINPUT, "%s '%s' matches none of the %d sites", option, pattern, count);
+    ns_near_names(err, pattern, (size_t)count, site_name, sites, 3);
+    if (count)
+        ns_fail_more(err, "; the first is %s, the last %s", site_name(sites, 0),
+                     site_name(sites, (size_t)count - 1));
+    return NS_EINPUT;
+}
+
+static bool any_matches(const char *const *patterns, int n, const char *name) {
+    for (int i = 0; i < n; i++)
+        if (ns_glob_match(patterns[i], name)) return true;
+    return false;
+}
+
+/* Keeps of wanted[count] what `layers` names by index. */
+static int keep_layers(const char *layers, int count, const site_list *sites, bool *wanted,
+                       ns_error *err) {
+    int most = 0, *numbers = NULL, n = 0;
+    for (int i = 0; i < count; i++) {
+        int index = sites->at(sites->user, i)->index;
+        if (index > most) most = index;
     }
-    return NS_OK;
-}
-
-static int apply_layers(const site_list *list, int count, const char *layers, bool *wanted,
-                        ns_error *err) {
-    int *numbers, n, last = count ? list->at(list->user, count - 1)->index : 0;
-    int status = ns_parse_numbers(layers, 1, last > 0 ? last : 1, &numbers, &n, err);
+    int status = ns_parse_numbers(layers, 1, most, &numbers, &n, err);
     if (status) {
         ns_fail_context(err, "--layers");
-        return status;
+        return NS_EINPUT;
     }
+    bool *kept = ns_calloc((size_t)count, sizeof *kept, err);
+    status = kept ? NS_OK : NS_EFAIL;
     for (int k = 0; k < n && !status; k++) {
         bool found = false;
-        for (int i = 0; i < count; i++)
-            found = found || list->at(list->user, i)->index == numbers[k];
+        for (int i = 0; i < count && !found; i++)
+            if (sites->at(sites->user, i)->index == numbers[k]) found = kept[i] = true;
         if (!found)
-            status = ns_fail(err, NS_EINPUT, "--layers: there is no site %d here", numbers[k]);
+            status =
+                ns_fail(err, NS_EINPUT, "--layers: there is no site %d among these", numbers[k]);
     }
-    for (int i = 0; i < count && !status; i++) {
-        bool listed = false;
-        for (int k = 0; k < n; k++) listed = listed || numbers[k] == list->at(list->user, i)->index;
-        wanted[i] = wanted[i] && listed;
-    }
+    for (int i = 0; i < count && !status; i++) wanted[i] = wanted[i] && kept[i];
+    free(kept);
     free(numbers);
     return status;
 }
@@ -120,18 +127,22 @@ static int apply_layers(const site_list *list, int count, const char *layers, bo
 int ns_select_sites(const ns_selection *selection, int count,
                     const ns_site *(*site_at)(const void *user, int i), const void *user,
                     bool *wanted, ns_error *err) {
-    site_list list = {site_at, user};
-    for (int i = 0; i < count; i++) wanted[i] = selection->select_count == 0;
-    int status = match_patterns(&list, count, selection->select, selection->select_count,
-                                "--select", true, wanted, err);
-    if (!status)
-        status = match_patterns(&list, count, selection->exclude, selection->exclude_count,
-                                "--exclude", false, wanted, err);
-    if (!status && selection->layers)
-        status = apply_layers(&list, count, selection->layers, wanted, err);
+    site_list sites = {site_at, user};
+    int status = NS_OK;
+    for (int i = 0; i < selection->select_count && !status; i++)
+        status = check_pattern("--select", selection->select[i], count, &sites, err);
+    for (int i = 0; i < selection->exclude_count && !status; i++)
+        status = check_pattern("--exclude", selection->exclude[i], count, &sites, err);
+    if (status) return status;
+    for (int i = 0; i < count; i++) {
+        const char *name = site_name(&sites, (size_t)i);
+        wanted[i] = (!selection->select_count ||
+                     any_matches(selection->select, selection->select_count, name)) &&
+                    !any_matches(selection->exclude, selection->exclude_count, name);
+    }
+    if (selection->layers) status = keep_layers(selection->layers, count, &sites, wanted, err);
     if (status) return status;
     for (int i = 0; i < count; i++)
         if (wanted[i]) return NS_OK;
-    return ns_fail(err, NS_EINPUT, "no site is left of %d after --select, --exclude and --layers",
-                   count);
+    return ns_fail(err, NS_EINPUT, "the selection leaves none of the %d sites", count);
 }

@@ -1,46 +1,54 @@
-/* BatchNorm at evaluation (Ioffe, Szegedy, ICML 2015, arXiv 1502.03167): y = (x - mean_c) / sqrt(var_c + eps), with the
- * running statistics of channel c. */
-#include <math.h>
-#include <stddef.h>
+/* Batch normalization as it is used after training, with running statistics: Ioffe, Szegedy, ICML 2015, arXiv 1502.03167. */
+#include "probe/norms/row.h"
 
-#include "probe/base/simd.h"
-#include "probe/norms/kinds.h"
+enum { CHANNEL_BLOCK = 256 };
 
-NS_CLONES
-static void forward_row(const ns_norm *n, const float *x, float *y, float *z) {
-    for (int c = 0; c < n->channels; c++) {
-        float v = (x[c] - n->mean[c]) / sqrtf(n->variance[c] + n->eps);
-        if (y) y[c] = v;
-        if (z) z[c] = v * (n->gamma ? n->gamma[c] : 1.0f) + (n->beta ? n->beta[c] : 0.0f);
+NS_CLONES static void rows_of_batchnorm(const ns_norm *norm, size_t rows, const float *x, float *y,
+                                        float *z, float *mean, float *rstd) {
+    size_t channels = (size_t)norm->channels;
+    float scale[CHANNEL_BLOCK];
+    (void)mean; /* a row has no statistics of its own */
+    (void)rstd;
+    for (size_t from = 0; from < channels; from += CHANNEL_BLOCK) {
+        size_t n = channels - from < CHANNEL_BLOCK ? channels - from : CHANNEL_BLOCK;
+        ns_norm block = *norm;
+        block.channels = (int)n;
+        if (norm->gamma) block.gamma += from;
+        if (norm->beta) block.beta += from;
+        const float *centre = norm->mean + from;
+        for (size_t c = 0; c < n; c++)
+            scale[c] = (float)(1 / sqrt((double)norm->variance[from + c] + (double)norm->eps));
+        for (size_t i = 0; i < rows; i++) {
+            size_t at = i * channels + from;
+            float *out = y ? y + at : z ? z + at : NULL;
+            if (!out) return;
+#pragma omp simd
+            for (size_t c = 0; c < n; c++) out[c] = (x[at + c] - centre[c]) * scale[c];
+            if (z) ns_norm_affine(&block, out, z + at);
+        }
     }
 }
 
-static void forward(const ns_norm *n, size_t rows, const float *x, float *y, float *z, float *mean,
-                    float *rstd) {
-    size_t c = (size_t)n->channels;
-#pragma omp parallel for schedule(static) if (rows * c > 16384)
-    for (size_t r = 0; r < rows; r++) {
-        forward_row(n, x + r * c, y ? y + r * c : NULL, z ? z + r * c : NULL);
-        if (mean) mean[r] = 0; /* statistics belong to channels here */
-        if (rstd) rstd[r] = 1;
-    }
+static void forward(const ns_norm *norm, size_t rows, const float *x, float *y, float *z,
+                    float *mean, float *rstd) {
+    ns_norm_spread(rows_of_batchnorm, norm, rows, x, y, z, mean, rstd);
 }
 
-static void reference(const ns_norm *n, size_t rows, const float *x, double *y) {
-    size_t channels = (size_t)n->channels;
-    for (size_t i = 0; i < rows * channels; i++) {
-        size_t c = i % channels;
-        y[i] = ((double)x[i] - (double)n->mean[c]) / sqrt((double)n->variance[c] + (double)n->eps);
-    }
+static void reference(const ns_norm *norm, size_t rows, const float *x, double *y) {
+    int channels = norm->channels;
+    for (size_t i = 0; i < rows; i++, x += channels, y += channels)
+        for (int c = 0; c < channels; c++)
+            y[c] = ((double)x[c] - (double)norm->mean[c]) /
+                   sqrt((double)norm->variance[c] + (double)norm->eps);
 }
 
+extern const ns_norm_kind ns_norm_batchnorm;
 const ns_norm_kind ns_norm_batchnorm = {
     .name = "batchnorm",
-    .title = "BN",
-    .formula = "(x - mean_c) / sqrt(var_c + eps), with running statistics of each channel",
-    .source = "Ioffe, Szegedy 2015, arXiv 1502.03167",
-    .has = NS_HAS_GAMMA | NS_HAS_BETA | NS_HAS_RUNNING | NS_HAS_EPS,
+    .title = "BatchNorm",
+    .formula = "y = (x - running mean) / sqrt(running var + eps), a channel",
+    .source = "Ioffe, Szegedy, arXiv 1502.03167",
+    .has = NS_HAS_GAMMA | NS_HAS_BETA | NS_HAS_EPS | NS_HAS_RUNNING,
     .forward = forward,
     .reference = reference,
-    .bound = ns_norm_unbounded,
-};
+    .bound = ns_norm_unbounded};

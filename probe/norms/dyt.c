@@ -1,64 +1,45 @@
-/* Dynamic Tanh (Zhu, Chen, He, LeCun, Liu, CVPR 2025, arXiv 2503.10622): y = tanh(alpha x), alpha one number (or one a
- * channel) that is learned. */
-#include <math.h>
-#include <stddef.h>
+/* Dynamic Tanh: Zhu, Chen, He, LeCun, Liu, CVPR 2025, arXiv 2503.10622. */
+#include "probe/norms/row.h"
 
-#include "probe/base/simd.h"
-#include "probe/base/vmath.h"
-#include "probe/norms/kinds.h"
-
-NS_CLONES
-static void forward_row(int channels, const float *alpha, int alpha_count, const float *gamma,
-                        const float *beta, const float *x, float *y, float *z) {
-    if (alpha_count == 1 && z && gamma && beta) {
-        float a = alpha[0];
-        for (int c = 0; c < channels; c++) z[c] = ns_tanhf(a * x[c]) * gamma[c] + beta[c];
-        if (y)
-            for (int c = 0; c < channels; c++) y[c] = ns_tanhf(a * x[c]);
-        return;
-    }
-    for (int c = 0; c < channels; c++) {
-        float v = ns_tanhf(alpha[alpha_count == 1 ? 0 : c] * x[c]);
-        if (y) y[c] = v;
-        if (z) z[c] = v * (gamma ? gamma[c] : 1.0f) + (beta ? beta[c] : 0.0f);
+NS_CLONES static void rows_of_dyt(const ns_norm *norm, size_t rows, const float *x, float *y,
+                                  float *z, float *mean, float *rstd) {
+    int channels = norm->channels;
+    const float *alpha = norm->alpha;
+    (void)mean; /* no statistics: that is its point */
+    (void)rstd;
+    for (size_t i = 0; i < rows; i++, x += channels) {
+        float *out = y ? y + i * (size_t)channels : z ? z + i * (size_t)channels : NULL;
+        if (!out) return;
+        if (norm->alpha_count > 1) {
+#pragma omp simd
+            for (int c = 0; c < channels; c++) out[c] = ns_tanhf(alpha[c] * x[c]);
+        } else {
+            float a = alpha[0];
+#pragma omp simd
+            for (int c = 0; c < channels; c++) out[c] = ns_tanhf(a * x[c]);
+        }
+        if (z) ns_norm_affine(norm, out, z + i * (size_t)channels);
     }
 }
 
-/* In place (z is x) y must be made first: then z from it. */
-static void forward(const ns_norm *n, size_t rows, const float *x, float *y, float *z, float *mean,
-                    float *rstd) {
-    size_t c = (size_t)n->channels;
-#pragma omp parallel for schedule(static) if (rows * c > 16384)
-    for (size_t r = 0; r < rows; r++) {
-        if (y)
-            forward_row(n->channels, n->alpha, n->alpha_count, NULL, NULL, x + r * c, y + r * c,
-                        NULL);
-        if (z)
-            forward_row(n->channels, n->alpha, n->alpha_count, n->gamma, n->beta, x + r * c, NULL,
-                        z + r * c);
-        if (mean) mean[r] = 0;
-        if (rstd) rstd[r] = 1;
-    }
+static void forward(const ns_norm *norm, size_t rows, const float *x, float *y, float *z,
+                    float *mean, float *rstd) {
+    ns_norm_spread(rows_of_dyt, norm, rows, x, y, z, mean, rstd);
 }
 
-static void reference(const ns_norm *n, size_t rows, const float *x, double *y) {
-    size_t channels = (size_t)n->channels;
-    for (size_t i = 0; i < rows * channels; i++)
-        y[i] = tanh((double)n->alpha[n->alpha_count == 1 ? 0 : i % channels] * (double)x[i]);
+static void reference(const ns_norm *norm, size_t rows, const float *x, double *y) {
+    int channels = norm->channels;
+    for (size_t i = 0; i < rows; i++, x += channels, y += channels)
+        for (int c = 0; c < channels; c++)
+            y[c] = tanh((double)ns_norm_alpha(norm, c) * (double)x[c]);
 }
 
-static double bound(const ns_norm *n) {
-    (void)n;
-    return 1;
-}
-
-const ns_norm_kind ns_norm_dyt = {
-    .name = "dyt",
-    .title = "DyT",
-    .formula = "tanh(alpha x)",
-    .source = "Zhu, Chen, He, LeCun, Liu 2025, arXiv 2503.10622",
-    .has = NS_HAS_GAMMA | NS_HAS_BETA | NS_HAS_ALPHA,
-    .forward = forward,
-    .reference = reference,
-    .bound = bound,
-};
+extern const ns_norm_kind ns_norm_dyt;
+const ns_norm_kind ns_norm_dyt = {.name = "dyt",
+                                  .title = "DyT",
+                                  .formula = "y = tanh(alpha x)",
+                                  .source = "Zhu, Chen, He, LeCun, Liu, arXiv 2503.10622",
+                                  .has = NS_HAS_GAMMA | NS_HAS_BETA | NS_HAS_ALPHA,
+                                  .forward = forward,
+                                  .reference = reference,
+                                  .bound = ns_norm_bounded_by_one};
