@@ -1,0 +1,614 @@
+/* A ViT from a checkpoint: the shapes say nearly all, config.json the rest, and where both speak they must agree. */
+#include <jansson.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/base/mem.h"
+#include "probe/models/vit.h"
+
+typedef struct opening {
+    ns_reading reading;
+    ns_weights *weights;
+    vit *v;
+    const vit_scheme *scheme;
+    const char *prefix;
+    int prefix_len;
+    float eps;
+    const char *norm; /* what config.json calls the norm, or NULL */
+    ns_source norm_from;
+    int site_room;
+    bool biased_qkv;
+} opening;
+
+static bool part_name(const opening *o, vit_part part, int block, const char *suffix,
+                      vit_name *out) {
+    return vit_part_name(o->weights, o->scheme, o->prefix, o->prefix_len, part, block, suffix, out);
+}
+
+static int tensor(opening *o, vit_part part, int block, int dims, const int64_t *shape,
+                  const float **out) {
+    vit_name name;
+    if (!part_name(o, part, block, "", &name)) return NS_OK;
+    return ns_reading_tensor(&o->reading, name.text, dims, shape, out);
+}
+
+/* weight [rows, columns], and bias [rows] where there is one. */
+static int linear(opening *o, vit_part part, int block, int64_t rows, int64_t columns,
+                  vit_linear *out) {
+    vit_name name;
+    part_name(o, part, block, "weight", &name);
+    int status =
+        ns_reading_tensor(&o->reading, name.text, 2, (int64_t[]){rows, columns}, &out->weight);
+    if (!status && part_name(o, part, block, "bias", &name))
+        status = ns_reading_tensor(&o->reading, name.text, 1, &rows, &out->bias);
+    return status;
+}
+
+static int unclear_norm(opening *o, const char *path, const char *expected, const char *found) {
+    if (o->norm) {
+        char text[256];
+        snprintf(text, sizeof text, "%s (%s)", expected, path);
+        return ns_config_contradicts(&o->reading, o->norm_from, text, found);
+    }
+    return ns_fail(o->reading.err, NS_EINPUT,
+                   "%s: %s: expected a weight and a bias (LayerNorm), alpha (DyT), or \"norm\" in "
+                   "config.json, found %s",
+                   ns_weights_path(o->weights), path, found);
+}
+
+/* Which norm has these tensors, and whether config.json agrees. */
+static int norm_kind(opening *o, const char *path, bool alpha, bool shift, bool bias,
+                     const ns_norm_kind **kind) {
+    const char *name = alpha ? (shift ? "derf" : "dyt") : "layernorm";
+    if (!alpha && o->norm && !strcmp(o->norm, "rmsnorm")) name = "rmsnorm";
+    if (!alpha && !bias && !o->norm)
+        return unclear_norm(o, path, "", "a weight alone (RMSNorm, or LayerNorm without bias?)");
+    if (o->norm && strcmp(o->norm, name) != 0) return unclear_norm(o, path, name, o->norm);
+    *kind = ns_norm_kind_find(name, o->reading.err);
+    return *kind ? NS_OK : NS_EFAIL;
+}
+
+/* alpha, [1] or [C], of any number of dimensions. */
+static int read_alpha(opening *o, const char *name, int channels, ns_norm *norm) {
+    const ns_tensor_info *info = ns_weights_find(o->weights, name);
+    int64_t count = 1;
+    for (int d = 0; d < info->dims; d++)
+        count = info->shape[d] > INT_MAX ? INT_MAX : count * info->shape[d] % INT_MAX;
+    if (count != 1 && count != channels)
+        return ns_fail(o->reading.err, NS_EINPUT, "%s: %s: expected 1 or %d values, found %lld",
+                       info->file, name, channels, (long long)count);
+    norm->alpha_count = (int)count;
+    return ns_reading_tensor(&o->reading, name, info->dims, info->shape, &norm->alpha);
+}
+
+/* Adds the site of a norm; *index is its number from 0, or -1 where the checkpoint has no such norm. */
+static int site(opening *o, vit_part part, int block, ns_role role, int positions, bool required,
+                int *index) {
+    static const char *const suffixes[] = {".weight", ".bias", ".alpha", ".shift"};
+    vit_name path, names[4];
+    bool has[4];
+    *index = -1;
+    if (!o->scheme->parts[part]) return NS_OK;
+    part_name(o, part, block, "", &path);
+    for (int i = 0; i < 4; i++) has[i] = part_name(o, part, block, suffixes[i], &names[i]);
+    if (!has[0] && !has[2] && !required) return NS_OK;
+
+    ns_model *model = o->reading.model;
+    ns_error *err = o->reading.err;
+    int64_t channels = o->v->width, one = 1;
+    ns_norm norm = {.channels = o->v->width};
+    int status = has[0] || has[2] ? norm_kind(o, path.text, has[2], has[3], has[1], &norm.kind) : 0;
+    if (!status && (has[0] || !has[2]))
+        status = ns_reading_tensor(&o->reading, names[0].text, 1, &channels, &norm.gamma);
+    if (!status && has[1])
+        status = ns_reading_tensor(&o->reading, names[1].text, 1, &channels, &norm.beta);
+    if (!status && has[2]) status = read_alpha(o, names[2].text, o->v->width, &norm);
+    if (!status && has[3])
+        status = ns_reading_tensor(&o->reading, names[3].text, 1, &one, &norm.shift);
+    if (status) return status;
+    if (norm.kind->has & NS_HAS_EPS) norm.eps = o->eps;
+
+    if (model->site_count == o->site_room) {
+        int room = 2 * o->site_room + 32;
+        ns_site *sites = ns_realloc(model->sites, (size_t)room, sizeof *sites, err);
+        if (!sites) return NS_EFAIL;
+        model->sites = sites;
+        o->site_room = room;
+    }
+    char *name = ns_strdup(path.text, err);
+    if (!name) return NS_EFAIL;
+    *index = model->site_count++;
+    model->sites[*index] = (ns_site){*index + 1, name, role, positions, norm};
+    return NS_OK;
+}
+
+/* ---- the embedding ---- */
+
+/* Columns of a linear patch embedding: which patch and how many channels? */
+static int patch_from_columns(opening *o, int64_t columns, int64_t *channels) {
+    static const int64_t likely[] = {3, 1, 4, 2};
+    int64_t patch = 0;
+    bool has_channels, has_patch;
+    ns_source from;
+    int status = ns_config_int(&o->reading, "in_chans|num_channels|channels|in_channels", 1, 4,
+                               channels, &has_channels, from);
+    if (!status)
+        status = ns_config_int(&o->reading, "patch_size", 1, 1024, &patch, &has_patch, from);
+    if (status) return status;
+    for (int i = 0; i < 4; i++) {
+        int64_t c = has_channels ? *channels : likely[i];
+        int64_t p = has_patch ? patch : (int64_t)lround(sqrt((double)columns / (double)c));
+        if (c * p * p != columns) continue;
+        *channels = c;
+        o->v->patch = (int)p;
+        return NS_OK;
+    }
+    return ns_fail(o->reading.err, NS_EINPUT,
+                   "%s: patch embedding: expected channels * patch * patch columns (config.json: "
+                   "channels %lld, patch %lld; 0: not given), found %lld",
+                   ns_weights_path(o->weights), (long long)(has_channels ? *channels : 0),
+                   (long long)patch, (long long)columns);
+}
+
+static int read_embedding(opening *o) {
+    vit *v = o->v;
+    vit_name name;
+    ns_error *err = o->reading.err;
+    part_name(o, VIT_PATCH, 0, "weight", &name);
+    const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
+    if (!info) /* for the message with near names */
+        return ns_reading_tensor(&o->reading, name.text, 4, (int64_t[]){-1, -1, -1, -1},
+                                 &v->embedding.weight);
+    int64_t channels = 0;
+    if (info->dims == 2) {
+        int status = patch_from_columns(o, info->shape[1], &channels);
+        if (status) return status;
+    } else if (info->dims == 4 && info->shape[2] == info->shape[3]) {
+        channels = info->shape[1];
+        v->patch = (int)info->shape[2];
+    }
+    if (channels < 1 || channels > 4 || v->patch < 1 || v->patch > 1024 || info->shape[0] < 1 ||
+        info->shape[0] > 1 << 16)
+        return ns_fail(err, NS_EINPUT,
+                       "%s: %s: expected [width, 1 to 4 channels, patch, patch], found %d "
+                       "dimensions, the first of %lld",
+                       info->file, name.text, info->dims,
+                       (long long)(info->dims ? info->shape[0] : 0));
+    v->width = (int)info->shape[0];
+    v->patch_last = info->dims == 2 && o->scheme->patch_last;
+    o->reading.model->image.channels = (int)channels;
+    char source[96];
+    snprintf(source, sizeof source, "shape of %.80s", name.text);
+    int status =
+        ns_reading_tensor(&o->reading, name.text, info->dims, info->shape, &v->embedding.weight);
+    int64_t width = v->width;
+    if (!status && part_name(o, VIT_PATCH, 0, "bias", &name))
+        status = ns_reading_tensor(&o->reading, name.text, 1, &width, &v->embedding.bias);
+    if (!status)
+        status = ns_reading_agree(&o->reading, "width", "embed_dim|hidden_size|hidden_dim|dim",
+                                  v->width, source);
+    if (!status) status = ns_reading_agree(&o->reading, "patch", "patch_size", v->patch, source);
+    if (!status)
+        status = ns_reading_agree(&o->reading, "channels",
+                                  "in_chans|num_channels|channels|in_channels", channels, source);
+    return status;
+}
+
+/* Height and width of the image, if config.json says so. */
+static int read_image_size(opening *o, int64_t size[2], bool *found, ns_source from) {
+    const json_t *j = ns_config_find(&o->reading, "img_size|image_size", from);
+    size_t first = 0;
+    if (!j) {
+        j = ns_config_find(&o->reading, "input_size", from); /* timm: [channels, height, width] */
+        first = 1;
+    }
+    *found = j != NULL;
+    for (size_t i = 0; i < 2 && j; i++) {
+        const json_t *one = json_is_array(j) ? json_array_get(j, first + i) : j;
+        if (!json_is_integer(one) || json_integer_value(one) < 1 ||
+            json_integer_value(one) > 1 << 16)
+            return ns_config_contradicts(&o->reading, from, "a size in pixels", "something else");
+        size[i] = json_integer_value(one);
+    }
+    return NS_OK;
+}
+
+static int64_t square_root(int64_t n) {
+    int64_t r = n < 1 ? 0 : (int64_t)lround(sqrt((double)n));
+    return r * r == n ? r : 0;
+}
+
+static int read_grid(opening *o, int64_t positions, int extra) {
+    vit *v = o->v;
+    ns_source from;
+    int64_t size[2] = {0, 0};
+    bool found;
+    int status = read_image_size(o, size, &found, from);
+    if (status) return status;
+    if (found) {
+        if (size[0] % v->patch || size[1] % v->patch) {
+            char expected[64], other[64];
+            snprintf(expected, sizeof expected, "a multiple of the patch, %d", v->patch);
+            snprintf(other, sizeof other, "%lld x %lld", (long long)size[0], (long long)size[1]);
+            return ns_config_contradicts(&o->reading, from, expected, other);
+        }
+        v->grid_height = (int)(size[0] / v->patch);
+        v->grid_width = (int)(size[1] / v->patch);
+    } else {
+        int64_t side = square_root(positions - extra);
+        if (!side) side = square_root(positions);
+        if (!side)
+            return ns_fail(o->reading.err, NS_EINPUT,
+                           "%s: expected \"img_size\" in config.json, or a square number of "
+                           "positions, found %lld positions and %d other tokens",
+                           ns_weights_path(o->weights), (long long)positions, extra);
+        v->grid_height = v->grid_width = (int)side;
+        snprintf(from, sizeof from, "shape of the position embedding");
+    }
+    v->patches = v->grid_height * v->grid_width;
+    v->tokens = v->patches + extra;
+    if (positions && positions != v->patches && positions != v->tokens) {
+        char expected[96], other[64];
+        snprintf(expected, sizeof expected, "an image of %lld patches, as there are positions",
+                 (long long)(positions - extra));
+        snprintf(other, sizeof other, "%lld x %lld, which is %d", (long long)size[0],
+                 (long long)size[1], v->patches);
+        return ns_config_contradicts(&o->reading, from, expected, other);
+    }
+    ns_image_shape *image = &o->reading.model->image;
+    image->height = v->grid_height * v->patch;
+    image->width = v->grid_width * v->patch;
+    status = ns_reading_fact(&o->reading, "image", from, "%d x %d", image->height, image->width);
+    if (!status)
+        status = ns_reading_fact(&o->reading, "tokens", "class, registers and patches",
+                                 "%d + %d + %d", v->class_token, v->registers, v->patches);
+    return status;
+}
+
+static int read_tokens(opening *o) {
+    vit *v = o->v;
+    int64_t width = v->width, positions = 0;
+    vit_name name;
+    int status = tensor(o, VIT_CLASS, 0, 3, (int64_t[]){1, 1, width}, &v->class_row);
+    if (!status)
+        status = tensor(o, VIT_REGISTERS, 0, 3, (int64_t[]){1, -1, width}, &v->register_rows);
+    if (!status) status = tensor(o, VIT_POSITIONS, 0, 3, (int64_t[]){1, -1, width}, &v->positions);
+    if (status) return status;
+    v->class_token = v->class_row != NULL;
+    if (v->register_rows && part_name(o, VIT_REGISTERS, 0, "", &name))
+        v->registers = (int)ns_weights_find(o->weights, name.text)->shape[1];
+    if (v->positions && part_name(o, VIT_POSITIONS, 0, "", &name))
+        positions = ns_weights_find(o->weights, name.text)->shape[1];
+    if (positions > 1 << 20 || v->registers > 1 << 16)
+        return ns_fail(o->reading.err, NS_EINPUT, "%s: expected fewer tokens, found %lld positions",
+                       ns_weights_path(o->weights), (long long)positions);
+    status = read_grid(o, positions, v->class_token + v->registers);
+    v->positions_of_all = positions == v->tokens;
+    return status;
+}
+
+/* ---- the blocks ---- */
+
+static int read_heads(opening *o) {
+    vit *v = o->v;
+    vit_name name;
+    vit_part part = v->fused_qkv ? VIT_QKV : VIT_Q;
+    part_name(o, part, 0, "weight", &name);
+    const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
+    int64_t inner = info->dims == 2 ? info->shape[0] / (v->fused_qkv ? 3 : 1) : 0;
+    if (inner < 1 || inner > 1 << 16 || (v->fused_qkv && info->shape[0] % 3))
+        return ns_fail(o->reading.err, NS_EINPUT, "%s: %s: expected [%s, %d], found %lld rows",
+                       info->file, name.text,
+                       v->fused_qkv ? "3 * heads * head_dim" : "heads * head_dim", v->width,
+                       (long long)(info->dims ? info->shape[0] : 0));
+    int64_t heads = 0, dim = 0;
+    bool has_heads, has_dim;
+    ns_source from_heads, from_dim;
+    int status = ns_config_int(&o->reading, "num_heads|num_attention_heads|heads", 1, 1 << 16,
+                               &heads, &has_heads, from_heads);
+    if (!status)
+        status =
+            ns_config_int(&o->reading, "head_dim|dim_head", 1, 1 << 16, &dim, &has_dim, from_dim);
+    if (status) return status;
+    if (!has_dim) {
+        dim = has_heads ? inner / heads : 64;
+        snprintf(from_dim, sizeof from_dim, has_heads ? "%lld rows of queries / heads" : "default",
+                 (long long)inner);
+    }
+    if (!has_heads) {
+        heads = inner / dim;
+        snprintf(from_heads, sizeof from_heads, "%lld rows of queries / head_dim",
+                 (long long)inner);
+    }
+    if (heads * dim != inner) {
+        char expected[96], other[96];
+        snprintf(expected, sizeof expected, "heads * head_dim = %lld (shape of %.50s)",
+                 (long long)inner, name.text);
+        snprintf(other, sizeof other, "%lld heads of %lld", (long long)heads, (long long)dim);
+        if (has_heads || has_dim)
+            return ns_config_contradicts(&o->reading, has_heads ? from_heads : from_dim, expected,
+                                         other);
+        return ns_fail(o->reading.err, NS_EINPUT,
+                       "%s: expected \"num_heads\" in config.json, since %lld rows of queries are "
+                       "no multiple of the usual head_dim, 64",
+                       info->file, (long long)inner);
+    }
+    v->heads = (int)heads;
+    v->head_dim = (int)dim;
+    status = ns_reading_fact(&o->reading, "heads", from_heads, "%d", v->heads);
+    if (!status) status = ns_reading_fact(&o->reading, "head_dim", from_dim, "%d", v->head_dim);
+    return status;
+}
+
+static int read_hidden(opening *o) {
+    vit *v = o->v;
+    vit_name name;
+    part_name(o, VIT_FC1, 0, "weight", &name);
+    const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
+    if (info && (info->dims != 2 || info->shape[0] < 1 || info->shape[0] > 1 << 20))
+        return ns_fail(o->reading.err, NS_EINPUT,
+                       "%s: %s: expected [hidden, %d], found %d dimensions", info->file, name.text,
+                       v->width, info->dims);
+    v->hidden = info ? (int)info->shape[0] : 1; /* a missing one is named where it is read */
+    char source[96];
+    snprintf(source, sizeof source, "shape of %.80s", name.text);
+    double ratio = 0;
+    bool found;
+    ns_source from;
+    int status = ns_config_real(&o->reading, "mlp_ratio", &ratio, &found, from);
+    if (!status && found && (int)(ratio * v->width) != v->hidden) {
+        char expected[96], other[48];
+        snprintf(expected, sizeof expected, "%.6g (%d / %d)", (double)v->hidden / v->width,
+                 v->hidden, v->width);
+        snprintf(other, sizeof other, "%.6g", ratio);
+        return ns_config_contradicts(&o->reading, from, expected, other);
+    }
+    return status ? status
+                  : ns_reading_agree(&o->reading, "hidden", "mlp_dim|intermediate_size", v->hidden,
+                                     source);
+}
+
+static int read_block(opening *o, int d) {
+    vit *v = o->v;
+    vit_block *b = &v->blocks[d];
+    int64_t width = v->width, inner = (int64_t)v->heads * v->head_dim;
+    int status = site(o, VIT_NORM1, d, NS_ROLE_ATTENTION, v->tokens, true, &b->norm1);
+    if (v->fused_qkv) {
+        if (!status) status = linear(o, VIT_QKV, d, 3 * inner, width, &b->qkv[0]);
+    } else {
+        for (int i = 0; i < 3 && !status; i++)
+            status = linear(o, (vit_part)(VIT_Q + i), d, inner, width, &b->qkv[i]);
+    }
+    if (!status) status = linear(o, VIT_PROJECTION, d, width, inner, &b->projection);
+    if (!status) status = tensor(o, VIT_SCALE1, d, 1, &width, &b->scale1);
+    if (!status) status = site(o, VIT_NORM2, d, NS_ROLE_MLP, v->tokens, true, &b->norm2);
+    if (!status) status = linear(o, VIT_FC1, d, v->hidden, width, &b->fc1);
+    if (!status) status = linear(o, VIT_FC2, d, width, v->hidden, &b->fc2);
+    if (!status) status = tensor(o, VIT_SCALE2, d, 1, &width, &b->scale2);
+    return status;
+}
+
+static int read_activation(opening *o) {
+    static const struct {
+        const char *name, *shown;
+        vit_activation f;
+    } activations[] = {{"gelu", "GELU (erf)", vit_gelu_erf},
+                       {"gelu_erf", "GELU (erf)", vit_gelu_erf},
+                       {"gelu_tanh", "GELU (tanh)", vit_gelu_tanh},
+                       {"gelu_new", "GELU (tanh)", vit_gelu_tanh},
+                       {"gelu_pytorch_tanh", "GELU (tanh)", vit_gelu_tanh},
+                       {"relu", "ReLU", vit_relu}};
+    const char *word = "gelu";
+    bool found;
+    ns_source from;
+    int status =
+        ns_config_word(&o->reading, "act|hidden_act|act_layer|activation", &word, &found, from);
+    if (status) return status;
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (!strcmp(activations[i].name, word)) {
+            o->v->activation = activations[i].f;
+            return ns_reading_fact(&o->reading, "activation", found ? from : "default", "%s",
+                                   activations[i].shown);
+        }
+    return ns_config_contradicts(&o->reading, from,
+                                 "gelu, gelu_tanh, gelu_new, gelu_pytorch_tanh or relu", word);
+}
+
+static int read_blocks(opening *o) {
+    vit *v = o->v;
+    vit_name name;
+    v->fused_qkv = o->scheme->parts[VIT_QKV] != NULL;
+    while (v->depth < 4096 &&
+           part_name(o, v->fused_qkv ? VIT_QKV : VIT_Q, v->depth, "weight", &name))
+        v->depth++;
+    v->blocks = ns_calloc((size_t)v->depth, sizeof *v->blocks, o->reading.err);
+    if (!v->blocks) return NS_EFAIL;
+    int status = ns_reading_agree(&o->reading, "depth", "depth|num_hidden_layers|num_layers",
+                                  v->depth, "number of blocks");
+    if (!status) status = read_heads(o);
+    if (!status) status = read_hidden(o);
+    if (!status) status = read_activation(o);
+    if (!status) status = site(o, VIT_NORM_PRE, 0, NS_ROLE_STEM, v->tokens, false, &v->norm_pre);
+    for (int d = 0; d < v->depth && !status; d++) status = read_block(o, d);
+    if (status) return status;
+    bool bias = v->blocks[0].qkv[0].bias != NULL, wanted = bias;
+    ns_source from = "tensors of block 0";
+    const json_t *j = ns_config_find(&o->reading, "qkv_bias", from);
+    if (json_is_boolean(j)) wanted = json_is_true(j);
+    if (wanted != bias)
+        return ns_config_contradicts(&o->reading, from, bias ? "true" : "false",
+                                     wanted ? "true" : "false");
+    return ns_reading_fact(&o->reading, "qkv bias", from, "%s", bias ? "yes" : "no");
+}
+
+/* ---- what follows the blocks, and how an image is made ready ---- */
+
+static int read_pooling(opening *o, bool pooled_norm) {
+    vit *v = o->v;
+    const char *word = NULL;
+    bool found;
+    ns_source from;
+    int status = ns_config_word(&o->reading, "global_pool|pool|pooling", &word, &found, from);
+    if (status) return status;
+    if (!found) {
+        v->mean_pooling = !v->class_token || (pooled_norm && !o->scheme->class_pooled);
+        snprintf(from, sizeof from, "%s",
+                 v->mean_pooling ? (v->class_token ? "a norm of the pooled row" : "no class token")
+                                 : "the class token");
+    } else if (!strcmp(word, "avg") || !strcmp(word, "mean")) {
+        v->mean_pooling = true;
+    } else if (strcmp(word, "token") != 0 && strcmp(word, "cls") != 0) {
+        return ns_config_contradicts(&o->reading, from, "token, cls, avg or mean", word);
+    } else if (!v->class_token) {
+        return ns_config_contradicts(&o->reading, from, "avg, since there is no class token", word);
+    }
+    return ns_reading_fact(&o->reading, "pooling", from, "%s",
+                           v->mean_pooling ? "mean of the patches" : "class token");
+}
+
+static int read_end(opening *o) {
+    vit *v = o->v;
+    ns_model *model = o->reading.model;
+    vit_name name;
+    int status = site(o, VIT_NORM, 0, NS_ROLE_FINAL, v->tokens, false, &v->norm);
+    if (!status)
+        status = site(o, VIT_POOLED_NORM, 0, v->norm < 0 ? NS_ROLE_FINAL : NS_ROLE_HEAD, 1, false,
+                      &v->pooled_norm);
+    if (!status) status = read_pooling(o, v->pooled_norm >= 0);
+    if (status || !part_name(o, VIT_HEAD, 0, "weight", &name))
+        return status ? status : ns_reading_fact(&o->reading, "classes", "no head", "0");
+    const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
+    int64_t classes = info->dims == 2 ? info->shape[0] : -1;
+    if (classes > 1 << 24 || classes == 0)
+        classes = -2; /* no shape matches: the message says which */
+    status = linear(o, VIT_HEAD, 0, classes, v->width, &v->head);
+    if (status) return status;
+    model->classes = (int)classes;
+    char source[96];
+    snprintf(source, sizeof source, "shape of %.80s", name.text);
+    return ns_reading_agree(&o->reading, "classes", "num_classes|num_labels", classes, source);
+}
+
+/* mean and std of the channels; where nothing says so, what the scheme's usual checkpoints take. */
+static int read_pixels(opening *o) {
+    static const float imagenet[2][3] = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+    static const char *const keys[2] = {"mean|image_mean", "std|image_std"};
+    ns_image_shape *image = &o->reading.model->image;
+    bool torchvision = !strcmp(o->scheme->name, "torchvision");
+    for (int k = 0; k < 2; k++) {
+        float *to = k ? image->std : image->mean;
+        ns_source from = "default";
+        const json_t *j = ns_config_find(&o->reading, keys[k], from);
+        if (j && (!json_is_array(j) || json_array_size(j) != (size_t)image->channels))
+            return ns_config_contradicts(&o->reading, from, "a list of a number a channel",
+                                         "something else");
+        char text[96] = "";
+        for (int c = 0; c < image->channels; c++) {
+            const json_t *one = json_array_get(j, (size_t)c);
+            to[c] = torchvision && image->channels == 3 ? imagenet[k][c] : 0.5f;
+            if (one) to[c] = (float)json_number_value(one);
+            if (!isfinite(to[c]) || (k && !(to[c] > 0)))
+                return ns_config_contradicts(&o->reading, from, "positive numbers", "another");
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%g", c ? ", " : "",
+                     (double)to[c]);
+        }
+        int status = ns_reading_fact(&o->reading, k ? "std" : "mean", from, "%s", text);
+        if (status) return status;
+    }
+    ns_source from;
+    bool found;
+    const char *word =
+        torchvision || !strcmp(o->scheme->name, "huggingface") ? "bilinear" : "bicubic";
+    image->crop = torchvision ? 0.875 : !strcmp(o->scheme->name, "timm") ? 0.9 : 1;
+    int status = ns_config_real(&o->reading, "crop_pct", &image->crop, &found, from);
+    if (!status && !(image->crop > 0 && image->crop <= 1))
+        return ns_config_contradicts(&o->reading, from, "a share above 0 and up to 1", "another");
+    if (!status)
+        status = ns_reading_fact(&o->reading, "crop", found ? from : "default", "%g", image->crop);
+    if (!status) status = ns_config_word(&o->reading, "interpolation", &word, &found, from);
+    if (status) return status;
+    image->bilinear = !strcmp(word, "bilinear");
+    if (!image->bilinear && strcmp(word, "bicubic") != 0)
+        return ns_config_contradicts(&o->reading, from, "bilinear or bicubic", word);
+    return ns_reading_fact(&o->reading, "interpolation", found ? from : "default", "%s", word);
+}
+
+static int read_norm_settings(opening *o) {
+    double eps = o->scheme->eps;
+    bool found, named;
+    ns_source from = "";
+    int status = ns_config_real(&o->reading, "norm_eps|layer_norm_eps|eps", &eps, &found, from);
+    if (status) return status;
+    if (!(eps >= 0 && eps < 1))
+        return ns_config_contradicts(&o->reading, from, "a number from 0 to below 1", "another");
+    o->eps = (float)eps;
+    if (!found) snprintf(from, sizeof from, "default of %s", o->scheme->name);
+    status = ns_reading_fact(&o->reading, "eps", from, "%g", eps);
+    if (!status)
+        status = ns_config_word(&o->reading, "norm|norm_layer|norm_type", &o->norm, &named,
+                                o->norm_from);
+    if (!status && named && !ns_norm_kind_find(o->norm, o->reading.err)) {
+        ns_fail_context(o->reading.err, "%s: \"norm\"", ns_weights_config_path(o->weights));
+        return NS_EINPUT;
+    }
+    return status;
+}
+
+static void ignore_unused(opening *o) {
+    const char *templates = o->scheme->parts[VIT_UNUSED];
+    for (int i = 0; templates && i < ns_weights_count(o->weights); i++) {
+        const ns_tensor_info *info = ns_weights_info(o->weights, i);
+        for (const char *at = templates; *at; at += *at == '|') {
+            size_t n = strcspn(at, "|");
+            char start[96];
+            snprintf(start, sizeof start, "%.*s%.*s", o->prefix_len, o->prefix, (int)n - 1, at + 1);
+            if (!strncmp(info->name, start, strlen(start))) ns_reading_ignore(&o->reading, info);
+            at += n;
+        }
+    }
+}
+
+static int read_all(opening *o) {
+    int status =
+        ns_reading_fact(&o->reading, "naming", "names of the tensors", "%s", o->scheme->name);
+    if (!status) status = read_norm_settings(o);
+    if (!status) status = read_embedding(o);
+    if (!status) status = read_tokens(o);
+    if (!status) status = read_blocks(o);
+    if (!status) status = read_end(o);
+    if (!status) status = read_pixels(o);
+    if (status) return status;
+    ignore_unused(o);
+    status = ns_reading_all_used(&o->reading, "ViT");
+    if (status) return status;
+    vit *v = o->v;
+    v->position_ids = ns_calloc((size_t)v->tokens, sizeof *v->position_ids, o->reading.err);
+    if (!v->position_ids) return NS_EFAIL;
+    for (int t = 0; t < v->tokens; t++) v->position_ids[t] = t;
+    return NS_OK;
+}
+
+int vit_open(ns_model *model, ns_error *err) {
+    vit *v = ns_calloc(1, sizeof *v, err);
+    if (!v) return NS_EFAIL;
+    model->state = v;
+    opening o = {.reading = {.model = model, .err = err}, .weights = model->weights, .v = v};
+    o.scheme = vit_find_scheme(model->weights, &o.prefix, &o.prefix_len);
+    int status = o.scheme ? read_all(&o) : ns_fail(err, NS_EINPUT, "no ViT");
+    ns_reading_end(&o.reading);
+    return status;
+}
+
+void vit_close(ns_model *model) {
+    vit *v = model->state;
+    if (!v) return;
+    void *const blocks[] = {v->blocks,   v->position_ids, v->x,           v->z,
+                            v->y,        v->wide,         v->scores,      v->pooled,
+                            v->pooled_z, v->kinds,        v->pooled_kinds};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
+    free(v);
+    model->state = NULL;
+}
