@@ -8,7 +8,7 @@ DESTDIR ?=
 PYTHON  ?= /usr/bin/python3
 CC      ?= cc
 CFLAGS  ?= -O3 -g
-VERSION := $(shell sed -n 's/^.define NS_VERSION "\(.*\)"/\1/p' normscope.h)
+VERSION := $(shell sed -n 's/^.define NS_VERSION "\(.*\)"/\1/p' probe/base/version.h)
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -94,7 +94,7 @@ $(BUILD)/normscope: $(BUILD)/normscope.o $(BUILD)/libnormscope.a
 	$(say) LINK $@
 	$(Q)$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NS_LIBS)
 
-$(BUILD)/normscope.pc: Makefile normscope.h
+$(BUILD)/normscope.pc: Makefile probe/base/version.h
 	@mkdir -p $(@D)
 	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
 	  'Name: normscope' 'Description: what normalization layers do in trained networks' \

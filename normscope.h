@@ -2,7 +2,7 @@
 #ifndef NORMSCOPE_H
 #define NORMSCOPE_H
 
-#define NS_VERSION "0.1.0"
+#include "probe/base/version.h"
 
 #include "analysis/points.h"
 #include "datasets/dataset.h"

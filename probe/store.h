@@ -50,6 +50,11 @@ const ns_site *ns_store_select_at(const void *user, int i);
 uint64_t ns_store_samples_planned(const ns_store *store);
 uint64_t ns_store_samples(const ns_store *store);
 
+/* Id, label and predicted class of samples [first, first + count) in the order of the run; count must lie within those committed.
+ * Each array may be NULL. Where the file has no labels or no predictions they are set to -1. */
+int ns_store_read_samples(const ns_store *store, uint64_t first, uint64_t count, int64_t *ids,
+                          int32_t *labels, int32_t *predictions, ns_error *err);
+
 /* A root attribute as text ("model_sha256", "command_line", "seed"), or NULL. Numbers are printed. Borrowed. */
 const char *ns_store_attribute(const ns_store *store, const char *name);
 

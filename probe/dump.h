@@ -1,0 +1,63 @@
+/* A run: a model over a data set, watched by a store. */
+#ifndef NS_DUMP_H
+#define NS_DUMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "datasets/dataset.h"
+#include "probe/base/error.h"
+#include "probe/base/progress.h"
+#include "probe/model.h"
+#include "probe/store_write.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ns_dump_options {
+    const char *output;
+    const char *command_line; /* for provenance, or NULL */
+    const char *created;      /* ISO 8601, or NULL */
+    const bool *wanted;       /* [model->site_count] */
+    int64_t samples;          /* 0: all of the data set */
+    int64_t batch;
+    ns_order order;
+    uint64_t seed;
+    uint64_t sample_rows; /* 0: all rows */
+    ns_dtype dtype;
+    bool force, resume;
+    bool
+        to_the_end; /* run the layers behind the last wanted site, and with labels count the hits */
+    ns_progress *progress; /* or NULL */
+} ns_dump_options;
+
+typedef struct ns_dump_result {
+    uint64_t samples, resumed_at; /* committed; where this call began */
+    uint64_t hits,
+        judged; /* right predictions among those of this call; 0 of 0 where none were made */
+    double seconds;
+} ns_dump_result;
+
+/* The plan of such a run, for ns_store_estimate; its arrays belong to the caller of ns_dump_plan_free. */
+typedef struct ns_dump_plan {
+    ns_store_plan store;
+    int64_t *ids;
+    int32_t *labels;
+    ns_attribute *attributes;
+    char model_hash[NS_HASH_HEX], data_hash[NS_HASH_HEX];
+    bool predictions;
+    int last_site; /* index after which the pass may stop, 0: none */
+} ns_dump_plan;
+int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset *data,
+                      const ns_dump_options *options, ns_error *err);
+void ns_dump_plan_free(ns_dump_plan *plan);
+
+/* Runs it. NS_ESTOP after a request to stop: what was committed is in the file, and result says how much. */
+int ns_dump_run(ns_model *model, const ns_dataset *data, const ns_dump_options *options,
+                ns_dump_result *result, ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
