@@ -29,7 +29,7 @@ NS_CFLAGS := -std=gnu11 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -ffp-c
              -fvisibility=default $(WARNINGS) -I. -DNS_DATADIR=\"$(PREFIX)/share/normscope\" $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(EXTRA_CFLAGS)
 NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 
-LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c plots/*.c))
+LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*.c tests/datasets/*.c \
                   tests/analysis/*.c tests/plots/*.c tests/cli/*.c))
 HEADERS      := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h))

@@ -1,0 +1,57 @@
+/* The curve family: y = s f(alpha x + d) + b. One curve, one file in analysis/curves/, one row of the table in analysis/curve.c. */
+#ifndef NS_CURVE_H
+#define NS_CURVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "probe/base/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Parameters of a model curve, in this order wherever they stand in an array. */
+enum { NS_ALPHA, NS_SCALE, NS_SHIFT, NS_OFFSET, NS_PARAMETERS }; /* alpha, s, d, b */
+
+/* Sums over points of the residual r = s f(alpha x + d) + b - y and its derivatives by the parameters, all weighted. */
+typedef struct ns_fit_sums {
+    double n;                             /* sum of weights */
+    double rr;                            /* r^2 */
+    double jr[NS_PARAMETERS];             /* J_k r */
+    double jj[NS_PARAMETERS * (NS_PARAMETERS + 1) / 2]; /* J_k J_l for l <= k: index k (k + 1) / 2 + l */
+    double rh[5];                         /* r times d2/(alpha alpha), (alpha s), (alpha d), (s d), (d d) */
+    double tail_n, tail_rr;               /* of the points with x < low or x > high */
+} ns_fit_sums;
+
+/* What a pass needs to know. */
+typedef struct ns_pass {
+    double theta[NS_PARAMETERS];
+    double low, high; /* limits of the tails */
+    double huber;     /* residuals beyond it weigh huber/|r|; infinity: none do */
+} ns_pass;
+
+typedef struct ns_curve {
+    const char *name;    /* "tanh" */
+    const char *formula; /* of f */
+    const char *source;
+    const char *note;    /* relation to what other people write, or NULL */
+    double slope;        /* f'(0) */
+    bool is_linear;      /* f(u) = u: alpha is then 1 and not free */
+    bool has_corners;    /* f' jumps: several local minima */
+    /* f(u), and its first and second derivative where the pointers are not NULL. */
+    double (*value)(double u, double *first, double *second);
+    /* Adds the sums over n finite points; weights may be NULL (all 1). */
+    void (*pass)(const ns_pass *pass, size_t n, const float *x, const float *y, const float *weights, ns_fit_sums *sums);
+} ns_curve;
+
+extern const ns_curve *const ns_curves[];
+extern const int ns_curve_count;
+
+/* By name, or by an alias (sigmoid: 2 sigmoid(2u) - 1 is tanh u). NULL and NS_EUSAGE with the names that there are. */
+const ns_curve *ns_curve_find(const char *name, ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
