@@ -32,7 +32,9 @@ NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*.c tests/datasets/*.c \
                   tests/analysis/*.c tests/plots/*.c tests/cli/*.c))
-HEADERS      := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h))
+INTERNAL     := $(wildcard probe/norms/*.h probe/models/*.h */*_internal.h */*_kernel.h)
+ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h))
+HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/*.c))
@@ -153,7 +155,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/normscope $(DESTDIR)$(PREFIX)/lib/libnormscope.* \
 	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/normscope.pc
 
-OWN_SOURCES := normscope.c $(LIB_SOURCES) $(TEST_SOURCES) $(FUZZ_SOURCES) $(TOOL_SOURCES) $(HEADERS) \
+OWN_SOURCES := normscope.c $(LIB_SOURCES) $(TEST_SOURCES) $(FUZZ_SOURCES) $(TOOL_SOURCES) $(ALL_HEADERS) \
                $(sort $(wildcard tests/*.h tests/*/*.h))
 format:
 	clang-format -i $(OWN_SOURCES)
@@ -165,7 +167,7 @@ lint:
 # Fuzz targets run without libFuzzer too: `make check` puts their corpora through them.
 FUZZ_SECONDS ?= 60
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SOURCES) $(HEADERS)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SOURCES) $(ALL_HEADERS)
 	@mkdir -p $(@D)
 	clang -g -O1 -fsanitize=fuzzer,address,undefined -DNS_NO_CLONES $(filter-out -Werror -fPIC,$(NS_CFLAGS)) \
 	  -o $@ $< $(LIB_SOURCES) $(NS_LIBS)

@@ -37,7 +37,7 @@ NS_INLINE void ns_norm_affine(const ns_norm *norm, const float *y, float *z) {
 }
 
 /* Sums of floats are taken over this many values, and those sums in double. */
-enum { NS_SUM_BLOCK = 512 };
+enum { NS_SUM_BLOCK = 128 };
 
 /* No bound. */
 double ns_norm_unbounded(const ns_norm *norm);
