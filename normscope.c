@@ -7,8 +7,8 @@
 #include "probe/base/near.h"
 #include "probe/base/stop.h"
 
-#define COMMANDS(X) X(dump) X(info) X(verify)
-/* X(list) X(dump) ... : a command is a file with an ns_command called ns_command_NAME, and a word here. */
+#define COMMANDS(X) X(list) X(dump) X(info) X(verify)
+/* X(NAME) ... : a command is a file with an ns_command called ns_command_NAME, and a word here. */
 
 #define DECLARE(name) extern const ns_command ns_command_##name;
 COMMANDS(DECLARE)
