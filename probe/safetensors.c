@@ -124,6 +124,21 @@ static int check_cover(ns_safetensor *tensors, int count, uint64_t data, uint64_
     return NS_OK;
 }
 
+/* Free text by free keys; the format knows no other values there. */
+static int check_metadata(const json_t *metadata, const char *path, ns_error *err) {
+    if (!json_is_object(metadata))
+        return ns_fail(err, NS_EINPUT, "%s: expected \"__metadata__\" to be an object", path);
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)metadata, key, value) {
+        if (!json_is_string(value))
+            return ns_fail(err, NS_EINPUT,
+                           "%s: \"__metadata__\": expected text under \"%s\", found another type",
+                           path, key);
+    }
+    return NS_OK;
+}
+
 static int parse_header(json_t *header, const char *path, uint64_t data, uint64_t size,
                         ns_safetensor **out, int *count, ns_error *err) {
     if (!json_is_object(header))
@@ -134,7 +149,10 @@ static int parse_header(json_t *header, const char *path, uint64_t data, uint64_
     json_t *entry;
     int used = 0, status = NS_OK;
     json_object_foreach(header, name, entry) {
-        if (!strcmp(name, "__metadata__")) continue;
+        if (!strcmp(name, "__metadata__")) {
+            if ((status = check_metadata(entry, path, err)) != NS_OK) break;
+            continue;
+        }
         ns_safetensor *tensor = &tensors[used++];
         char *copy = ns_strdup(name, err);
         tensor->info.name = copy;
@@ -174,6 +192,10 @@ int ns_safetensors_parse(const unsigned char *bytes, size_t size, const char *pa
             "%s: its first 8 bytes promise a header of %llu bytes, found %zu bytes after them (no "
             "safetensors file, or cut short)",
             path, (unsigned long long)length, size - 8);
+    /* The reference implementation refuses a header that begins with a space, too. */
+    if (!length || bytes[8] != '{')
+        return ns_fail(err, NS_EINPUT, "%s: expected a header that begins with '{', found %s", path,
+                       length ? "another byte" : "an empty header");
     json_error_t where;
     json_t *header =
         json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &where);
