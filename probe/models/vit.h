@@ -43,6 +43,7 @@ typedef struct vit_scheme {
     double eps;        /* where config.json says nothing: the library's own */
     bool patch_last;   /* a linear patch embedding's columns are (p1 p2 c), else (c p1 p2) */
     bool class_pooled; /* VIT_POOLED_NORM is no sign of mean pooling */
+    bool mean_of_all;  /* mean pooling takes the class token in */
 } vit_scheme;
 
 typedef struct vit_name {
@@ -77,6 +78,7 @@ typedef struct vit {
     int patch, grid_height, grid_width, patches;
     int registers, tokens; /* tokens = class + registers + patches */
     bool class_token, fused_qkv, patch_last, mean_pooling;
+    int pool_from; /* mean pooling is over tokens pool_from and up */
     vit_activation activation;
     int norm_pre, norm, pooled_norm; /* sites, from 0; -1: none */
     vit_linear embedding, head;
@@ -121,7 +123,7 @@ void vit_add_scaled(float *x, const float *t, const float *scale, size_t rows, s
 void vit_activate(vit_activation f, float *values, size_t count);
 /* Softmax of each row of scores [rows, n] in place, by one thread. */
 void vit_softmax(float *scores, size_t rows, size_t n);
-/* pooled [N, W]: the class token's rows of t [N * tokens, W], or the mean of the patches' rows. */
+/* pooled [N, W]: the class token's rows of t [N * tokens, W], or the mean of its tokens' rows from pool_from up. */
 void vit_pool(const vit *v, const float *t, size_t samples, float *pooled);
 
 #ifdef __cplusplus

@@ -130,15 +130,15 @@ void vit_add_scaled(float *x, const float *t, const float *scale, size_t rows, s
 }
 
 void vit_pool(const vit *v, const float *t, size_t samples, float *pooled) {
-    size_t w = (size_t)v->width, tokens = (size_t)v->tokens, patches = (size_t)v->patches;
+    size_t w = (size_t)v->width, tokens = (size_t)v->tokens, from = (size_t)v->pool_from;
 #pragma omp parallel for schedule(static) if (samples > 4)
     for (size_t s = 0; s < samples; s++) {
         const float *rows = t + s * tokens * w;
         for (size_t c = 0; c < w; c++) {
             double sum = 0;
-            for (size_t i = tokens - patches; i < tokens && v->mean_pooling; i++)
+            for (size_t i = from; i < tokens && v->mean_pooling; i++)
                 sum += (double)rows[i * w + c];
-            pooled[s * w + c] = v->mean_pooling ? (float)(sum / (double)patches) : rows[c];
+            pooled[s * w + c] = v->mean_pooling ? (float)(sum / (double)(tokens - from)) : rows[c];
         }
     }
 }

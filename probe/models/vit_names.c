@@ -62,6 +62,7 @@ static const vit_scheme schemes[] = {
      .eps = 1e-5,
      .patch_last = true,
      .class_pooled = true,
+     .mean_of_all = true,
      .parts = {[VIT_CLASS] = "cls_token",
                [VIT_POSITIONS] = "pos_embedding",
                [VIT_PATCH] = "to_patch_embedding.1.",

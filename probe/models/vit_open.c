@@ -465,8 +465,11 @@ static int read_pooling(opening *o, bool pooled_norm) {
     } else if (!v->class_token) {
         return ns_config_contradicts(&o->reading, from, "avg, since there is no class token", word);
     }
+    v->pool_from = o->scheme->mean_of_all ? 0 : v->tokens - v->patches;
+    const char *of =
+        v->pool_from < v->tokens - v->patches ? "mean of all tokens" : "mean of the patches";
     return ns_reading_fact(&o->reading, "pooling", from, "%s",
-                           v->mean_pooling ? "mean of the patches" : "class token");
+                           v->mean_pooling ? of : "class token");
 }
 
 static int read_end(opening *o) {
