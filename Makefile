@@ -32,7 +32,7 @@ NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*.c tests/datasets/*.c \
                   tests/analysis/*.c tests/plots/*.c tests/cli/*.c))
-INTERNAL     := $(wildcard probe/norms/*.h probe/models/*.h */*_internal.h */*_kernel.h)
+INTERNAL     := probe/h5.h $(wildcard probe/norms/*.h probe/models/*.h */*_internal.h */*_kernel.h)
 ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h))
 HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)

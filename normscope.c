@@ -7,8 +7,13 @@
 #include "probe/base/near.h"
 #include "probe/base/stop.h"
 
-#define COMMANDS(X) X(list) X(dump) X(info) X(verify)
-/* X(NAME) ... : a command is a file with an ns_command called ns_command_NAME, and a word here. */
+/* A command is a file with an ns_command called ns_command_NAME, and a line here: the order of `normscope help`. */
+#define COMMANDS(X)                                                                                \
+    X(list)                                                                                        \
+    X(dump)                                                                                        \
+    X(info)                                                                                        \
+    X(verify)                                                                                      \
+    X(fit)
 
 #define DECLARE(name) extern const ns_command ns_command_##name;
 COMMANDS(DECLARE)

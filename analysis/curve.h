@@ -16,12 +16,13 @@ enum { NS_ALPHA, NS_SCALE, NS_SHIFT, NS_OFFSET, NS_PARAMETERS }; /* alpha, s, d,
 
 /* Sums over points of the residual r = s f(alpha x + d) + b - y and its derivatives by the parameters, all weighted. */
 typedef struct ns_fit_sums {
-    double n;                             /* sum of weights */
-    double rr;                            /* r^2 */
-    double jr[NS_PARAMETERS];             /* J_k r */
-    double jj[NS_PARAMETERS * (NS_PARAMETERS + 1) / 2]; /* J_k J_l for l <= k: index k (k + 1) / 2 + l */
-    double rh[5];                         /* r times d2/(alpha alpha), (alpha s), (alpha d), (s d), (d d) */
-    double tail_n, tail_rr;               /* of the points with x < low or x > high */
+    double n;                 /* sum of weights */
+    double rr;                /* r^2 */
+    double jr[NS_PARAMETERS]; /* J_k r */
+    double jj[NS_PARAMETERS * (NS_PARAMETERS + 1) /
+              2];           /* J_k J_l for l <= k: index k (k + 1) / 2 + l */
+    double rh[5];           /* r times d2/(alpha alpha), (alpha s), (alpha d), (s d), (d d) */
+    double tail_n, tail_rr; /* of the points with x < low or x > high */
 } ns_fit_sums;
 
 /* What a pass needs to know. */
@@ -35,14 +36,15 @@ typedef struct ns_curve {
     const char *name;    /* "tanh" */
     const char *formula; /* of f */
     const char *source;
-    const char *note;    /* relation to what other people write, or NULL */
-    double slope;        /* f'(0) */
-    bool is_linear;      /* f(u) = u: alpha is then 1 and not free */
-    bool has_corners;    /* f' jumps: several local minima */
+    const char *note; /* relation to what other people write, or NULL */
+    double slope;     /* f'(0) */
+    bool is_linear;   /* f(u) = u: alpha is then 1 and not free */
+    bool has_corners; /* f' jumps: several local minima */
     /* f(u), and its first and second derivative where the pointers are not NULL. */
     double (*value)(double u, double *first, double *second);
     /* Adds the sums over n finite points; weights may be NULL (all 1). */
-    void (*pass)(const ns_pass *pass, size_t n, const float *x, const float *y, const float *weights, ns_fit_sums *sums);
+    void (*pass)(const ns_pass *pass, size_t n, const float *x, const float *y,
+                 const double *weights, ns_fit_sums *sums);
 } ns_curve;
 
 extern const ns_curve *const ns_curves[];

@@ -1,0 +1,51 @@
+/* Bins of x of a fixed relative width, with the moments of what falls into them: what a fit searches its start on, and where the
+ * percentiles of x come from. A bin is a sign, an exponent and the first six bits of the mantissa of a float, so it is 1/64 to
+ * 1/128 of its x wide and needs no range to be known beforehand.
+ *
+ * Memory: 32768 bins of 56 bytes, 1.8 MiB, for each thread while they are filled. */
+#ifndef NS_BINS_H
+#define NS_BINS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "analysis/points.h"
+#include "probe/base/error.h"
+#include "probe/base/progress.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NS_BIN_COUNT 32768
+
+typedef struct ns_bin {
+    double n, x, y, xx, xy, yy; /* count and sums */
+} ns_bin;
+
+typedef struct ns_bins {
+    ns_bin total;
+    uint64_t points;    /* finite ones */
+    uint64_t nonfinite; /* points of which x or y is NaN or infinite: left out */
+    uint64_t padding;   /* rows left out */
+    double least, most; /* of x; NaN where there are no points */
+    int used;           /* occupied bins */
+    ns_bin *bins;       /* [used], by rising x; owned */
+} ns_bins;
+
+/* One walk over all points. ns_bins_free(out) afterwards, also after a failure. */
+int ns_bins_make(ns_bins *out, const ns_points *points, ns_progress *progress, ns_error *err);
+void ns_bins_free(ns_bins *bins);
+
+/* The q-quantile of x, 0 <= q <= 1, to within a bin (1/64 of its value). NaN where there are no points. */
+double ns_bins_quantile(const ns_bins *bins, double q);
+
+/* Points that stand for the bins: two a bin, which have its n, sums of x, y, x^2 and x y, so that a smooth curve's sum of squares
+ * over them differs from that over the points by a constant and by what is of third order in the bin's width. x, y, w have
+ * room for 2 * used; returns how many there are. */
+size_t ns_bins_pseudo(const ns_bins *bins, float *x, float *y, double *w);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,292 @@
+/* normscope fit: curves through the points of every site. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/fit.h"
+#include "analysis/runs.h"
+#include "probe/base/cli.h"
+#include "probe/base/mem.h"
+#include "probe/base/table.h"
+
+typedef struct settings {
+    ns_selection_words sites;
+    const char *curve;
+    int scale, weighting, format;
+    bool shift, offset, held_out;
+    int64_t seed;
+} settings;
+
+typedef struct work {
+    const settings *settings;
+    ns_fit_options options;
+    ns_table *table;
+    ns_fit *fits;
+    ns_progress progress;
+    int degenerate, rows;
+} work;
+
+enum { RUN, CURVE = 5, RANK = 7, HELD_OUT, COLUMNS = 47 };
+
+/* The columns for people fit into 80; `run`, `curve`, `rank` and `held_out_rmse` join them where there are several. */
+static const ns_column all_columns[COLUMNS] = {
+    {"run", NULL, NS_TEXT, 0, true, NULL},
+    {"site", "1", NS_INT, 0, false, NULL},
+    {"name", NULL, NS_TEXT, 0, false, NULL},
+    {"role", NULL, NS_TEXT, 0, true, NULL},
+    {"kind", NULL, NS_TEXT, 0, true, NULL},
+    {"curve", NULL, NS_TEXT, 0, true, NULL},
+    {"weighting", NULL, NS_TEXT, 0, true, NULL},
+    {"rank", "1", NS_INT, 0, true, NULL},
+    {"held_out_rmse", "y", NS_REAL, 4, true, "held out"},
+    {"alpha", "1/x", NS_REAL, 4, false, NULL},
+    {"alpha_se", "1/x", NS_REAL, 2, false, "+-"},
+    {"alpha_se_nominal", "1/x", NS_REAL, 0, true, NULL},
+    {"s", "y", NS_REAL, 4, false, NULL},
+    {"s_se", "y", NS_REAL, 2, false, "+-"},
+    {"s_se_nominal", "y", NS_REAL, 0, true, NULL},
+    {"d", "1", NS_REAL, 0, true, NULL},
+    {"d_se", "1", NS_REAL, 0, true, NULL},
+    {"d_se_nominal", "1", NS_REAL, 0, true, NULL},
+    {"b", "y", NS_REAL, 0, true, NULL},
+    {"b_se", "y", NS_REAL, 0, true, NULL},
+    {"b_se_nominal", "y", NS_REAL, 0, true, NULL},
+    {"slope", "y/x", NS_REAL, 4, false, "slope"},
+    {"slope_se", "y/x", NS_REAL, 0, true, NULL},
+    {"slope_se_nominal", "y/x", NS_REAL, 0, true, NULL},
+    {"correlation_s_alpha", "1", NS_REAL, 0, true, NULL},
+    {"r2", "1", NS_REAL, 5, false, "R2"},
+    {"r2_linear", "1", NS_REAL, 0, true, NULL},
+    {"s_index", "1", NS_REAL, 3, false, "S-index"},
+    {"rmse", "y", NS_REAL, 0, true, NULL},
+    {"tail_rmse", "y", NS_REAL, 0, true, NULL},
+    {"sse", "y^2", NS_REAL, 0, true, NULL},
+    {"sst", "y^2", NS_REAL, 0, true, NULL},
+    {"aic", "1", NS_REAL, 0, true, NULL},
+    {"huber_threshold", "y", NS_REAL, 0, true, NULL},
+    {"points", "1", NS_INT, 0, true, NULL},
+    {"nonfinite", "1", NS_INT, 0, true, NULL},
+    {"padding_rows", "1", NS_INT, 0, true, NULL},
+    {"samples", "1", NS_INT, 0, true, NULL},
+    {"iterations", "1", NS_INT, 0, true, NULL},
+    {"converged", NULL, NS_BOOL, 0, true, NULL},
+    {"stop", NULL, NS_TEXT, 0, true, NULL},
+    {"degenerate", NULL, NS_BOOL, 0, true, NULL},
+    {"reason", NULL, NS_TEXT, 0, true, NULL},
+    {"rows_stored", "1", NS_INT, 0, true, NULL},
+    {"rows_seen", "1", NS_INT, 0, true, NULL},
+    {"formula", NULL, NS_TEXT, 0, true, NULL},
+    {"flag", NULL, NS_TEXT, 0, false, ""},
+};
+
+static void number(ns_table *table, double value) {
+    if (isnan(value))
+        ns_table_missing(table);
+    else
+        ns_table_real(table, value);
+}
+
+static void add_parameter(ns_table *table, const ns_fit *fit, int k) {
+    number(table, fit->theta[k]);
+    number(table, fit->clustered[k]);
+    number(table, fit->nominal[k]);
+}
+
+/* What a person has to know at a glance. */
+static const char *flag(const ns_fit *fit) {
+    if (fit->degenerate) return fit->reason;
+    return fit->nonfinite ? "not all finite" : "";
+}
+
+static const char *const weightings[] = {"points", "density", "huber"};
+
+static void add_row(work *w, const ns_store *store, const ns_store_site *s, const ns_fit *fit,
+                    int rank) {
+    ns_table *t = w->table;
+    ns_table_text(t, ns_store_path(store));
+    ns_table_int(t, s->site.index);
+    ns_table_text(t, s->site.name);
+    ns_table_text(t, ns_role_name(s->site.role));
+    ns_table_text(t, s->site.norm.kind->name);
+    ns_table_text(t, fit->curve->name);
+    ns_table_text(t, weightings[w->settings->weighting]);
+    if (rank)
+        ns_table_int(t, rank);
+    else
+        ns_table_missing(t);
+    number(t, fit->held_out_rmse);
+    for (int k = 0; k < NS_PARAMETERS; k++) add_parameter(t, fit, k);
+    const double rest[] = {fit->slope,
+                           fit->slope_clustered,
+                           fit->slope_nominal,
+                           fit->correlation,
+                           fit->r2,
+                           fit->r2_linear,
+                           fit->s_index,
+                           fit->rmse,
+                           fit->tail_rmse,
+                           fit->sse,
+                           fit->sst,
+                           fit->aic,
+                           fit->huber};
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) number(t, rest[i]);
+    ns_table_int(t, (int64_t)fit->points);
+    ns_table_int(t, (int64_t)fit->nonfinite);
+    ns_table_int(t, (int64_t)fit->padding);
+    ns_table_int(t, (int64_t)fit->samples);
+    ns_table_int(t, fit->iterations);
+    ns_table_int(t, fit->converged);
+    ns_table_text(t, fit->stop);
+    ns_table_int(t, fit->degenerate);
+    ns_table_text(t, fit->reason);
+    ns_table_int(t, (int64_t)s->rows);
+    ns_table_int(t, (int64_t)s->rows_seen);
+    ns_table_text(t, fit->curve->formula);
+    ns_table_text(t, flag(fit));
+    w->degenerate += fit->degenerate;
+    w->rows++;
+}
+
+/* 1 for the least error on the samples left out; 0 where it is not known. */
+static int rank_of(const ns_fit *fits, int count, int i) {
+    int rank = 1;
+    if (isnan(fits[i].held_out_rmse)) return 0;
+    for (int k = 0; k < count; k++)
+        rank += fits[k].held_out_rmse < fits[i].held_out_rmse ||
+                (fits[k].held_out_rmse == fits[i].held_out_rmse && k < i);
+    return rank;
+}
+
+static int fit_site(void *user, ns_store *store, int i, ns_error *err) {
+    work *w = user;
+    const ns_store_site *site = ns_store_site_at(store, i);
+    ns_points points;
+    int status = ns_points_store(&points, store, i, err), count = w->options.curve_count;
+    if (status) return status;
+    ns_fit_options options = w->options;
+    if (w->settings->scale == 2) options.scale = sqrt((double)site->site.norm.channels);
+    ns_progress_begin(&w->progress, site->site.name, "rows", points.rows);
+    options.progress = &w->progress;
+    status = ns_fit_points(&points, &options, w->fits, err);
+    ns_progress_end(&w->progress);
+    if (status) {
+        ns_fail_context(err, "%s: site %d (%s)", ns_store_path(store), site->site.index,
+                        site->site.name);
+        return status;
+    }
+    for (int rank = options.held_out ? 1 : 0, placed = 0; placed < count; rank++)
+        for (int k = 0; k < count; k++) {
+            int its = rank_of(w->fits, count, k);
+            bool now = !options.held_out || its == rank || (rank > count && !its);
+            if (!now) continue;
+            add_row(w, store, site, &w->fits[k], its);
+            placed++;
+        }
+    return NS_OK;
+}
+
+/* The curves by name, `all` for every one. */
+static int choose_curves(work *w, const ns_curve **curves, ns_error *err) {
+    int count = 0;
+    if (!strcmp(w->settings->curve, "all")) {
+        for (; count < ns_curve_count; count++) curves[count] = ns_curves[count];
+    } else {
+        curves[0] = ns_curve_find(w->settings->curve, err);
+        if (!curves[0]) return NS_EUSAGE;
+        count = 1;
+    }
+    w->options.curves = curves;
+    w->options.curve_count = count;
+    return NS_OK;
+}
+
+static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
+    ns_column columns[COLUMNS];
+    memcpy(columns, all_columns, sizeof columns);
+    const ns_curve *curves[64];
+    work w = {.settings = s};
+    w.options = (ns_fit_options){.scale_fixed = s->scale > 0,
+                                 .scale = 1,
+                                 .shift = s->shift,
+                                 .offset = s->offset,
+                                 .weighting = (ns_weighting)s->weighting,
+                                 .seed = (uint64_t)s->seed};
+    int status = choose_curves(&w, curves, err);
+    if (status) return status;
+    bool several = w.options.curve_count > 1;
+    w.options.held_out = s->held_out || several;
+    columns[RUN].machine_only = files->count < 2;
+    columns[CURVE].machine_only = columns[RANK].machine_only = !several;
+    columns[HELD_OUT].machine_only = !w.options.held_out;
+    w.fits = ns_calloc((size_t)w.options.curve_count, sizeof *w.fits, err);
+    w.table = ns_table_new(columns, COLUMNS, err);
+    status = w.fits && w.table ? NS_OK : NS_EFAIL;
+    const ns_runs runs = {files->items, files->count, ns_selection_of(&s->sites),
+                          fit_site,     NULL,         &w};
+    if (!status) status = ns_runs_each(&runs, err);
+    if (ns_table_rows(w.table) > 0 && status != NS_ESTOP) {
+        ns_error printing = {0};
+        int printed = ns_table_print(w.table, stdout, (ns_table_format)s->format, &printing);
+        if (printed && !status) *err = printing, status = printed;
+        if (s->format == NS_ALIGNED && !several)
+            printf("\ny = s %s(alpha x); +- is the standard error, clustered by sample. slope: s "
+                   "alpha f'(0).\n"
+                   "S-index: the share of what a straight line leaves unexplained that the curve "
+                   "explains.\n",
+                   curves[0]->name);
+    }
+    ns_table_free(w.table);
+    free(w.fits);
+    return status;
+}
+
+static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
+    settings s = {.curve = "tanh"};
+    const ns_option options[] = {
+        {"curve", 'c', NS_OPT_TEXT, &s.curve, "NAME",
+         "tanh, erf, isru, hardtanh, arctan, softsign, linear or all", "tanh", 0, 0},
+        {"scale", 0, NS_OPT_CHOICE, &s.scale, "free|1|sqrtC", "s: fitted, or fixed", "free", 0, 0},
+        {"shift", 0, NS_OPT_FLAG, &s.shift, NULL, "fit d too: f(alpha x + d)", NULL, 0, 0},
+        {"offset", 0, NS_OPT_FLAG, &s.offset, NULL, "fit b too: s f(alpha x) + b", NULL, 0, 0},
+        {"weighting", 'w', NS_OPT_CHOICE, &s.weighting, NS_WEIGHTINGS,
+         "every point alike; every occupied bin of x alike; residuals beyond 1.345 sigma count "
+         "less",
+         "points", 0, 0},
+        {"held-out", 0, NS_OPT_FLAG, &s.held_out, NULL,
+         "also fit nine tenths of the samples and give the error on the others; always with "
+         "--curve all",
+         NULL, 0, 0},
+        {"seed", 0, NS_OPT_INT, &s.seed, "N", "of the choice of that tenth", "0", 0, 9e15},
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},
+        NS_SELECTION_OPTIONS(s.sites),
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Output", NULL, 0, 0},
+        {"format", 'f', NS_OPT_CHOICE, &s.format, NS_TABLE_FORMATS,
+         "form of the table; tsv and json have every column", "table", 0, 0},
+        {0},
+    };
+    ns_list rest = {0};
+    int status = ns_cli_parse(self, options, argc, argv, 1, -1, &rest, err);
+    if (!status) status = fit_files(&s, &rest, err);
+    ns_selection_free(&s.sites);
+    ns_list_free(&rest);
+    return status < 0 ? NS_OK : status;
+}
+
+const ns_command ns_command_fit = {
+    .name = "fit",
+    .group = "Analyse",
+    .summary = "fit tanh and its rivals to every site",
+    .usage = "[options] FILE...",
+    .details = "Least squares over all points of each site, streamed, in double precision. "
+               "Standard errors are clustered by sample: "
+               "points of one image or sentence are not independent, and the nominal ones (in tsv "
+               "and json) are some ten times too "
+               "small. A fit that the data cannot decide is flagged with its reason. Files that "
+               "cannot be read are listed at the end "
+               "(exit status 1), and the others are fitted.",
+    .examples = "  normscope fit run.h5\n"
+                "  normscope fit run.h5 --curve all --layers 4,8\n"
+                "  normscope fit runs/*.h5 --format tsv > fits.tsv\n",
+    .run = run,
+};

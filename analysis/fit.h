@@ -1,0 +1,85 @@
+/* Fits y = s f(alpha x + d) + b to all points of a site by least squares: exact, streamed, in a few passes.
+ *
+ * 1. One walk bins x (analysis/bins.h). The start is searched on two pseudo-points a bin: alpha on a grid of ten decades, the
+ *    linear parameters solved for (variable projection: Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973), every local minimum
+ *    polished, the lowest taken.
+ * 2. Newton's method in (ln alpha, s, d, b) with the exact Hessian, on sums over all points in double; |step of ln alpha| <= 1,
+ *    halved until the sum of squares falls. It ends when no parameter moves by more than 1e-10 of itself.
+ * 3. Standard errors, twice. Nominal: s^2 (J'J)^-1. Clustered by sample: H^-1 (sum over samples of g g') H^-1 G / (G - 1), with
+ *    the full Hessian H and g the sample's gradient (White, Econometrica 50, 1982; Liang and Zeger, Biometrika 73, 1986): points of
+ *    one sample are not independent and the curve is not the truth, so the nominal ones are far too small.
+ *
+ * Memory: 2 MiB for each thread, whatever the number of points. The same points and number of threads give the same bits. */
+#ifndef NS_FIT_H
+#define NS_FIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "analysis/curve.h"
+#include "analysis/points.h"
+#include "probe/base/error.h"
+#include "probe/base/progress.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ns_weighting {
+    NS_WEIGH_POINTS, /* every point alike */
+    NS_WEIGH_DENSITY, /* every occupied one of NS_DENSITY_BINS equal bins between the least and the largest x alike */
+    NS_WEIGH_HUBER /* every point alike, residuals beyond 1.345 robust sigmas of the least-squares fit's count by size */
+} ns_weighting;
+#define NS_WEIGHTINGS   "points|density|huber"
+#define NS_DENSITY_BINS 512
+
+typedef struct ns_fit_options {
+    const ns_curve *const *curves; /* [curve_count] */
+    int curve_count;
+    bool scale_fixed; /* s is not free but `scale` */
+    double scale;
+    bool shift, offset; /* d and b are free; else 0 */
+    ns_weighting weighting;
+    bool held_out;         /* also fit nine tenths of the samples and judge by the others */
+    uint64_t seed;         /* of the choice of the tenth */
+    ns_progress *progress; /* or NULL */
+} ns_fit_options;
+
+/* What is not known is NaN. Arrays are in the order NS_ALPHA, NS_SCALE, NS_SHIFT, NS_OFFSET; x and y stand for their units. */
+typedef struct ns_fit {
+    const ns_curve *curve;
+    double theta[NS_PARAMETERS]; /* 1/x, y, 1, y; for the line alpha is 1 and s its slope */
+    bool free[NS_PARAMETERS];
+    double nominal[NS_PARAMETERS]; /* standard errors; NaN for what is not free */
+    double clustered[NS_PARAMETERS];
+    double slope, slope_nominal, slope_clustered; /* dy/dx at the centre, s alpha f'(0), y/x */
+    double correlation;                           /* of s and alpha */
+    double sse; /* weighted sum of squares; for huber the sum of squares too, not the loss */
+    double sst; /* about the mean of y, weighted */
+    double r2,
+        r2_linear;  /* of the curve and of the line, which has an offset where the curve has one */
+    double s_index; /* (r2 - r2_linear) / (1 - r2_linear) */
+    double rmse,
+        tail_rmse; /* y; the tails are the points below the 1st or above the 99th percentile of x */
+    double aic;    /* n ln(sse / n) + 2 (parameters + 1); weighting points alone */
+    double
+        held_out_rmse; /* y, on the tenth of the samples that was left out of a fit to the others */
+    double huber;      /* threshold, y */
+    uint64_t points, nonfinite, padding; /* used; left out; rows left out */
+    uint64_t samples;                    /* clusters; 0 where the points do not know their sample */
+    int iterations;                      /* Newton steps over all points */
+    bool converged;
+    const char *stop; /* why it ended */
+    bool degenerate;
+    const char *reason; /* why; "" where it is not */
+} ns_fit;
+
+/* Fits every curve of the options at once: fits [curve_count]. Points that are not finite are counted and left out; data that
+ * cannot tell the parameters give a degenerate fit, not an error. Rows of one sample must stand together, as in a store. */
+int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit *fits,
+                  ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,54 @@
+#include "analysis/runs.h"
+
+#include <stdlib.h>
+
+#include "probe/base/mem.h"
+
+static int each_site(const ns_runs *runs, ns_store *store, ns_error *err) {
+    int count = ns_store_site_count(store);
+    bool *wanted = ns_calloc((size_t)count, sizeof *wanted, err);
+    if (!wanted) return NS_EFAIL;
+    int status = ns_select_sites(&runs->selection, count, ns_store_select_at, store, wanted, err);
+    if (status) ns_fail_context(err, "%s", ns_store_path(store));
+    for (int i = 0; i < count && !status; i++)
+        if (wanted[i]) status = runs->site(runs->user, store, i, err);
+    free(wanted);
+    if (!status && runs->file_done) status = runs->file_done(runs->user, store, err);
+    return status;
+}
+
+static int one_file(const ns_runs *runs, const char *path, ns_error *err) {
+    ns_store *store = NULL;
+    int status = ns_store_open(&store, path, err);
+    if (!status) status = each_site(runs, store, err);
+    ns_store_close(store);
+    return status;
+}
+
+int ns_runs_each(const ns_runs *runs, ns_error *err) {
+    int bad = 0;
+    ns_error all = {0}, one = {0};
+    for (int i = 0; i < runs->file_count; i++) {
+        one = (ns_error){0};
+        int status = one_file(runs, runs->files[i], &one);
+        if (status && (status == NS_ESTOP || runs->file_count == 1)) {
+            if (err) *err = one;
+            return status;
+        }
+        if (!status) continue;
+        if (!bad++) ns_fail(&all, NS_EFAIL, "these files could not be used:");
+        ns_fail_more(&all, "\n  %s", one.message);
+    }
+    if (bad && err) *err = all;
+    return bad ? NS_EFAIL : NS_OK;
+}
+
+ns_selection ns_selection_of(const ns_selection_words *w) {
+    return (ns_selection){w->select.items, w->select.count, w->exclude.items, w->exclude.count,
+                          w->layers};
+}
+
+void ns_selection_free(ns_selection_words *words) {
+    ns_list_free(&words->select);
+    ns_list_free(&words->exclude);
+}

@@ -1,0 +1,51 @@
+/* One piece of work for every chosen site of many files: what fit, stats and correlate share. */
+#ifndef NS_RUNS_H
+#define NS_RUNS_H
+
+#include "probe/base/cli.h"
+#include "probe/base/error.h"
+#include "probe/site.h"
+#include "probe/store.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ns_runs {
+    const char *const *files; /* in the order given */
+    int file_count;
+    ns_selection selection;
+    /* Site i of an open store. */
+    int (*site)(void *user, ns_store *store, int i, ns_error *err);
+    /* After a file's last site; may be NULL. */
+    int (*file_done)(void *user, ns_store *store, ns_error *err);
+    void *user;
+} ns_runs;
+
+/* A file that cannot be read does not stop the others. Returns NS_OK; the status of the file where there is but one; NS_EFAIL with
+ * every bad file's message otherwise; NS_ESTOP at once. */
+int ns_runs_each(const ns_runs *runs, ns_error *err);
+
+/* The options --select, --exclude and --layers, for a command's table. */
+#define NS_SELECTION_OPTIONS(s)                                                                    \
+    {"select",    's',    NS_OPT_LIST,                                                             \
+     &(s).select, "GLOB", "sites whose name matches; may be repeated",                             \
+     "all",       0,      0},                                                                      \
+        {"exclude",    'x',    NS_OPT_LIST,                                                        \
+         &(s).exclude, "GLOB", "sites to leave out; may be repeated",                              \
+         NULL,         0,      0},                                                                 \
+    {                                                                                              \
+        "layers", 'l', NS_OPT_TEXT, &(s).layers, "LIST", "sites by index: 5,15,20-25", "all", 0, 0 \
+    }
+
+typedef struct ns_selection_words {
+    ns_list select, exclude;
+    const char *layers;
+} ns_selection_words;
+ns_selection ns_selection_of(const ns_selection_words *words);
+void ns_selection_free(ns_selection_words *words);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
