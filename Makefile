@@ -107,6 +107,12 @@ $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libnormscope.a
 	$(say) LINK $@
 	$(Q)$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/libnormscope.a -lcmocka $(NS_LIBS)
 
+ORACLE_SOURCES := $(sort $(wildcard tests/oracle/*.c))
+.PRECIOUS: $(BUILD)/tests/oracle/%.o
+$(BUILD)/oracle-%: $(BUILD)/tests/oracle/%.o $(BUILD)/libnormscope.a
+	$(say) LINK $@
+	$(Q)$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NS_LIBS)
+
 $(BUILD)/tools/%.so: tests/tools/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(say) LINK $@
@@ -132,6 +138,13 @@ check-sanitize:
 	  LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 \
 	  ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BUILD)/san/run-tests
+
+# NS_SHARED: the folder with data/*/taps.h5, which records whole runs of PyTorch.
+NS_SHARED ?= ../shared
+check-oracle:
+	scripts/setup.sh oracle
+	$(MAKE) all $(BUILD)/oracle-forward
+	$(PYTHON) scripts/oracle_vit.py check $(BUILD) $(NS_SHARED)
 
 demo:
 	scripts/setup.sh demo
