@@ -11,7 +11,8 @@
 #include "probe/base/near.h"
 #include "probe/base/random.h"
 
-static const ns_dataset_kind *const kinds[] = {&ns_dataset_idx};
+static const ns_dataset_kind *const kinds[] = {&ns_dataset_npy, &ns_dataset_folder,
+                                               &ns_dataset_idx};
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 
 /* Data sets with a name: a file that the bundle or a package of the system brings. */
@@ -90,6 +91,10 @@ int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
         return NS_EFAIL;
     }
     dataset->path = path;
+    if (!(dataset->spec = ns_strdup(spec, err))) {
+        ns_dataset_close(dataset);
+        return NS_EFAIL;
+    }
     if (shape) dataset->shape = *shape;
     dataset->kind = recognise(path, err);
     int status = dataset->kind ? dataset->kind->open(dataset, labels_path, err) : NS_EINPUT;
@@ -110,6 +115,7 @@ void ns_dataset_close(ns_dataset *dataset) {
         free(dataset->class_names[i]);
     free(dataset->class_names);
     free(dataset->labels);
+    free(dataset->spec);
     free(dataset->path);
     free(dataset);
 }
@@ -137,14 +143,30 @@ int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, flo
     return status;
 }
 
-int ns_dataset_hash(const ns_dataset *dataset, char hex[NS_HASH_HEX], ns_error *err) {
-    ns_hash *hash = ns_hash_begin(err);
-    if (!hash) return NS_EFAIL;
-    int status = dataset->kind->hash(dataset, hash, err);
-    if (!status && dataset->labels)
-        ns_hash_add(hash, dataset->labels, (size_t)dataset->count * sizeof *dataset->labels);
-    ns_hash_end(hash, status ? NULL : hex);
+static int rising(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int ns_dataset_hash(const ns_dataset *dataset, const int64_t *ids, size_t n, char hex[NS_HASH_HEX],
+                    ns_error *err) {
+    int64_t *sorted = ns_calloc(n, sizeof *sorted, err);
+    ns_hash *hash = sorted ? ns_hash_begin(err) : NULL;
+    int status = hash ? NS_OK : NS_EFAIL;
+    if (!status) {
+        if (n) memcpy(sorted, ids, n * sizeof *sorted);
+        qsort(sorted, n, sizeof *sorted, rising);
+        status = dataset->kind->hash(dataset, sorted, n, hash, err);
+        if (!status && dataset->labels)
+            ns_hash_add(hash, dataset->labels, (size_t)dataset->count * sizeof *dataset->labels);
+        ns_hash_end(hash, status ? NULL : hex);
+    }
+    free(sorted);
     return status;
+}
+
+char *ns_dataset_steps(const ns_dataset *dataset, char text[256]) {
+    return ns_image_steps(&dataset->shape, dataset->resized, dataset->scaled, text);
 }
 
 /* Fisher and Yates, from the front: the first k of a shuffle do not depend on how many are asked for. */

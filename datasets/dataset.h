@@ -22,12 +22,15 @@ typedef struct ns_dataset_kind ns_dataset_kind;
 
 struct ns_dataset {
     const ns_dataset_kind *kind;
-    char *path;         /* owned */
+    char *spec;         /* as it was asked for: a path or a name; owned */
+    char *path;         /* what that is on this machine; owned */
     int64_t count;      /* samples */
     int32_t *labels;    /* [count], owned, or NULL where there are none */
     int classes;        /* labels are 0..classes-1; 0 without labels */
     char **class_names; /* [classes], owned, or NULL */
     ns_image_shape shape;
+    bool resized,
+        scaled;  /* which steps of the shape this data takes: resize and crop; mean and std */
     void *state; /* the kind's own */
 };
 
@@ -36,13 +39,16 @@ struct ns_dataset_kind {
     const char *summary; /* "IDX, plain or gzip (MNIST's format)" */
     /* Whether `path` looks like this format. */
     bool (*recognise)(const char *path);
-    /* Fills in count, labels, classes, class_names, state. kind, path and shape are set. */
+    /* Fills in count, labels, classes, class_names, resized, scaled, state. kind, path and shape are set. */
     int (*open)(ns_dataset *dataset, const char *labels_path, ns_error *err);
     void (*close)(ns_dataset *dataset);
     /* One sample into pixels [channels, height, width]. Called by several threads at once. */
     int (*read)(const ns_dataset *dataset, int64_t id, float *pixels, ns_error *err);
-    /* Adds all bytes that determine the samples and labels to the hash. */
-    int (*hash)(const ns_dataset *dataset, ns_hash *hash, ns_error *err);
+    /* Adds the bytes that determine samples ids[0..n-1] (rising), or all samples where that costs little, to the hash. */
+    int (*hash)(const ns_dataset *dataset, const int64_t *ids, size_t n, ns_hash *hash,
+                ns_error *err);
+    /* The name of a sample in a list of labels, borrowed; NULL where samples have none. */
+    const char *(*sample_name)(const ns_dataset *dataset, int64_t id);
 };
 
 /* Opens `spec`: a path, or a name that the package manager or the bundle provides ("fashion-mnist", the 10,000 test
@@ -56,8 +62,13 @@ void ns_dataset_close(ns_dataset *dataset);
 int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,
                     ns_error *err);
 
-/* SHA-256 over the samples and labels. */
-int ns_dataset_hash(const ns_dataset *dataset, char hex[NS_HASH_HEX], ns_error *err);
+/* SHA-256 over labels and samples ids[0..n-1], in any order: of a file that is in memory anyway, over all of it; of a
+ * folder or a large tensor, over these samples only, so that a run over a few of very many does not read them all. */
+int ns_dataset_hash(const ns_dataset *dataset, const int64_t *ids, size_t n, char hex[NS_HASH_HEX],
+                    ns_error *err);
+
+/* How samples are made ready for the model, in words, for provenance. Returns text. */
+char *ns_dataset_steps(const ns_dataset *dataset, char text[256]);
 
 typedef enum ns_order {
     NS_ORDER_DATA,      /* 0, 1, 2, ... */

@@ -101,7 +101,7 @@ static int idx_load(idx *out, const char *path, ns_error *err) {
 }
 
 /* By content, whatever the file is called. */
-static bool idx_recognise(const char *path) {
+bool ns_idx_recognise(const char *path) {
     if (!ns_is_file(path)) return false;
     gzFile file = gzopen(path, "rb");
     if (!file) return false;
@@ -121,12 +121,7 @@ int ns_idx_labels(ns_dataset *dataset, const char *path, ns_error *err) {
             ns_fail(err, NS_EINPUT,
                     "%s: expected %lld labels, as %s has images; found %u in %d dimension(s)", path,
                     (long long)dataset->count, dataset->path, labels.extent[0], labels.dims);
-    else if (!(dataset->labels = ns_calloc((size_t)dataset->count, sizeof *dataset->labels, err)))
-        status = NS_EFAIL;
-    for (int64_t i = 0; !status && i < dataset->count; i++) {
-        dataset->labels[i] = labels.values[i];
-        if (labels.values[i] >= dataset->classes) dataset->classes = labels.values[i] + 1;
-    }
+    for (int64_t i = 0; !status && i < dataset->count; i++) dataset->labels[i] = labels.values[i];
     free(labels.values);
     return status;
 }
@@ -181,9 +176,10 @@ static int idx_open(ns_dataset *dataset, const char *labels_path, ns_error *err)
             dataset->path, s->channels, s->height, s->width, channels, images->extent[1],
             images->extent[2]);
     dataset->count = images->extent[0];
-    if (labels_path) return ns_idx_labels(dataset, labels_path, err);
+    dataset->scaled = true;
+    if (labels_path) return ns_labels_read(dataset, labels_path, err);
     char *beside = labels_beside(dataset->path, err);
-    if (beside) status = ns_idx_labels(dataset, beside, err);
+    if (beside) status = ns_labels_read(dataset, beside, err);
     free(beside);
     return status;
 }
@@ -192,17 +188,6 @@ static void idx_close(ns_dataset *dataset) {
     idx *images = dataset->state;
     free(images->values);
     free(images);
-}
-
-void ns_image_to_tensor(const unsigned char *image, int channels, const ns_image_shape *shape,
-                        float *pixels) {
-    int area = shape->height * shape->width;
-    for (int c = 0; c < shape->channels; c++) {
-        const unsigned char *from = image + (channels == 1 ? 0 : c);
-        float mean = shape->mean[c], std = shape->std[c];
-        for (int i = 0; i < area; i++)
-            pixels[c * area + i] = ((float)from[i * channels] / 255.0f - mean) / std;
-    }
 }
 
 static int idx_read(const ns_dataset *dataset, int64_t id, float *pixels, ns_error *err) {
@@ -214,8 +199,9 @@ static int idx_read(const ns_dataset *dataset, int64_t id, float *pixels, ns_err
     return NS_OK;
 }
 
-static int idx_hash(const ns_dataset *dataset, ns_hash *hash, ns_error *err) {
-    (void)err;
+static int idx_hash(const ns_dataset *dataset, const int64_t *ids, size_t n, ns_hash *hash,
+                    ns_error *err) {
+    (void)ids, (void)n, (void)err;
     const idx *images = dataset->state;
     ns_hash_add(hash, images->extent, (size_t)images->dims * sizeof *images->extent);
     ns_hash_add(hash, images->values, images->size);
@@ -225,7 +211,7 @@ static int idx_hash(const ns_dataset *dataset, ns_hash *hash, ns_error *err) {
 const ns_dataset_kind ns_dataset_idx = {
     .name = "idx",
     .summary = "IDX (MNIST's format), plain or gzip",
-    .recognise = idx_recognise,
+    .recognise = ns_idx_recognise,
     .open = idx_open,
     .close = idx_close,
     .read = idx_read,

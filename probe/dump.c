@@ -20,7 +20,7 @@ static void set_attributes(ns_dump_plan *p, const ns_model *model, const ns_data
         {"model_path", ns_weights_path(model->weights), 0, false},
         {"model_family", model->kind->name, 0, true},
         {"model_sha256", p->model_hash, 0, true},
-        {"data_path", data->path, 0, false},
+        {"data_path", data->spec, 0, false},
         {"data_format", data->kind->name, 0, false},
         {"data_sha256", p->data_hash, 0, true},
         {"order", order_names[o->order], 0, true},
@@ -58,7 +58,7 @@ int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset
     for (int64_t i = 0; i < n && out->labels && !status; i++)
         out->labels[i] = data->labels[out->ids[i]];
     if (!status) status = ns_weights_hash(model->weights, out->model_hash, err);
-    if (!status) status = ns_dataset_hash(data, out->data_hash, err);
+    if (!status) status = ns_dataset_hash(data, out->ids, (size_t)n, out->data_hash, err);
     if (status) {
         ns_dump_plan_free(out);
         return status;

@@ -151,6 +151,31 @@ bool ns_is_file(const char *path) {
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+const char *ns_looks_like(const unsigned char *bytes, size_t size) {
+    static const struct {
+        const char *bytes;
+        size_t at, size;
+        const char *name;
+    } known[] = {
+        {"\x89PNG\r\n", 0, 6, "a PNG image"}, {"\xff\xd8\xff", 0, 3, "a JPEG image"},
+        {"\x93NUMPY", 0, 6, "a .npy file"},   {"\x89HDF\r\n", 0, 6, "an HDF5 file"},
+        {"\x1f\x8b", 0, 2, "gzip data"},      {"PK\3\4", 0, 4, "a zip archive (.npz, .pt, .zip)"},
+        {"GIF8", 0, 4, "a GIF image"},        {"BM", 0, 2, "a BMP image"},
+        {"II*", 0, 4, "a TIFF image"},        {"MM\0*", 0, 4, "a TIFF image"},
+        {"WEBP", 8, 4, "a WebP image"},       {"ftyp", 4, 4, "an HEIF, AVIF or MP4 file"},
+        {"%PDF", 0, 4, "a PDF document"},     {"\177ELF", 0, 4, "a program"}};
+    if (!size) return "an empty file";
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (size >= known[i].at + known[i].size &&
+            !memcmp(bytes + known[i].at, known[i].bytes, known[i].size))
+            return known[i].name;
+    size_t look = size < 512 ? size : 512;
+    for (size_t i = 0; i < look; i++)
+        if (!bytes[i] || (bytes[i] < 32 && !strchr("\t\n\r\f", bytes[i])))
+            return "an unknown format";
+    return "text";
+}
+
 char *ns_path_join(const char *folder, const char *name, ns_error *err) {
     size_t n = strlen(folder);
     return ns_asprintf(err, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);

@@ -48,6 +48,9 @@ void ns_output_drop(ns_output *out);
 bool ns_is_folder(const char *path);
 bool ns_is_file(const char *path);
 
+/* What the first bytes of a file say that it is: "a PNG image", "text", "an unknown format"; for messages. */
+const char *ns_looks_like(const unsigned char *bytes, size_t size);
+
 /* folder/name; the caller frees it. */
 char *ns_path_join(const char *folder, const char *name, ns_error *err);
 
