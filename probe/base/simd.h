@@ -6,7 +6,7 @@
 #define NS_SIMD_H
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(NS_NO_CLONES)
-#define NS_CLONES __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#define NS_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define NS_CLONES
 #endif
