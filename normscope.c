@@ -13,6 +13,7 @@
     X(dump)                                                                                        \
     X(info)                                                                                        \
     X(verify)                                                                                      \
+    X(stats)                                                                                       \
     X(fit)
 
 #define DECLARE(name) extern const ns_command ns_command_##name;
