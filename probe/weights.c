@@ -26,8 +26,8 @@ typedef struct entry {
 } entry;
 
 struct ns_weights {
-    char *path, *config_path;
-    json_t *config;
+    char *path, *config_path, *preprocessor_path;
+    json_t *config, *preprocessor;
     shard *shards;
     int shard_count;
     entry *entries; /* in order of name */
@@ -178,20 +178,27 @@ static int open_folder(ns_weights *w, const char *folder, ns_error *err) {
     return status;
 }
 
-/* config.json in the folder, or beside the file. */
-static int open_config(ns_weights *w, bool folder, ns_error *err) {
+/* A file of that name in the folder, or beside the weights' file; NULL where there is none. */
+static int open_beside(const ns_weights *w, bool folder, const char *name, char **path,
+                       json_t **out, ns_error *err) {
     const char *slash = strrchr(w->path, '/');
-    if (folder)
-        w->config_path = ns_path_join(w->path, "config.json", err);
-    else
-        w->config_path = slash
-                             ? ns_asprintf(err, "%.*s/config.json", (int)(slash - w->path), w->path)
-                             : ns_strdup("config.json", err);
-    if (!w->config_path) return NS_EFAIL;
-    if (ns_is_file(w->config_path)) return load_json(&w->config, w->config_path, err);
-    free(w->config_path);
-    w->config_path = NULL;
-    return NS_OK;
+    char *full = folder  ? ns_path_join(w->path, name, err)
+                 : slash ? ns_asprintf(err, "%.*s/%s", (int)(slash - w->path), w->path, name)
+                         : ns_strdup(name, err);
+    if (!full) return NS_EFAIL;
+    if (!ns_is_file(full)) {
+        free(full);
+        return NS_OK;
+    }
+    *path = full;
+    return load_json(out, full, err);
+}
+
+static int open_config(ns_weights *w, bool folder, ns_error *err) {
+    int status = open_beside(w, folder, "config.json", &w->config_path, &w->config, err);
+    return status ? status
+                  : open_beside(w, folder, "preprocessor_config.json", &w->preprocessor_path,
+                                &w->preprocessor, err);
 }
 
 int ns_weights_open(ns_weights **out, const char *path, ns_error *err) {
@@ -223,7 +230,9 @@ void ns_weights_close(ns_weights *w) {
     free(w->shards);
     free(w->entries);
     json_decref(w->config);
+    json_decref(w->preprocessor);
     free(w->config_path);
+    free(w->preprocessor_path);
     free(w->path);
     free(w);
 }
@@ -349,6 +358,14 @@ const char *ns_weights_path(const ns_weights *w) {
 
 const char *ns_weights_config_path(const ns_weights *w) {
     return w->config_path;
+}
+
+const struct json_t *ns_weights_preprocessor(const ns_weights *w) {
+    return w->preprocessor;
+}
+
+const char *ns_weights_preprocessor_path(const ns_weights *w) {
+    return w->preprocessor_path;
 }
 
 static int by_path(const void *a, const void *b) {

@@ -52,6 +52,10 @@ const struct json_t *ns_weights_config(const ns_weights *weights);
 const char *ns_weights_path(const ns_weights *weights);
 const char *ns_weights_config_path(const ns_weights *weights);
 
+/* The same of preprocessor_config.json, which says how a Hugging Face model's images are made ready. */
+const struct json_t *ns_weights_preprocessor(const ns_weights *weights);
+const char *ns_weights_preprocessor_path(const ns_weights *weights);
+
 /* SHA-256 of the model: of the one file's bytes (comparable with sha256sum), or, with shards, of the list of their
  * hashes in order of name. Reads all of it. */
 int ns_weights_hash(const ns_weights *weights, char hex[NS_HASH_HEX], ns_error *err);

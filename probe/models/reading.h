@@ -58,6 +58,17 @@ int ns_reading_fact(ns_reading *reading, const char *name, const char *from, con
 int ns_reading_tensor(ns_reading *reading, const char *name, int dims, const int64_t *shape,
                       const float **out);
 
+/* How the usual checkpoints of a naming scheme take images, where no file says so. */
+typedef struct ns_pixel_defaults {
+    float mean[3], std[3];
+    double crop;
+    bool bilinear, stretch;
+} ns_pixel_defaults;
+
+/* Fills in mean, std, resize, crop, stretch and bilinear of model->image, whose size and channels are set, from
+ * preprocessor_config.json (Hugging Face), else from config.json (timm's keys), else from the defaults; adds the facts. */
+int ns_reading_pixels(ns_reading *reading, const ns_pixel_defaults *defaults);
+
 /* Records a tensor as understood and of no effect on the sites. */
 void ns_reading_ignore(ns_reading *reading, const ns_tensor_info *info);
 

@@ -495,48 +495,18 @@ static int read_end(opening *o) {
     return ns_reading_agree(&o->reading, "classes", "num_classes|num_labels", classes, source);
 }
 
-/* mean and std of the channels; where nothing says so, what the scheme's usual checkpoints take. */
+/* Where nothing says so, images are made ready as the scheme's usual checkpoints were evaluated. */
 static int read_pixels(opening *o) {
-    static const float imagenet[2][3] = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
-    static const char *const keys[2] = {"mean|image_mean", "std|image_std"};
-    ns_image_shape *image = &o->reading.model->image;
-    bool torchvision = !strcmp(o->scheme->name, "torchvision");
-    for (int k = 0; k < 2; k++) {
-        float *to = k ? image->std : image->mean;
-        ns_source from = "default";
-        const json_t *j = ns_config_find(&o->reading, keys[k], from);
-        if (j && (!json_is_array(j) || json_array_size(j) != (size_t)image->channels))
-            return ns_config_contradicts(&o->reading, from, "a list of a number a channel",
-                                         "something else");
-        char text[96] = "";
-        for (int c = 0; c < image->channels; c++) {
-            const json_t *one = json_array_get(j, (size_t)c);
-            to[c] = torchvision && image->channels == 3 ? imagenet[k][c] : 0.5f;
-            if (one) to[c] = (float)json_number_value(one);
-            if (!isfinite(to[c]) || (k && !(to[c] > 0)))
-                return ns_config_contradicts(&o->reading, from, "positive numbers", "another");
-            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%g", c ? ", " : "",
-                     (double)to[c]);
-        }
-        int status = ns_reading_fact(&o->reading, k ? "std" : "mean", from, "%s", text);
-        if (status) return status;
-    }
-    ns_source from;
-    bool found;
-    const char *word =
-        torchvision || !strcmp(o->scheme->name, "huggingface") ? "bilinear" : "bicubic";
-    image->crop = torchvision ? 0.875 : !strcmp(o->scheme->name, "timm") ? 0.9 : 1;
-    int status = ns_config_real(&o->reading, "crop_pct", &image->crop, &found, from);
-    if (!status && !(image->crop > 0 && image->crop <= 1))
-        return ns_config_contradicts(&o->reading, from, "a share above 0 and up to 1", "another");
-    if (!status)
-        status = ns_reading_fact(&o->reading, "crop", found ? from : "default", "%g", image->crop);
-    if (!status) status = ns_config_word(&o->reading, "interpolation", &word, &found, from);
-    if (status) return status;
-    image->bilinear = !strcmp(word, "bilinear");
-    if (!image->bilinear && strcmp(word, "bicubic") != 0)
-        return ns_config_contradicts(&o->reading, from, "bilinear or bicubic", word);
-    return ns_reading_fact(&o->reading, "interpolation", found ? from : "default", "%s", word);
+    static const ns_pixel_defaults halves = {
+        {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 1, false, false};
+    static const ns_pixel_defaults torchvision = {
+        {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, 0.875, true, false};
+    ns_pixel_defaults d = halves;
+    if (!strcmp(o->scheme->name, "torchvision") && o->reading.model->image.channels == 3)
+        d = torchvision;
+    if (!strcmp(o->scheme->name, "timm")) d.crop = 0.9;
+    if (!strcmp(o->scheme->name, "huggingface")) d.bilinear = d.stretch = true;
+    return ns_reading_pixels(&o->reading, &d);
 }
 
 static int read_norm_settings(opening *o) {
