@@ -15,6 +15,9 @@ typedef struct settings {
     ns_list select, exclude;
     int64_t samples, batch, sample_rows, seed;
     int order, dtype, format;
+    const char *mean, *std;
+    int64_t resize;
+    int fit, interpolation; /* -1: as the checkpoint says */
     bool force, resume, dry_run, to_the_end;
 } settings;
 
@@ -117,6 +120,29 @@ static int run_with(ns_model *model, const ns_dataset *data, const settings *s, 
     return status;
 }
 
+/* What the command line says about images goes before what the checkpoint says. */
+static int set_image(ns_image_shape *image, const settings *s, ns_error *err) {
+    int side = image->height > image->width ? image->height : image->width;
+    if (s->resize && s->resize < side)
+        return ns_fail(
+            err, NS_EUSAGE,
+            "--resize: expected at least %d, the side of the model's images; found %" PRId64, side,
+            s->resize);
+    if (s->resize) image->resize = (int)s->resize;
+    if (s->resize && !(image->crop > 0)) image->crop = 1;
+    if (s->fit >= 0) image->stretch = s->fit == 1;
+    if (s->interpolation >= 0) image->bilinear = s->interpolation == 0;
+    int status =
+        s->mean ? ns_image_numbers("--mean", s->mean, image->channels, image->mean, err) : NS_OK;
+    if (!status && s->std)
+        status = ns_image_numbers("--std", s->std, image->channels, image->std, err);
+    for (int c = 0; c < image->channels && !status; c++)
+        if (!(image->std[c] > 0))
+            status =
+                ns_fail(err, NS_EUSAGE, "--std: expected positive numbers, found '%s'", s->std);
+    return status;
+}
+
 static int run_parsed(const settings *s, const ns_list *rest, int argc, char **argv,
                       ns_error *err) {
     ns_model *model = NULL;
@@ -124,6 +150,7 @@ static int run_parsed(const settings *s, const ns_list *rest, int argc, char **a
     if (!s->output && !s->dry_run)
         return ns_fail(err, NS_EUSAGE, "expected -o FILE, the file to write");
     int status = ns_model_open(&model, rest->items[0], err);
+    if (!status) status = set_image(&model->image, s, err);
     if (!status) status = ns_dataset_open(&data, rest->items[1], s->labels, &model->image, err);
     bool *wanted = status ? NULL : ns_calloc((size_t)model->site_count, sizeof *wanted, err);
     if (!status && !wanted) status = NS_EFAIL;
@@ -142,7 +169,7 @@ static int run_parsed(const settings *s, const ns_list *rest, int argc, char **a
 }
 
 static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
-    settings s = {.batch = 32};
+    settings s = {.batch = 32, .fit = -1, .interpolation = -1};
     const ns_option options[] = {
         {"output", 'o', NS_OPT_TEXT, &s.output, "FILE", "HDF5 file to write", NULL, 0, 0},
         {"samples", 'n', NS_OPT_INT, &s.samples, "N", "how many samples to run", "all", 1, 1e15},
@@ -153,7 +180,20 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"seed", 0, NS_OPT_INT, &s.seed, "N", "seed of the order and of --sample-rows", "0", 0,
          9e18},
         {"labels", 0, NS_OPT_TEXT, &s.labels, "FILE",
-         "labels, where the data set does not bring them", NULL, 0, 0},
+         "labels, where the data set does not bring them or has others", NULL, 0, 0},
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Images (where not given, as the checkpoint says)",
+         NULL, 0, 0},
+        {"resize", 0, NS_OPT_INT, &s.resize, "N",
+         "length of the shorter side (stretched: of both) in pixels, of which the centre is then "
+         "cut out",
+         NULL, 1, 65536},
+        {"fit", 0, NS_OPT_CHOICE, &s.fit, "centre|stretch",
+         "keep the ratio of the sides, or stretch both to the same length", NULL, 0, 0},
+        {"interpolation", 0, NS_OPT_CHOICE, &s.interpolation, "bilinear|bicubic",
+         "filter of the resizing, antialiased", NULL, 0, 0},
+        {"mean", 0, NS_OPT_TEXT, &s.mean, "LIST",
+         "subtracted from values in 0..1, a number or one a channel", NULL, 0, 0},
+        {"std", 0, NS_OPT_TEXT, &s.std, "LIST", "what the values are then divided by", NULL, 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},
         {"select", 's', NS_OPT_LIST, &s.select, "GLOB",
          "sites by name, whole components (blocks.1 is not blocks.10); may be repeated", "all", 0,

@@ -61,9 +61,10 @@ static int print_accuracy(const ns_store *store, ns_error *err) {
 
 static int print_provenance(const ns_store *store, ns_error *err) {
     static const char *const shown[] = {
-        "created",   "tool_version", "command_line", "model_path",  "model_family", "model_sha256",
-        "data_path", "data_format",  "data_sha256",  "order",       "seed",         "batch",
-        "threads",   "compute_type", "storage_type", "sample_rows", "mode"};
+        "created",      "tool_version", "command_line", "model_path",  "model_family",
+        "model_sha256", "data_path",    "data_format",  "data_sha256", "preprocessing",
+        "order",        "seed",         "batch",        "threads",     "compute_type",
+        "storage_type", "sample_rows",  "mode"};
     printf("%s\n", ns_store_path(store));
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
         const char *value = ns_store_attribute(store, shown[i]);

@@ -23,11 +23,13 @@ static void set_attributes(ns_dump_plan *p, const ns_model *model, const ns_data
         {"data_path", data->spec, 0, false},
         {"data_format", data->kind->name, 0, false},
         {"data_sha256", p->data_hash, 0, true},
+        {"preprocessing", p->preprocessing, 0, true},
         {"order", order_names[o->order], 0, true},
         {"threads", NULL, omp_get_max_threads(), true},
         {"compute_type", "float32", 0, true},
     };
     memcpy(p->attributes, all, sizeof all);
+    ns_dataset_steps(data, p->preprocessing);
     p->store.attributes = p->attributes;
     p->store.attribute_count = sizeof all / sizeof all[0];
 }

@@ -39,13 +39,15 @@ typedef struct ns_dump_result {
     double seconds;
 } ns_dump_result;
 
-/* The plan of such a run, for ns_store_estimate; its arrays belong to the caller of ns_dump_plan_free. */
+/* The plan of such a run, for ns_store_estimate; ns_dump_plan_free frees its arrays. It stays where it was made: the
+ * store's plan points into it. */
 typedef struct ns_dump_plan {
     ns_store_plan store;
     int64_t *ids;
     int32_t *labels;
     ns_attribute *attributes;
     char model_hash[NS_HASH_HEX], data_hash[NS_HASH_HEX];
+    char preprocessing[256];
     bool predictions;
     int last_site; /* index after which the pass may stop, 0: none */
 } ns_dump_plan;

@@ -126,10 +126,11 @@ static int read_preprocessor(ns_reading *r) {
     ns_image_shape *image = &r->model->image;
     ns_source from;
     bool normalizes = does(r, "do_normalize", true);
+    const json_t *rescales = preprocessor_key(r, "do_rescale", from);
+    if (json_is_false(rescales)) return contradiction(r, from, "true", rescales);
     const json_t *factor = preprocessor_key(r, "rescale_factor", from);
-    if ((factor && fabs(json_number_value(factor) * 255 - 1) > 1e-6) ||
-        !does(r, "do_rescale", true))
-        return contradiction(r, from, "values divided by 255", factor);
+    if (factor && !(fabs(json_number_value(factor) * 255 - 1) < 1e-6))
+        return contradiction(r, from, "1/255", factor);
     for (int c = 0; c < image->channels && !normalizes; c++) image->mean[c] = 0, image->std[c] = 1;
     const json_t *list = normalizes ? preprocessor_key(r, "image_mean", from) : NULL;
     int status = read_channels(r, list, from, "mean", false, image->mean);
