@@ -1,0 +1,165 @@
+#include "plots/axis.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plots/text.h"
+
+void ns_axis_guard(ns_axis *axis) {
+    if (!isfinite(axis->low) && isfinite(axis->high)) axis->low = axis->high;
+    if (!isfinite(axis->high) && isfinite(axis->low)) axis->high = axis->low;
+    if (!isfinite(axis->low)) axis->low = axis->high = axis->log ? 1 : 0;
+    if (axis->low > axis->high) {
+        double low = axis->high;
+        axis->high = axis->low;
+        axis->low = low;
+    }
+    if (axis->log) {
+        if (axis->high <= 0) axis->low = axis->high = 1;
+        if (axis->low <= 0) axis->low = axis->high * 1e-6;
+        if (axis->high / axis->low < 1 + 1e-9) axis->low /= 2, axis->high *= 2;
+        return;
+    }
+    /* A spread below what doubles can place ticks in counts as none. */
+    double size = fmax(fabs(axis->low), fabs(axis->high)), room = size > 0 ? size / 2 : 1;
+    if (axis->high - axis->low <= size * 1e-9) axis->low -= room, axis->high += room;
+}
+
+void ns_axis_pad(ns_axis *axis, double share) {
+    if (axis->log) {
+        double factor = pow(axis->high / axis->low, share);
+        axis->low /= factor;
+        axis->high *= factor;
+    } else {
+        double room = (axis->high - axis->low) * share;
+        axis->low -= room;
+        axis->high += room;
+    }
+}
+
+double ns_axis_place(const ns_axis *axis, double value) {
+    if (!axis->log) return (value - axis->low) / (axis->high - axis->low);
+    return value > 0 ? log(value / axis->low) / log(axis->high / axis->low) : NAN;
+}
+
+/* "-1.5" with a true minus sign and nothing else. */
+static void decimal_label(double value, int decimals, char label[64]) {
+    char text[48];
+    snprintf(text, sizeof text, "%.*f", decimals < 17 ? decimals : 17, fabs(value));
+    bool zero = strspn(text, "0.") == strlen(text);
+    snprintf(label, 64, "%s%s", value < 0 && !zero ? NS_MINUS : "", zero ? "0" : text);
+}
+
+/* mantissa * 10^exponent; decimals of the mantissa. */
+static void power_label(double mantissa, int decimals, int exponent, char label[64]) {
+    char number[64];
+    decimal_label(mantissa, decimals, number);
+    if (!strcmp(number, "0")) {
+        strcpy(label, "0");
+        return;
+    }
+    snprintf(label, 64, "%.24s\303\227" "10" NS_SUP "%s%d" NS_END, number, exponent < 0 ? NS_MINUS : "", exponent < 0 ? -exponent : exponent);
+}
+
+static void strip_zeros(char *number) {
+    if (!strchr(number, '.')) return;
+    size_t end = strlen(number);
+    while (number[end - 1] == '0') end--;
+    if (number[end - 1] == '.') end--;
+    number[end] = 0;
+}
+
+char *ns_number_label(double value, int digits, char label[64]) {
+    if (!isfinite(value)) {
+        strcpy(label, isnan(value) ? "NaN" : value < 0 ? NS_MINUS "\342\210\236" : "\342\210\236");
+        return label;
+    }
+    int exponent = value != 0 ? (int)floor(log10(fabs(value))) : 0;
+    if (exponent >= 5 || exponent <= -5) {
+        double mantissa = value / pow(10, exponent);
+        char number[64];
+        decimal_label(mantissa, digits - 1, number);
+        strip_zeros(number);
+        snprintf(label, 64, "%.24s\303\227" "10" NS_SUP "%s%d" NS_END, number, exponent < 0 ? NS_MINUS : "", exponent < 0 ? -exponent : exponent);
+        return label;
+    }
+    int decimals = digits - 1 - exponent;
+    decimal_label(value, decimals > 0 ? decimals : 0, label);
+    strip_zeros(label);
+    return label;
+}
+
+/* The smallest of 1, 2, 5 times a power of ten that is not below `least`. */
+static double round_step(double least, int *exponent) {
+    *exponent = (int)floor(log10(least));
+    double unit = pow(10, *exponent);
+    double ratio = least / unit;
+    double factor = ratio <= 1 + 1e-9 ? 1 : ratio <= 2 + 1e-9 ? 2 : ratio <= 5 + 1e-9 ? 5 : 10;
+    if (factor >= 10) {
+        ++*exponent;
+        factor = 1;
+        unit *= 10;
+    }
+    return factor * unit;
+}
+
+static int linear_ticks(const ns_axis *axis, int most, ns_tick *ticks) {
+    double span = axis->high - axis->low, slack = span * 1e-9;
+    for (double least = span / most;; least *= 1.5) {
+        int exponent;
+        double step = round_step(least, &exponent), first = ceil((axis->low - slack) / step), last = floor((axis->high + slack) / step);
+        if (last - first + 1 > most) continue;
+        double size = fmax(fabs(first * step), fabs(last * step));
+        int power = size > 0 ? (int)floor(log10(size) + 1e-9) : 0;
+        bool powers = power >= 5 || power < -3;
+        int decimals = powers ? power - exponent : -exponent, count = 0;
+        for (double k = first; k <= last && count < NS_MOST_TICKS; k++, count++) {
+            ns_tick *t = &ticks[count];
+            t->value = k * step;
+            if (powers)
+                power_label(t->value / pow(10, power), decimals > 0 ? decimals : 0, power, t->label);
+            else
+                decimal_label(t->value, decimals > 0 ? decimals : 0, t->label);
+        }
+        return count;
+    }
+}
+
+/* Decades, or some of them, or 1, 2, 5 in each where there are few. */
+static int log_ticks(const ns_axis *axis, int most, ns_tick *ticks) {
+    int first = (int)floor(log10(axis->low) + 1e-9), last = (int)ceil(log10(axis->high) - 1e-9);
+    static const double parts[] = {1, 2, 5};
+    for (int fine = 1; fine >= 0; fine--)
+        for (int stride = 1; stride <= (fine ? 1 : 64); stride++) {
+            int count = 0, inside = 0;
+            for (int e = first - (first % stride + stride) % stride; e <= last; e += stride)
+                for (int p = 0; p < (fine ? 3 : 1); p++) {
+                    double value = parts[p] * pow(10, e), place = ns_axis_place(axis, value);
+                    if (place < -1e-9 || place > 1 + 1e-9) continue;
+                    if (inside++ >= most) continue;
+                    ticks[count].value = value;
+                    if (e >= -3 && e <= 4)
+                        ns_number_label(value, 2, ticks[count++].label);
+                    else if (p)
+                        power_label(parts[p], 0, e, ticks[count++].label);
+                    else
+                        snprintf(ticks[count++].label, 64, "10" NS_SUP "%s%d" NS_END, e < 0 ? NS_MINUS : "", e < 0 ? -e : e);
+                }
+            if (inside <= most && inside >= 2) return count;
+        }
+    /* Less than a factor of two, without a round number inside: as on a linear axis. */
+    return linear_ticks(axis, most, ticks);
+}
+
+int ns_axis_ticks(const ns_axis *axis, int most, ns_tick ticks[NS_MOST_TICKS]) {
+    if (most < 2) most = 2;
+    if (most > NS_MOST_TICKS) most = NS_MOST_TICKS;
+    if (!axis->names) return axis->log ? log_ticks(axis, most, ticks) : linear_ticks(axis, most, ticks);
+    int stride = (axis->name_count + most - 1) / most, count = 0;
+    for (int i = 0; i < axis->name_count && count < NS_MOST_TICKS; i += stride > 0 ? stride : 1, count++) {
+        ticks[count].value = i + 1;
+        snprintf(ticks[count].label, sizeof ticks[count].label, "%s", axis->names[i]);
+    }
+    return count;
+}

@@ -1,0 +1,63 @@
+/* All points of a site as counts on a grid of pixels, and the picture that they make.
+ *
+ * Points that are not finite, and rows of padding, are left out and counted. The bins are those of numpy.histogram2d over the same range:
+ * bin i holds edge(i) <= v < edge(i + 1) with edge(i) = low + i (high - low) / n in double, the last one its upper edge too.
+ * Memory: a grid and a chunk of points a thread, whatever the number of points. Counts are integers, so that the result does not
+ * depend on the threads. */
+#ifndef NS_GRID_H
+#define NS_GRID_H
+
+#include <stdint.h>
+
+#include "analysis/points.h"
+#include "plots/canvas.h"
+#include "probe/base/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Points to draw: those of a site, and rows beside them. */
+typedef struct ns_cloud {
+    ns_points points;
+    /* The extreme rows that a sampled site keeps beside its sample, [extra_rows, C], without those that are in the sample too. */
+    float *extra_x, *extra_y;
+    uint64_t extra_rows;
+} ns_cloud;
+
+/* The rows of site i (from 0) of an open store. NS_EINPUT where it keeps none. Free with ns_cloud_free. */
+int ns_cloud_open(ns_cloud *out, ns_store *store, int i, ns_error *err);
+void ns_cloud_free(ns_cloud *cloud);
+
+typedef struct ns_extent {
+    double x_low, x_high, y_low, y_high; /* of the finite points; NaN where there are none */
+    uint64_t points;                     /* finite ones */
+    uint64_t not_finite;                 /* points whose x or y is NaN or infinite */
+    uint64_t padding;                    /* rows */
+} ns_extent;
+int ns_cloud_extent(const ns_cloud *cloud, ns_extent *out, ns_error *err);
+
+typedef struct ns_grid {
+    int width, height;                   /* bins along x and y */
+    double x_low, x_high, y_low, y_high; /* set by the caller */
+    uint32_t *counts;                    /* [height, width], lowest y first; a count stays at 2^32 - 1 */
+    uint64_t points;                     /* in the bins */
+    uint64_t outside;                    /* finite, beyond the range */
+    uint64_t not_finite, padding;        /* as in ns_extent */
+} ns_grid;
+
+/* counts is allocated and filled from the cloud. Free with ns_grid_free. */
+int ns_grid_fill(ns_grid *grid, const ns_cloud *cloud, ns_error *err);
+void ns_grid_free(ns_grid *grid);
+
+/* Edge i, 0 to n, of n bins over [low, high]. */
+double ns_grid_edge(double low, double high, int n, int i);
+
+/* The picture of a disc of `diameter` pixels around every point, each of the colour's opacity: a pixel under n discs has the opacity
+ * 1 - (1 - a)^n. The first row is the top. The caller frees out->rgba. */
+int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_picture *out, ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
