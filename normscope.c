@@ -14,7 +14,8 @@
     X(info)                                                                                        \
     X(verify)                                                                                      \
     X(stats)                                                                                       \
-    X(fit)
+    X(fit)                                                                                         \
+    X(plot)
 
 #define DECLARE(name) extern const ns_command ns_command_##name;
 COMMANDS(DECLARE)

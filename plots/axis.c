@@ -59,7 +59,10 @@ static void power_label(double mantissa, int decimals, int exponent, char label[
         strcpy(label, "0");
         return;
     }
-    snprintf(label, 64, "%.24s\303\227" "10" NS_SUP "%s%d" NS_END, number, exponent < 0 ? NS_MINUS : "", exponent < 0 ? -exponent : exponent);
+    snprintf(label, 64,
+             "%.24s\303\227"
+             "10" NS_SUP "%s%d" NS_END,
+             number, exponent < 0 ? NS_MINUS : "", exponent < 0 ? -exponent : exponent);
 }
 
 static void strip_zeros(char *number) {
@@ -81,7 +84,10 @@ char *ns_number_label(double value, int digits, char label[64]) {
         char number[64];
         decimal_label(mantissa, digits - 1, number);
         strip_zeros(number);
-        snprintf(label, 64, "%.24s\303\227" "10" NS_SUP "%s%d" NS_END, number, exponent < 0 ? NS_MINUS : "", exponent < 0 ? -exponent : exponent);
+        snprintf(label, 64,
+                 "%.24s\303\227"
+                 "10" NS_SUP "%s%d" NS_END,
+                 number, exponent < 0 ? NS_MINUS : "", exponent < 0 ? -exponent : exponent);
         return label;
     }
     int decimals = digits - 1 - exponent;
@@ -108,7 +114,8 @@ static int linear_ticks(const ns_axis *axis, int most, ns_tick *ticks) {
     double span = axis->high - axis->low, slack = span * 1e-9;
     for (double least = span / most;; least *= 1.5) {
         int exponent;
-        double step = round_step(least, &exponent), first = ceil((axis->low - slack) / step), last = floor((axis->high + slack) / step);
+        double step = round_step(least, &exponent), first = ceil((axis->low - slack) / step),
+               last = floor((axis->high + slack) / step);
         if (last - first + 1 > most) continue;
         double size = fmax(fabs(first * step), fabs(last * step));
         int power = size > 0 ? (int)floor(log10(size) + 1e-9) : 0;
@@ -118,7 +125,8 @@ static int linear_ticks(const ns_axis *axis, int most, ns_tick *ticks) {
             ns_tick *t = &ticks[count];
             t->value = k * step;
             if (powers)
-                power_label(t->value / pow(10, power), decimals > 0 ? decimals : 0, power, t->label);
+                power_label(t->value / pow(10, power), decimals > 0 ? decimals : 0, power,
+                            t->label);
             else
                 decimal_label(t->value, decimals > 0 ? decimals : 0, t->label);
         }
@@ -144,7 +152,8 @@ static int log_ticks(const ns_axis *axis, int most, ns_tick *ticks) {
                     else if (p)
                         power_label(parts[p], 0, e, ticks[count++].label);
                     else
-                        snprintf(ticks[count++].label, 64, "10" NS_SUP "%s%d" NS_END, e < 0 ? NS_MINUS : "", e < 0 ? -e : e);
+                        snprintf(ticks[count++].label, 64, "10" NS_SUP "%s%d" NS_END,
+                                 e < 0 ? NS_MINUS : "", e < 0 ? -e : e);
                 }
             if (inside <= most && inside >= 2) return count;
         }
@@ -155,9 +164,11 @@ static int log_ticks(const ns_axis *axis, int most, ns_tick *ticks) {
 int ns_axis_ticks(const ns_axis *axis, int most, ns_tick ticks[NS_MOST_TICKS]) {
     if (most < 2) most = 2;
     if (most > NS_MOST_TICKS) most = NS_MOST_TICKS;
-    if (!axis->names) return axis->log ? log_ticks(axis, most, ticks) : linear_ticks(axis, most, ticks);
+    if (!axis->names)
+        return axis->log ? log_ticks(axis, most, ticks) : linear_ticks(axis, most, ticks);
     int stride = (axis->name_count + most - 1) / most, count = 0;
-    for (int i = 0; i < axis->name_count && count < NS_MOST_TICKS; i += stride > 0 ? stride : 1, count++) {
+    for (int i = 0;
+         i < axis->name_count && count<NS_MOST_TICKS; i += stride> 0 ? stride : 1, count++) {
         ticks[count].value = i + 1;
         snprintf(ticks[count].label, sizeof ticks[count].label, "%s", axis->names[i]);
     }

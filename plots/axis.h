@@ -9,7 +9,8 @@ extern "C" {
 #endif
 
 typedef struct ns_axis {
-    double low, high; /* finite and low < high once ns_axis_guard has seen them; above 0 where log is set */
+    double low,
+        high; /* finite and low < high once ns_axis_guard has seen them; above 0 where log is set */
     bool log;
     const char *label; /* markup of plots/text.h, or NULL */
     bool bare;         /* without tick labels: the neighbour's are shared */

@@ -11,7 +11,8 @@
 
 extern const ns_canvas_kind ns_canvas_pdf, ns_canvas_svg, ns_canvas_png, ns_canvas_eps;
 
-static const ns_canvas_kind *const kinds[] = {&ns_canvas_pdf, &ns_canvas_svg, &ns_canvas_png, &ns_canvas_eps};
+static const ns_canvas_kind *const kinds[] = {&ns_canvas_pdf, &ns_canvas_svg, &ns_canvas_png,
+                                              &ns_canvas_eps};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 const ns_canvas_kind *ns_canvas_kind_for(const char *path, ns_error *err) {
@@ -19,12 +20,14 @@ const ns_canvas_kind *ns_canvas_kind_for(const char *path, ns_error *err) {
     for (size_t k = 0; dot && k < KINDS; k++)
         if (!strcasecmp(dot + 1, kinds[k]->name)) return kinds[k];
     ns_fail(err, NS_EUSAGE, "%s: expected a file whose name ends in", path);
-    for (size_t k = 0; k < KINDS; k++) ns_fail_more(err, "%s .%s", k ? (k + 1 < KINDS ? "," : " or") : "", kinds[k]->name);
+    for (size_t k = 0; k < KINDS; k++)
+        ns_fail_more(err, "%s .%s", k ? (k + 1 < KINDS ? "," : " or") : "", kinds[k]->name);
     if (dot) ns_fail_more(err, ", found %s", dot);
     return NULL;
 }
 
-int ns_canvas_open(ns_canvas **out, const ns_canvas_kind *kind, const ns_document *document, ns_text_kit *text, ns_error *err) {
+int ns_canvas_open(ns_canvas **out, const ns_canvas_kind *kind, const ns_document *document,
+                   ns_text_kit *text, ns_error *err) {
     *out = NULL;
     ns_canvas *canvas = ns_calloc(1, sizeof *canvas, err);
     if (!canvas) return NS_EFAIL;
@@ -59,29 +62,37 @@ void ns_draw_page(ns_canvas *canvas, double width, double height) {
     if (!canvas->status) canvas->kind->next_page(canvas, width, height);
 }
 
-void ns_draw_path(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed, const ns_stroke *stroke, const ns_color *fill) {
+void ns_draw_path(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed,
+                  const ns_stroke *stroke, const ns_color *fill) {
     if (!canvas->status && count) canvas->kind->path(canvas, spots, count, closed, stroke, fill);
 }
 
-void ns_draw_line(ns_canvas *canvas, double x0, double y0, double x1, double y1, const ns_stroke *stroke) {
+void ns_draw_line(ns_canvas *canvas, double x0, double y0, double x1, double y1,
+                  const ns_stroke *stroke) {
     const ns_spot spots[] = {{x0, y0}, {x1, y1}};
     ns_draw_path(canvas, spots, 2, false, stroke, NULL);
 }
 
-void ns_draw_box(ns_canvas *canvas, ns_box box, double radius, const ns_stroke *stroke, const ns_color *fill) {
+void ns_draw_box(ns_canvas *canvas, ns_box box, double radius, const ns_stroke *stroke,
+                 const ns_color *fill) {
     if (!canvas->status) canvas->kind->box(canvas, box, radius, stroke, fill);
 }
 
 void ns_draw_picture(ns_canvas *canvas, ns_box box, const ns_picture *picture) {
-    if (!canvas->status && picture->width > 0 && picture->height > 0) canvas->kind->picture(canvas, box, picture);
+    if (!canvas->status && picture->width > 0 && picture->height > 0)
+        canvas->kind->picture(canvas, box, picture);
 }
 
-void ns_draw_text(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size, ns_color color, const char *label) {
-    if (!canvas->status && *label) canvas->kind->text(canvas, x, y, anchor, false, size, color, label);
+void ns_draw_text(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size,
+                  ns_color color, const char *label) {
+    if (!canvas->status && *label)
+        canvas->kind->text(canvas, x, y, anchor, false, size, color, label);
 }
 
-void ns_draw_text_up(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size, ns_color color, const char *label) {
-    if (!canvas->status && *label) canvas->kind->text(canvas, x, y, anchor, true, size, color, label);
+void ns_draw_text_up(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size,
+                     ns_color color, const char *label) {
+    if (!canvas->status && *label)
+        canvas->kind->text(canvas, x, y, anchor, true, size, color, label);
 }
 
 void ns_draw_clip(ns_canvas *canvas, ns_box box) {

@@ -53,23 +53,26 @@ typedef struct ns_document {
     const char *title;
     const char *command_line;
     const char *source; /* the inputs with their hashes */
-    int64_t date;       /* seconds since 1970: of the data, so that the same input gives the same bytes */
-    const char *salt;   /* what makes ids differ from other figures in one page: the output's name */
+    int64_t date; /* seconds since 1970: of the data, so that the same input gives the same bytes */
+    const char *salt; /* what makes ids differ from other figures in one page: the output's name */
 } ns_document;
 
 typedef struct ns_canvas ns_canvas;
 
 typedef struct ns_canvas_kind {
-    const char *name;     /* "pdf" */
-    bool pages;           /* can hold more than one */
+    const char *name; /* "pdf" */
+    bool pages;       /* can hold more than one */
     int (*open)(ns_canvas *canvas, ns_error *err);
     void (*next_page)(ns_canvas *canvas, double width, double height);
     /* Both ends included; closed: the last point is joined to the first. fill may be NULL. */
-    void (*path)(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed, const ns_stroke *stroke, const ns_color *fill);
-    void (*box)(ns_canvas *canvas, ns_box box, double radius, const ns_stroke *stroke, const ns_color *fill);
+    void (*path)(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed,
+                 const ns_stroke *stroke, const ns_color *fill);
+    void (*box)(ns_canvas *canvas, ns_box box, double radius, const ns_stroke *stroke,
+                const ns_color *fill);
     void (*picture)(ns_canvas *canvas, ns_box box, const ns_picture *picture);
     /* The baseline's start, middle or end at (x, y); turned: it runs upwards. */
-    void (*text)(ns_canvas *canvas, double x, double y, ns_anchor anchor, bool turned, double size, ns_color color, const char *label);
+    void (*text)(ns_canvas *canvas, double x, double y, ns_anchor anchor, bool turned, double size,
+                 ns_color color, const char *label);
     void (*clip)(ns_canvas *canvas, ns_box box);
     void (*unclip)(ns_canvas *canvas);
     void (*group)(ns_canvas *canvas, const char *name); /* NULL ends the group */
@@ -91,18 +94,24 @@ struct ns_canvas {
 const ns_canvas_kind *ns_canvas_kind_for(const char *path, ns_error *err);
 
 /* The first page is open afterwards. `text` must outlive the canvas. */
-int ns_canvas_open(ns_canvas **out, const ns_canvas_kind *kind, const ns_document *document, ns_text_kit *text, ns_error *err);
+int ns_canvas_open(ns_canvas **out, const ns_canvas_kind *kind, const ns_document *document,
+                   ns_text_kit *text, ns_error *err);
 void ns_canvas_close(ns_canvas *canvas);
 /* Writes the whole file, once. */
 int ns_canvas_finish(ns_canvas *canvas, FILE *file, ns_error *err);
 
 void ns_draw_page(ns_canvas *canvas, double width, double height);
-void ns_draw_path(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed, const ns_stroke *stroke, const ns_color *fill);
-void ns_draw_line(ns_canvas *canvas, double x0, double y0, double x1, double y1, const ns_stroke *stroke);
-void ns_draw_box(ns_canvas *canvas, ns_box box, double radius, const ns_stroke *stroke, const ns_color *fill);
+void ns_draw_path(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed,
+                  const ns_stroke *stroke, const ns_color *fill);
+void ns_draw_line(ns_canvas *canvas, double x0, double y0, double x1, double y1,
+                  const ns_stroke *stroke);
+void ns_draw_box(ns_canvas *canvas, ns_box box, double radius, const ns_stroke *stroke,
+                 const ns_color *fill);
 void ns_draw_picture(ns_canvas *canvas, ns_box box, const ns_picture *picture);
-void ns_draw_text(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size, ns_color color, const char *label);
-void ns_draw_text_up(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size, ns_color color, const char *label);
+void ns_draw_text(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size,
+                  ns_color color, const char *label);
+void ns_draw_text_up(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size,
+                     ns_color color, const char *label);
 /* Clips do not nest. */
 void ns_draw_clip(ns_canvas *canvas, ns_box box);
 void ns_draw_unclip(ns_canvas *canvas);
@@ -125,7 +134,8 @@ int ns_bytes_write(const ns_bytes *bytes, FILE *file, ns_error *err);
 
 /* A PNG file of the picture, with the document's title, command line, source and date as text chunks where `document` is not NULL. A
  * picture without transparency is stored without it. */
-int ns_png_encode(ns_bytes *out, const ns_picture *picture, double dpi, const ns_document *document, ns_error *err);
+int ns_png_encode(ns_bytes *out, const ns_picture *picture, double dpi, const ns_document *document,
+                  ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -31,7 +31,9 @@ static cairo_status_t add_bytes(void *bytes, const unsigned char *data, unsigned
 }
 
 static int check(cairo_status_t status, ns_error *err) {
-    return status == CAIRO_STATUS_SUCCESS ? NS_OK : ns_fail(err, NS_EFAIL, "cairo: %s", cairo_status_to_string(status));
+    return status == CAIRO_STATUS_SUCCESS
+               ? NS_OK
+               : ns_fail(err, NS_EFAIL, "cairo: %s", cairo_status_to_string(status));
 }
 
 static void date_text(int64_t seconds, char text[32]) {
@@ -59,8 +61,10 @@ static int open_pdf(ns_canvas *canvas, ns_error *err) {
     cairo_pdf_surface_set_metadata(p->surface, CAIRO_PDF_METADATA_MOD_DATE, date);
     cairo_pdf_surface_set_metadata(p->surface, CAIRO_PDF_METADATA_CREATOR, "normscope " NS_VERSION);
     if (d->title) cairo_pdf_surface_set_metadata(p->surface, CAIRO_PDF_METADATA_TITLE, d->title);
-    if (d->command_line) cairo_pdf_surface_set_metadata(p->surface, CAIRO_PDF_METADATA_SUBJECT, d->command_line);
-    if (d->source) cairo_pdf_surface_set_metadata(p->surface, CAIRO_PDF_METADATA_KEYWORDS, d->source);
+    if (d->command_line)
+        cairo_pdf_surface_set_metadata(p->surface, CAIRO_PDF_METADATA_SUBJECT, d->command_line);
+    if (d->source)
+        cairo_pdf_surface_set_metadata(p->surface, CAIRO_PDF_METADATA_KEYWORDS, d->source);
     p->cr = cairo_create(p->surface);
     return check(cairo_status(p->cr), err);
 }
@@ -146,15 +150,18 @@ static void stroke_path(cairo_t *cr, const ns_stroke *s, bool opaque) {
 static void fill_from_shadow(page *p) {
     double x0, y0, x1, y1, s = p->scale;
     cairo_path_extents(p->cr, &x0, &y0, &x1, &y1);
-    int width = cairo_image_surface_get_width(p->shadow_surface), height = cairo_image_surface_get_height(p->shadow_surface);
+    int width = cairo_image_surface_get_width(p->shadow_surface),
+        height = cairo_image_surface_get_height(p->shadow_surface);
     int left = (int)fmax(0, floor(x0 * s + 1e-6)), top = (int)fmax(0, floor(y0 * s + 1e-6));
-    int right = (int)fmin(width, ceil(x1 * s - 1e-6)), bottom = (int)fmin(height, ceil(y1 * s - 1e-6));
+    int right = (int)fmin(width, ceil(x1 * s - 1e-6)),
+        bottom = (int)fmin(height, ceil(y1 * s - 1e-6));
     if (right <= left || bottom <= top) {
         cairo_new_path(p->cr);
         return;
     }
     cairo_surface_flush(p->shadow_surface);
-    cairo_surface_t *part = cairo_image_surface_create(CAIRO_FORMAT_RGB24, right - left, bottom - top);
+    cairo_surface_t *part =
+        cairo_image_surface_create(CAIRO_FORMAT_RGB24, right - left, bottom - top);
     cairo_t *copy = cairo_create(part);
     cairo_set_source_surface(copy, p->shadow_surface, -left, -top);
     cairo_paint(copy);
@@ -171,7 +178,8 @@ static void fill_from_shadow(page *p) {
 }
 
 /* Fills and strokes the path that `trace` makes. */
-static void paint(page *p, void (*trace)(cairo_t *cr, const void *shape), const void *shape, const ns_stroke *stroke, const ns_color *fill) {
+static void paint(page *p, void (*trace)(cairo_t *cr, const void *shape), const void *shape,
+                  const ns_stroke *stroke, const ns_color *fill) {
     bool line = stroke && stroke->width > 0, area = fill && fill->a > 0;
     cairo_t *const targets[] = {p->cr, p->shadow};
     for (int t = 1; t >= 0; t--) { /* the shadow first: the file may take its pixels */
@@ -204,7 +212,8 @@ static void trace_polyline(cairo_t *cr, const void *shape) {
     if (l->closed) cairo_close_path(cr);
 }
 
-static void path(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed, const ns_stroke *stroke, const ns_color *fill) {
+static void path(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed,
+                 const ns_stroke *stroke, const ns_color *fill) {
     const polyline line = {spots, count, closed};
     paint(canvas->state, trace_polyline, &line, stroke, fill);
 }
@@ -230,22 +239,26 @@ static void trace_rounded(cairo_t *cr, const void *shape) {
     cairo_close_path(cr);
 }
 
-static void box(ns_canvas *canvas, ns_box where, double radius, const ns_stroke *stroke, const ns_color *fill) {
+static void box(ns_canvas *canvas, ns_box where, double radius, const ns_stroke *stroke,
+                const ns_color *fill) {
     const rounded shape = {where, radius};
     paint(canvas->state, trace_rounded, &shape, stroke, fill);
 }
 
 /* Cairo's own order of channels, premultiplied. */
 static cairo_surface_t *surface_of(const ns_picture *picture) {
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, picture->width, picture->height);
+    cairo_surface_t *surface =
+        cairo_image_surface_create(CAIRO_FORMAT_ARGB32, picture->width, picture->height);
     if (cairo_surface_status(surface)) return surface;
     cairo_surface_flush(surface);
     size_t stride = (size_t)cairo_image_surface_get_stride(surface);
     for (int y = 0; y < picture->height; y++) {
         const uint8_t *in = picture->rgba + 4 * (size_t)y * (size_t)picture->width;
-        uint32_t *out = (uint32_t *)(void *)(cairo_image_surface_get_data(surface) + stride * (size_t)y);
+        uint32_t *out =
+            (uint32_t *)(void *)(cairo_image_surface_get_data(surface) + stride * (size_t)y);
         for (int x = 0; x < picture->width; x++, in += 4) {
-            uint32_t a = in[3], r = (in[0] * a + 127) / 255, g = (in[1] * a + 127) / 255, b = (in[2] * a + 127) / 255;
+            uint32_t a = in[3], r = (in[0] * a + 127) / 255, g = (in[1] * a + 127) / 255,
+                     b = (in[2] * a + 127) / 255;
             out[x] = a << 24 | r << 16 | g << 8 | b;
         }
     }
@@ -270,9 +283,13 @@ static void picture(ns_canvas *canvas, ns_box where, const ns_picture *image) {
     fill_from_shadow(p);
 }
 
-static void text(ns_canvas *canvas, double x, double y, ns_anchor anchor, bool turned, double size, ns_color color, const char *label) {
+static void text(ns_canvas *canvas, double x, double y, ns_anchor anchor, bool turned, double size,
+                 ns_color color, const char *label) {
     page *p = canvas->state;
-    double width = ns_text_measure(canvas->text, label, size).width, at = anchor == NS_START ? 0 : anchor == NS_MIDDLE ? -width / 2 : -width;
+    double width = ns_text_measure(canvas->text, label, size).width, at = anchor == NS_START ? 0
+                                                                          : anchor == NS_MIDDLE
+                                                                              ? -width / 2
+                                                                              : -width;
     cairo_t *const targets[] = {p->cr, p->shadow};
     for (int t = 0; t < 2 && targets[t]; t++) {
         cairo_save(targets[t]);
@@ -327,7 +344,8 @@ static int finish_eps(ns_canvas *canvas, FILE *file, ns_error *err) {
     cairo_show_page(p->cr);
     int status = complete(p, err);
     if (status) return status;
-    uint8_t *found = memmem(p->bytes.data, p->bytes.size < 4096 ? p->bytes.size : 4096, key, sizeof key - 1);
+    uint8_t *found =
+        memmem(p->bytes.data, p->bytes.size < 4096 ? p->bytes.size : 4096, key, sizeof key - 1);
     if (!found) return ns_bytes_write(&p->bytes, file, err);
     char date[32];
     date_text(canvas->document.date, date);
@@ -346,11 +364,15 @@ static int finish_png(ns_canvas *canvas, FILE *file, ns_error *err) {
     int status = check(cairo_status(p->cr), err);
     if (status) return status;
     cairo_surface_flush(p->surface);
-    ns_picture image = {cairo_image_surface_get_width(p->surface), cairo_image_surface_get_height(p->surface), NULL};
+    ns_picture image = {cairo_image_surface_get_width(p->surface),
+                        cairo_image_surface_get_height(p->surface), NULL};
     size_t stride = (size_t)cairo_image_surface_get_stride(p->surface);
-    if (!(image.rgba = ns_calloc((size_t)image.width * (size_t)image.height, 4, err))) return NS_EFAIL;
+    if (!(image.rgba = ns_calloc((size_t)image.width * (size_t)image.height, 4, err)))
+        return NS_EFAIL;
     for (int y = 0; y < image.height; y++) {
-        const uint32_t *in = (const uint32_t *)(const void *)(cairo_image_surface_get_data(p->surface) + stride * (size_t)y);
+        const uint32_t *in =
+            (const uint32_t *)(const void *)(cairo_image_surface_get_data(p->surface) +
+                                             stride * (size_t)y);
         uint8_t *out = image.rgba + 4 * (size_t)y * (size_t)image.width;
         for (int x = 0; x < image.width; x++, out += 4) {
             out[0] = (uint8_t)(in[x] >> 16);
@@ -376,18 +398,18 @@ static void close_page(ns_canvas *canvas) {
     canvas->state = NULL;
 }
 
-#define KIND(kind, many, next)                                                                                                       \
-    const ns_canvas_kind ns_canvas_##kind = {.name = #kind,                                                                          \
-                                             .pages = many,                                                                          \
-                                             .open = open_##kind,                                                                    \
-                                             .next_page = next,                                                                      \
-                                             .path = path,                                                                           \
-                                             .box = box,                                                                             \
-                                             .picture = picture,                                                                     \
-                                             .text = text,                                                                           \
-                                             .clip = clip,                                                                           \
-                                             .unclip = unclip,                                                                       \
-                                             .finish = finish_##kind,                                                                \
+#define KIND(kind, many, next)                                                                     \
+    const ns_canvas_kind ns_canvas_##kind = {.name = #kind,                                        \
+                                             .pages = many,                                        \
+                                             .open = open_##kind,                                  \
+                                             .next_page = next,                                    \
+                                             .path = path,                                         \
+                                             .box = box,                                           \
+                                             .picture = picture,                                   \
+                                             .text = text,                                         \
+                                             .clip = clip,                                         \
+                                             .unclip = unclip,                                     \
+                                             .finish = finish_##kind,                              \
                                              .close = close_page}
 KIND(pdf, true, next_page_pdf);
 KIND(png, false, no_next_page);

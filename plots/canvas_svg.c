@@ -83,8 +83,8 @@ static void add_escaped(ns_bytes *out, const char *text, size_t bytes) {
 }
 
 static void add_color(ns_bytes *out, const char *name, ns_color c) {
-    ns_bytes_print(out, " %s=\"#%02x%02x%02x\"", name, (unsigned)lround(c.r * 255), (unsigned)lround(c.g * 255),
-                   (unsigned)lround(c.b * 255));
+    ns_bytes_print(out, " %s=\"#%02x%02x%02x\"", name, (unsigned)lround(c.r * 255),
+                   (unsigned)lround(c.g * 255), (unsigned)lround(c.b * 255));
     if (c.a < 1) {
         ns_bytes_print(out, " %s-opacity=\"", name);
         add_number(out, c.a);
@@ -110,7 +110,8 @@ static void add_paint(ns_bytes *out, const ns_stroke *stroke, const ns_color *fi
     }
 }
 
-static void path(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed, const ns_stroke *stroke, const ns_color *fill) {
+static void path(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed,
+                 const ns_stroke *stroke, const ns_color *fill) {
     ns_bytes *out = &((page *)canvas->state)->body;
     ns_bytes_print(out, "<path d=\"");
     for (size_t i = 0; i < count; i++) {
@@ -131,7 +132,8 @@ static void add_box(ns_bytes *out, ns_box b) {
     add_attribute(out, "height", b.height);
 }
 
-static void box(ns_canvas *canvas, ns_box where, double radius, const ns_stroke *stroke, const ns_color *fill) {
+static void box(ns_canvas *canvas, ns_box where, double radius, const ns_stroke *stroke,
+                const ns_color *fill) {
     ns_bytes *out = &((page *)canvas->state)->body;
     ns_bytes_print(out, "<rect");
     add_box(out, where);
@@ -144,8 +146,10 @@ static void add_base64(ns_bytes *out, const uint8_t *data, size_t size) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < size; i += 3) {
         size_t left = size - i;
-        uint32_t word = (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) | (left > 2 ? data[i + 2] : 0);
-        const char four[] = {digits[word >> 18], digits[word >> 12 & 63], left > 1 ? digits[word >> 6 & 63] : '=',
+        uint32_t word = (uint32_t)data[i] << 16 | (left > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
+                        (left > 2 ? data[i + 2] : 0);
+        const char four[] = {digits[word >> 18], digits[word >> 12 & 63],
+                             left > 1 ? digits[word >> 6 & 63] : '=',
                              left > 2 ? digits[word & 63] : '='};
         ns_bytes_add(out, four, 4);
     }
@@ -166,7 +170,8 @@ static void picture(ns_canvas *canvas, ns_box where, const ns_picture *image) {
     free(png.data);
 }
 
-static void text(ns_canvas *canvas, double x, double y, ns_anchor anchor, bool turned, double size, ns_color color, const char *label) {
+static void text(ns_canvas *canvas, double x, double y, ns_anchor anchor, bool turned, double size,
+                 ns_color color, const char *label) {
     static const char *const anchors[] = {"start", "middle", "end"};
     ns_bytes *out = &((page *)canvas->state)->body;
     ns_bytes_print(out, "<text");
@@ -242,7 +247,8 @@ static void add_head(ns_bytes *out, const ns_canvas *canvas) {
     struct tm utc;
     gmtime_r(&when, &utc);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    ns_bytes_print(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"");
+    ns_bytes_print(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg "
+                        "xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"");
     add_number(out, p->width);
     ns_bytes_print(out, "pt\" height=\"");
     add_number(out, p->height);
@@ -254,9 +260,12 @@ static void add_head(ns_bytes *out, const ns_canvas *canvas) {
     add_escaped(out, ns_text_kit_family(canvas->text), strlen(ns_text_kit_family(canvas->text)));
     ns_bytes_print(out, "', Verdana, sans-serif\" xml:space=\"preserve\">\n");
     add_element(out, "title", d->title);
-    ns_bytes_print(out, "<metadata xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\n<dc:creator>normscope " NS_VERSION
-                        "</dc:creator>\n<dc:date>%s</dc:date>\n",
-                   date);
+    ns_bytes_print(
+        out,
+        "<metadata "
+        "xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\n<dc:creator>normscope " NS_VERSION
+        "</dc:creator>\n<dc:date>%s</dc:date>\n",
+        date);
     add_element(out, "dc:description", d->command_line);
     add_element(out, "dc:source", d->source);
     ns_bytes_print(out, "</metadata>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n");
@@ -264,7 +273,8 @@ static void add_head(ns_bytes *out, const ns_canvas *canvas) {
 
 static int finish_svg(ns_canvas *canvas, FILE *file, ns_error *err) {
     page *p = canvas->state;
-    if (p->body.failed || p->id_count == MOST_IDS) return ns_fail(err, NS_EFAIL, "no memory for the figure's file");
+    if (p->body.failed || p->id_count == MOST_IDS)
+        return ns_fail(err, NS_EFAIL, "no memory for the figure's file");
     ns_hash *hash = ns_hash_begin(err);
     if (!hash) return NS_EFAIL;
     char hex[NS_HASH_HEX];

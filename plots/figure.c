@@ -63,7 +63,8 @@ void ns_figure_data_head(FILE *data) {
     fprintf(data, "panel\twhat\tname\tx\ty\tx_end\ty_end\tvalue\n");
 }
 
-void ns_figure_data_line(FILE *data, int panel, const char *what, const char *name, const double values[5]) {
+void ns_figure_data_line(FILE *data, int panel, const char *what, const char *name,
+                         const double values[5]) {
     fprintf(data, "%d\t%s\t", panel, what);
     for (const char *c = name ? name : ""; *c; c++)
         if (*c == '\t' || *c == '\n' || *c == '\r')

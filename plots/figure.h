@@ -26,15 +26,23 @@ typedef enum ns_item_kind {
     NS_ITEM_LAYER  /* pixels, painted when their number is known */
 } ns_item_kind;
 
-typedef enum ns_mark { NS_MARK_DISC, NS_MARK_SQUARE, NS_MARK_TRIANGLE, NS_MARK_DIAMOND, NS_MARK_CROSS, NS_MARK_PLUS, NS_MARK_COUNT } ns_mark;
+typedef enum ns_mark {
+    NS_MARK_DISC,
+    NS_MARK_SQUARE,
+    NS_MARK_TRIANGLE,
+    NS_MARK_DIAMOND,
+    NS_MARK_CROSS,
+    NS_MARK_PLUS,
+    NS_MARK_COUNT
+} ns_mark;
 
 typedef struct ns_panel ns_panel;
 
 /* Pixels over the whole panel: [height, width] with the panel's ranges. `data` (or NULL) receives what was drawn, one line each:
  * begin it with ns_figure_data_line. */
 typedef struct ns_layer {
-    int (*paint)(void *user, const ns_panel *panel, int width, int height, const ns_style *style, double dpi, ns_picture *out, FILE *data,
-                 ns_error *err);
+    int (*paint)(void *user, const ns_panel *panel, int width, int height, const ns_style *style,
+                 double dpi, ns_picture *out, FILE *data, ns_error *err);
     void *user;
 } ns_layer;
 
@@ -79,7 +87,8 @@ typedef struct ns_figure {
     const char *caption; /* a line at the bottom, small, or NULL */
     ns_panel *panels;
     int panel_count, rows, columns;
-    double aspect; /* height of a panel over its width */
+    const char *summary; /* one line for people about what was drawn, or NULL */
+    double aspect;       /* height of a panel over its width */
     struct ns_figure_block *blocks;
 } ns_figure;
 
@@ -116,18 +125,19 @@ typedef struct ns_figure_places {
 } ns_figure_places;
 
 /* NS_EUSAGE where the size leaves no room for the panels. Free with ns_figure_places_free. */
-int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_style *style, ns_text_kit *text, const ns_figure_size *size,
-                   ns_error *err);
+int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_style *style,
+                      ns_text_kit *text, const ns_figure_size *size, ns_error *err);
 void ns_figure_places_free(ns_figure_places *layout);
 
 /* Draws page `page`, from 0, on the canvas's open page. `data` may be NULL. */
-int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int page, const ns_style *style, ns_canvas *canvas, FILE *data,
-                   ns_error *err);
+int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int page,
+                   const ns_style *style, ns_canvas *canvas, FILE *data, ns_error *err);
 
 /* The head of a file of data, and a line of it: panel (from 1), what ("bin", "curve", "mark"), name, x, y, the other end of a bin (NaN:
  * none) and a value (NaN: none). */
 void ns_figure_data_head(FILE *data);
-void ns_figure_data_line(FILE *data, int panel, const char *what, const char *name, const double values[5]);
+void ns_figure_data_line(FILE *data, int panel, const char *what, const char *name,
+                         const double values[5]);
 
 #ifdef __cplusplus
 }

@@ -18,18 +18,21 @@ typedef struct pen {
 } pen;
 
 static ns_spot spot_at(const ns_panel *p, ns_box b, ns_spot v) {
-    return (ns_spot){b.x + b.width * ns_axis_place(&p->x, v.x), b.y + b.height * (1 - ns_axis_place(&p->y, v.y))};
+    return (ns_spot){b.x + b.width * ns_axis_place(&p->x, v.x),
+                     b.y + b.height * (1 - ns_axis_place(&p->y, v.y))};
 }
 
 static void draw_grid(const pen *d, const ns_panel *p, const ns_panel_place *at) {
     ns_box b = at->box;
     for (int i = 0; i < at->x_count && !p->no_grid; i++) {
         double x = b.x + b.width * ns_axis_place(&p->x, at->x[i].value);
-        if (x > b.x + 0.5 && x < b.x + b.width - 0.5) ns_draw_line(d->canvas, x, b.y + b.height, x, b.y, &d->style->grid);
+        if (x > b.x + 0.5 && x < b.x + b.width - 0.5)
+            ns_draw_line(d->canvas, x, b.y + b.height, x, b.y, &d->style->grid);
     }
     for (int i = 0; i < at->y_count && !p->no_grid; i++) {
         double y = b.y + b.height * (1 - ns_axis_place(&p->y, at->y[i].value));
-        if (y > b.y + 0.5 && y < b.y + b.height - 0.5) ns_draw_line(d->canvas, b.x, y, b.x + b.width, y, &d->style->grid);
+        if (y > b.y + 0.5 && y < b.y + b.height - 0.5)
+            ns_draw_line(d->canvas, b.x, y, b.x + b.width, y, &d->style->grid);
     }
 }
 
@@ -41,12 +44,15 @@ static void draw_ticks(const pen *d, const ns_panel *p, const ns_panel_place *at
     for (int i = 0; i < at->x_count; i++) {
         double x = b.x + b.width * ns_axis_place(&p->x, at->x[i].value);
         ns_draw_line(d->canvas, x, bottom, x, bottom + length, &s->tick);
-        if (!p->x.bare) ns_draw_text(d->canvas, x, bottom + length + GAP / 2 + e.ascent, NS_MIDDLE, s->tick_size, s->text, at->x[i].label);
+        if (!p->x.bare)
+            ns_draw_text(d->canvas, x, bottom + length + GAP / 2 + e.ascent, NS_MIDDLE,
+                         s->tick_size, s->text, at->x[i].label);
     }
     for (int i = 0; i < at->y_count && !p->y.bare; i++) {
         double y = b.y + b.height * (1 - ns_axis_place(&p->y, at->y[i].value));
         ns_draw_line(d->canvas, b.x - length, y, b.x, y, &s->tick);
-        ns_draw_text(d->canvas, b.x - length - GAP, y + e.cap / 2, NS_FINISH, s->tick_size, s->text, at->y[i].label);
+        ns_draw_text(d->canvas, b.x - length - GAP, y + e.cap / 2, NS_FINISH, s->tick_size, s->text,
+                     at->y[i].label);
     }
 }
 
@@ -58,19 +64,25 @@ static void draw_y_label(const pen *d, const ns_panel *p, const ns_panel_place *
         if (d->figure->panels[i].column != p->column || d->figure->panels[i].y.bare) continue;
         const ns_panel_place *other = &d->layout->panels[i];
         for (int t = 0; t < other->y_count; t++)
-            width = fmax(width, ns_text_measure(d->canvas->text, other->y[t].label, d->style->tick_size).width);
+            width = fmax(
+                width,
+                ns_text_measure(d->canvas->text, other->y[t].label, d->style->tick_size).width);
     }
     ns_text_extents e = ns_text_measure(d->canvas->text, p->y.label, d->style->label_size);
     double x = at->box.x - d->style->tick_length - 2 * GAP - width - e.descent;
-    ns_draw_text_up(d->canvas, x, at->box.y + at->box.height / 2, NS_MIDDLE, d->style->label_size, d->style->text, p->y.label);
+    ns_draw_text_up(d->canvas, x, at->box.y + at->box.height / 2, NS_MIDDLE, d->style->label_size,
+                    d->style->text, p->y.label);
 }
 
 static void draw_x_label(const pen *d, const ns_panel *p, const ns_panel_place *at) {
     if (!p->x.label) return;
     const ns_style *s = d->style;
-    ns_text_extents tick = ns_text_measure(d->canvas->text, "0", s->tick_size), label = ns_text_measure(d->canvas->text, p->x.label, s->label_size);
-    double y = at->box.y + at->box.height + s->tick_length + GAP + tick.ascent + tick.descent + label.ascent;
-    ns_draw_text(d->canvas, at->box.x + at->box.width / 2, y, NS_MIDDLE, s->label_size, s->text, p->x.label);
+    ns_text_extents tick = ns_text_measure(d->canvas->text, "0", s->tick_size),
+                    label = ns_text_measure(d->canvas->text, p->x.label, s->label_size);
+    double y = at->box.y + at->box.height + s->tick_length + GAP + tick.ascent + tick.descent +
+               label.ascent;
+    ns_draw_text(d->canvas, at->box.x + at->box.width / 2, y, NS_MIDDLE, s->label_size, s->text,
+                 p->x.label);
 }
 
 /* The stretches between gaps. */
@@ -87,20 +99,25 @@ static void draw_curve(const pen *d, const ns_panel *p, ns_box b, const ns_item 
         ns_spot at = i < item->count ? spot_at(p, b, item->spots[i]) : (ns_spot){NAN, NAN};
         if (isfinite(at.x) && isfinite(at.y)) {
             /* Far outside of the page formats lose their precision. */
-            spots[used++] = (ns_spot){fmin(fmax(at.x, b.x - 4 * b.width), b.x + 5 * b.width), fmin(fmax(at.y, b.y - 4 * b.height), b.y + 5 * b.height)};
+            spots[used++] = (ns_spot){fmin(fmax(at.x, b.x - 4 * b.width), b.x + 5 * b.width),
+                                      fmin(fmax(at.y, b.y - 4 * b.height), b.y + 5 * b.height)};
             continue;
         }
-        if (used > 1) ns_draw_path(d->canvas, spots, used, item->kind == NS_ITEM_AREA, &item->stroke, item->kind == NS_ITEM_AREA ? &item->fill : NULL);
+        if (used > 1)
+            ns_draw_path(d->canvas, spots, used, item->kind == NS_ITEM_AREA, &item->stroke,
+                         item->kind == NS_ITEM_AREA ? &item->fill : NULL);
         used = 0;
     }
     free(spots);
 }
 
-static void draw_mark(ns_canvas *canvas, ns_spot at, ns_mark mark, double size, const ns_stroke *stroke, const ns_color *fill) {
+static void draw_mark(ns_canvas *canvas, ns_spot at, ns_mark mark, double size,
+                      const ns_stroke *stroke, const ns_color *fill) {
     double r = size / 2;
     if (mark == NS_MARK_DISC || mark == NS_MARK_SQUARE) {
         double side = mark == NS_MARK_DISC ? r : r * 0.886; /* of the same area */
-        ns_draw_box(canvas, (ns_box){at.x - side, at.y - side, 2 * side, 2 * side}, mark == NS_MARK_DISC ? side : 0, stroke, fill);
+        ns_draw_box(canvas, (ns_box){at.x - side, at.y - side, 2 * side, 2 * side},
+                    mark == NS_MARK_DISC ? side : 0, stroke, fill);
         return;
     }
     if (mark == NS_MARK_CROSS || mark == NS_MARK_PLUS) {
@@ -110,33 +127,47 @@ static void draw_mark(ns_canvas *canvas, ns_spot at, ns_mark mark, double size, 
         ns_draw_line(canvas, at.x - b, at.y + a, at.x + b, at.y - a, &line);
         return;
     }
-    const ns_spot triangle[] = {{at.x, at.y - 1.25 * r}, {at.x + 1.15 * r, at.y + 0.8 * r}, {at.x - 1.15 * r, at.y + 0.8 * r}};
-    const ns_spot diamond[] = {{at.x, at.y - 1.25 * r}, {at.x + 1.1 * r, at.y}, {at.x, at.y + 1.25 * r}, {at.x - 1.1 * r, at.y}};
-    ns_draw_path(canvas, mark == NS_MARK_TRIANGLE ? triangle : diamond, mark == NS_MARK_TRIANGLE ? 3 : 4, true, stroke, fill);
+    const ns_spot triangle[] = {{at.x, at.y - 1.25 * r},
+                                {at.x + 1.15 * r, at.y + 0.8 * r},
+                                {at.x - 1.15 * r, at.y + 0.8 * r}};
+    const ns_spot diamond[] = {{at.x, at.y - 1.25 * r},
+                               {at.x + 1.1 * r, at.y},
+                               {at.x, at.y + 1.25 * r},
+                               {at.x - 1.1 * r, at.y}};
+    ns_draw_path(canvas, mark == NS_MARK_TRIANGLE ? triangle : diamond,
+                 mark == NS_MARK_TRIANGLE ? 3 : 4, true, stroke, fill);
 }
 
 static void draw_marks(const pen *d, const ns_panel *p, ns_box b, const ns_item *item) {
     for (size_t i = 0; i < item->count; i++) {
         ns_spot at = spot_at(p, b, item->spots[i]);
-        if (!(at.x >= b.x - item->size && at.x <= b.x + b.width + item->size && at.y >= b.y - item->size && at.y <= b.y + b.height + item->size)) continue;
-        draw_mark(d->canvas, at, item->mark, item->size, &item->stroke, item->colors ? &item->colors[i] : &item->fill);
+        if (!(at.x >= b.x - item->size && at.x <= b.x + b.width + item->size &&
+              at.y >= b.y - item->size && at.y <= b.y + b.height + item->size))
+            continue;
+        draw_mark(d->canvas, at, item->mark, item->size, &item->stroke,
+                  item->colors ? &item->colors[i] : &item->fill);
     }
 }
 
-static int draw_layer(const pen *d, const ns_panel *p, ns_box b, const ns_item *item, ns_error *err) {
+static int draw_layer(const pen *d, const ns_panel *p, ns_box b, const ns_item *item,
+                      ns_error *err) {
     double dpi = d->canvas->document.dpi;
     int width = (int)lround(b.width * dpi / 72), height = (int)lround(b.height * dpi / 72);
     ns_picture picture = {0};
-    int status = item->layer.paint(item->layer.user, p, width, height, d->style, dpi, &picture, d->data, err);
+    int status = item->layer.paint(item->layer.user, p, width, height, d->style, dpi, &picture,
+                                   d->data, err);
     if (!status && picture.rgba) ns_draw_picture(d->canvas, b, &picture);
     free(picture.rgba);
     return status;
 }
 
 static void write_data(const pen *d, const ns_item *item) {
-    const char *what = item->kind == NS_ITEM_CURVE ? "curve" : item->kind == NS_ITEM_AREA ? "area" : "mark";
+    const char *what = item->kind == NS_ITEM_CURVE  ? "curve"
+                       : item->kind == NS_ITEM_AREA ? "area"
+                                                    : "mark";
     for (size_t i = 0; d->data && i < item->count; i++)
-        ns_figure_data_line(d->data, d->panel + 1, what, item->name, (const double[]){item->spots[i].x, item->spots[i].y, NAN, NAN, NAN});
+        ns_figure_data_line(d->data, d->panel + 1, what, item->name,
+                            (const double[]){item->spots[i].x, item->spots[i].y, NAN, NAN, NAN});
 }
 
 static int draw_items(const pen *d, const ns_panel *p, ns_box b, ns_error *err) {
@@ -164,19 +195,23 @@ static int draw_title(const pen *d, const ns_panel *p, ns_box b, ns_error *err) 
     if (!p->title) return NS_OK;
     double room = b.width - 4 * BOX_PAD;
     char *title = ns_label_fit(d->canvas->text, p->title, s->tick_size, room, err);
-    char *subtitle = ns_label_fit(d->canvas->text, p->subtitle ? p->subtitle : "", s->small_size, room, err);
+    char *subtitle =
+        ns_label_fit(d->canvas->text, p->subtitle ? p->subtitle : "", s->small_size, room, err);
     if (!title || !subtitle) {
         free(title);
         free(subtitle);
         return NS_EFAIL;
     }
-    ns_text_extents big = ns_text_measure(d->canvas->text, title, s->tick_size), small = ns_text_measure(d->canvas->text, subtitle, s->small_size);
+    ns_text_extents big = ns_text_measure(d->canvas->text, title, s->tick_size),
+                    small = ns_text_measure(d->canvas->text, subtitle, s->small_size);
     double lead = *subtitle ? 1.15 * small.ascent : 0;
-    ns_box box = {b.x + BOX_PAD, b.y + BOX_PAD, fmax(big.width, small.width) + 2 * BOX_PAD, big.cap + lead + 2 * BOX_PAD + (*subtitle ? small.descent / 2 : 0)};
+    ns_box box = {b.x + BOX_PAD, b.y + BOX_PAD, fmax(big.width, small.width) + 2 * BOX_PAD,
+                  big.cap + lead + 2 * BOX_PAD + (*subtitle ? small.descent / 2 : 0)};
     ns_draw_box(d->canvas, box, 1.5, &s->box, &s->box_fill);
     double base = box.y + BOX_PAD + big.cap;
     ns_draw_text(d->canvas, box.x + BOX_PAD, base, NS_START, s->tick_size, s->text, title);
-    ns_draw_text(d->canvas, box.x + BOX_PAD, base + lead, NS_START, s->small_size, s->faint, subtitle);
+    ns_draw_text(d->canvas, box.x + BOX_PAD, base + lead, NS_START, s->small_size, s->faint,
+                 subtitle);
     free(title);
     free(subtitle);
     return NS_OK;
@@ -186,9 +221,11 @@ static void draw_sample(const pen *d, const ns_item *item, double x, double y, d
     if (item->kind == NS_ITEM_CURVE) {
         ns_draw_line(d->canvas, x, y, x + length, y, &item->stroke);
     } else if (item->kind == NS_ITEM_AREA) {
-        ns_draw_box(d->canvas, (ns_box){x, y - length / 4, length, length / 2}, 0, &item->stroke, &item->fill);
+        ns_draw_box(d->canvas, (ns_box){x, y - length / 4, length, length / 2}, 0, &item->stroke,
+                    &item->fill);
     } else if (item->kind == NS_ITEM_MARKS) {
-        draw_mark(d->canvas, (ns_spot){x + length / 2, y}, item->mark, fmin(item->size, length), &item->stroke, &item->fill);
+        draw_mark(d->canvas, (ns_spot){x + length / 2, y}, item->mark, fmin(item->size, length),
+                  &item->stroke, &item->fill);
     }
 }
 
@@ -208,11 +245,13 @@ static void draw_legend(const pen *d, const ns_panel *p, ns_box b) {
         width = fmax(width, sample + gap + ns_text_measure(text, p->items[i].name, size).width);
         lines++;
     }
-    for (int i = 0; i < NS_MOST_NOTES && p->notes[i]; i++, lines++) width = fmax(width, ns_text_measure(text, p->notes[i], size).width);
+    for (int i = 0; i < NS_MOST_NOTES && p->notes[i]; i++, lines++)
+        width = fmax(width, ns_text_measure(text, p->notes[i], size).width);
     if (!lines) return;
     double cap = ns_text_measure(text, "H", size).cap, pad = 0.5 * BOX_PAD;
     ns_box box = {0, 0, width + 2 * pad, (lines - 1) * pitch + cap + 2 * pad};
-    bool right = p->legend == NS_UPPER_RIGHT || p->legend == NS_LOWER_RIGHT, low = p->legend == NS_LOWER_LEFT || p->legend == NS_LOWER_RIGHT;
+    bool right = p->legend == NS_UPPER_RIGHT || p->legend == NS_LOWER_RIGHT,
+         low = p->legend == NS_LOWER_LEFT || p->legend == NS_LOWER_RIGHT;
     box.x = right ? b.x + b.width - BOX_PAD - box.width : b.x + BOX_PAD;
     box.y = low ? b.y + b.height - BOX_PAD - box.height : b.y + BOX_PAD;
     ns_draw_box(d->canvas, box, 1, NULL, &s->box_fill);
@@ -223,7 +262,8 @@ static void draw_legend(const pen *d, const ns_panel *p, ns_box b) {
         ns_draw_text(d->canvas, x + sample + gap, y, NS_START, size, s->text, p->items[i].name);
         y += pitch;
     }
-    for (int i = 0; i < NS_MOST_NOTES && p->notes[i]; i++, y += pitch) ns_draw_text(d->canvas, x, y, NS_START, size, s->text, p->notes[i]);
+    for (int i = 0; i < NS_MOST_NOTES && p->notes[i]; i++, y += pitch)
+        ns_draw_text(d->canvas, x, y, NS_START, size, s->text, p->notes[i]);
 }
 
 static void draw_bar(const pen *d, const ns_panel *p, ns_box b) {
@@ -231,21 +271,28 @@ static void draw_bar(const pen *d, const ns_panel *p, ns_box b) {
     const ns_style *s = d->style;
     ns_box bar = {b.x + b.width + 2 * GAP, b.y, 0.8 * s->tick_size, b.height};
     for (int i = 0; i < p->bar_count; i++)
-        ns_draw_box(d->canvas, (ns_box){bar.x, bar.y + bar.height * (p->bar_count - 1 - i) / p->bar_count, bar.width, bar.height / p->bar_count}, 0, NULL,
-                    &p->bar_colors[i]);
+        ns_draw_box(d->canvas,
+                    (ns_box){bar.x, bar.y + bar.height * (p->bar_count - 1 - i) / p->bar_count,
+                             bar.width, bar.height / p->bar_count},
+                    0, NULL, &p->bar_colors[i]);
     ns_draw_box(d->canvas, bar, 0, &s->frame, NULL);
     ns_tick ticks[NS_MOST_TICKS];
-    int most = (int)(b.height / (1.9 * s->tick_size)), count = ns_axis_ticks(p->bar, most > 7 ? 7 : most, ticks);
-    double cap = ns_text_measure(d->canvas->text, "0", s->tick_size).cap, width = 0, x = bar.x + bar.width;
+    int most = (int)(b.height / (1.9 * s->tick_size)),
+        count = ns_axis_ticks(p->bar, most > 7 ? 7 : most, ticks);
+    double cap = ns_text_measure(d->canvas->text, "0", s->tick_size).cap, width = 0,
+           x = bar.x + bar.width;
     for (int i = 0; i < count; i++) {
         double y = b.y + b.height * (1 - ns_axis_place(p->bar, ticks[i].value));
         ns_draw_line(d->canvas, x, y, x + s->tick_length / 2, y, &s->tick);
-        ns_draw_text(d->canvas, x + GAP, y + cap / 2, NS_START, s->tick_size, s->text, ticks[i].label);
+        ns_draw_text(d->canvas, x + GAP, y + cap / 2, NS_START, s->tick_size, s->text,
+                     ticks[i].label);
         width = fmax(width, ns_text_measure(d->canvas->text, ticks[i].label, s->tick_size).width);
     }
     if (p->bar->label)
-        ns_draw_text_up(d->canvas, x + 2 * GAP + width + ns_text_measure(d->canvas->text, "H", s->small_size).ascent, b.y + b.height / 2, NS_MIDDLE, s->small_size,
-                        s->text, p->bar->label);
+        ns_draw_text_up(d->canvas,
+                        x + 2 * GAP + width +
+                            ns_text_measure(d->canvas->text, "H", s->small_size).ascent,
+                        b.y + b.height / 2, NS_MIDDLE, s->small_size, s->text, p->bar->label);
 }
 
 static int draw_panel(const pen *d, ns_error *err) {
@@ -270,7 +317,8 @@ static int draw_panel(const pen *d, ns_error *err) {
 }
 
 /* A line over the whole width, shortened where it is too long. */
-static int draw_wide(const pen *d, const char *label, double x, double y, ns_anchor anchor, double size, ns_color color, double room, ns_error *err) {
+static int draw_wide(const pen *d, const char *label, double x, double y, ns_anchor anchor,
+                     double size, ns_color color, double room, ns_error *err) {
     if (!label) return NS_OK;
     char *fitted = ns_label_fit(d->canvas->text, label, size, room, err);
     if (!fitted) return NS_EFAIL;
@@ -279,8 +327,8 @@ static int draw_wide(const pen *d, const char *label, double x, double y, ns_anc
     return NS_OK;
 }
 
-int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int page, const ns_style *style, ns_canvas *canvas, FILE *data,
-                   ns_error *err) {
+int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int page,
+                   const ns_style *style, ns_canvas *canvas, FILE *data, ns_error *err) {
     pen d = {figure, layout, style, canvas, data, 0};
     int status = NS_OK;
     double left = INFINITY, right = 0;
@@ -293,14 +341,24 @@ int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int 
         status = draw_panel(&d, err);
     }
     double middle = (left + right) / 2, room = layout->width - 4;
-    if (!status) status = draw_wide(&d, figure->title, fmin(middle, layout->width), layout->title_y, NS_MIDDLE, style->title_size, style->text, 2 * fmin(middle, layout->width - middle) - 2, err);
-    int last_row = (page + 1) * layout->rows_a_page < figure->rows ? (page + 1) * layout->rows_a_page : figure->rows;
-    double raise = layout->pages > 1 ? (page * layout->rows_a_page + layout->rows_a_page - last_row) : 0; /* rows that the last page lacks */
+    if (!status)
+        status = draw_wide(&d, figure->title, fmin(middle, layout->width), layout->title_y,
+                           NS_MIDDLE, style->title_size, style->text,
+                           2 * fmin(middle, layout->width - middle) - 2, err);
+    int last_row = (page + 1) * layout->rows_a_page < figure->rows
+                       ? (page + 1) * layout->rows_a_page
+                       : figure->rows;
+    double raise = layout->pages > 1 ? (page * layout->rows_a_page + layout->rows_a_page - last_row)
+                                     : 0; /* rows that the last page lacks */
     if (raise > 0 && figure->panel_count > figure->columns) {
         double pitch = layout->panels[figure->columns].box.y - layout->panels[0].box.y;
         raise *= pitch > 0 ? pitch : 0;
     }
-    if (!status) status = draw_wide(&d, figure->x_label, middle, layout->x_label_y - raise, NS_MIDDLE, style->label_size, style->text, room, err);
-    if (!status) status = draw_wide(&d, figure->caption, left, layout->caption_y, NS_START, style->small_size, style->faint, layout->width - left, err);
+    if (!status)
+        status = draw_wide(&d, figure->x_label, middle, layout->x_label_y - raise, NS_MIDDLE,
+                           style->label_size, style->text, room, err);
+    if (!status)
+        status = draw_wide(&d, figure->caption, left, layout->caption_y, NS_START,
+                           style->small_size, style->faint, layout->width - left, err);
     return status;
 }

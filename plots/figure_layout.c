@@ -6,19 +6,21 @@
 #include "probe/base/mem.h"
 
 enum { MOST_COLUMNS = 64 };
-static const double EDGE = 1.5, GAP = 2;              /* points: at the page's edge, between text and what it belongs to */
-static const double PAGE_MOST = 235 * NS_POINTS_PER_MM; /* height from which rows go to the next page */
+static const double EDGE = 1.5,
+                    GAP = 2; /* points: at the page's edge, between text and what it belongs to */
+static const double PAGE_MOST =
+    235 * NS_POINTS_PER_MM; /* height from which rows go to the next page */
 
 typedef struct work {
     const ns_figure *figure;
     const ns_style *style;
     ns_text_kit *text;
     ns_figure_places *out;
-    double pixel;                                         /* points */
-    double left[MOST_COLUMNS], right[MOST_COLUMNS];       /* margins of the columns */
+    double pixel;                                   /* points */
+    double left[MOST_COLUMNS], right[MOST_COLUMNS]; /* margins of the columns */
     double panel_width, panel_height;
-    double top, bottom;                                   /* of the page: title; label and caption */
-    double row_gap, row_foot;                             /* between rows; tick labels and label of a row */
+    double top, bottom;       /* of the page: title; label and caption */
+    double row_gap, row_foot; /* between rows; tick labels and label of a row */
 } work;
 
 static double text_height(const work *w, double size) {
@@ -28,7 +30,8 @@ static double text_height(const work *w, double size) {
 
 static double widest(const work *w, const ns_tick *ticks, int count) {
     double width = 0;
-    for (int i = 0; i < count; i++) width = fmax(width, ns_text_measure(w->text, ticks[i].label, w->style->tick_size).width);
+    for (int i = 0; i < count; i++)
+        width = fmax(width, ns_text_measure(w->text, ticks[i].label, w->style->tick_size).width);
     return width;
 }
 
@@ -63,7 +66,8 @@ static int fit_x_ticks(const work *w, const ns_axis *axis, double length, ns_tic
 static void measure_columns(work *w) {
     const ns_figure *f = w->figure;
     ns_tick ticks[NS_MOST_TICKS];
-    for (int c = 0; c < f->columns; c++) w->left[c] = c ? 0.8 * w->style->tick_size : EDGE, w->right[c] = 0;
+    for (int c = 0; c < f->columns; c++)
+        w->left[c] = c ? 0.8 * w->style->tick_size : EDGE, w->right[c] = 0;
     for (int i = 0; i < f->panel_count; i++) {
         const ns_panel *p = &f->panels[i];
         double left = 0, right = 0;
@@ -74,7 +78,8 @@ static void measure_columns(work *w) {
         if (p->y.label) left += text_height(w, w->style->label_size) + GAP;
         if (p->bar) {
             int count = fit_y_ticks(w, p->bar, w->panel_height, ticks);
-            right = 3 * GAP + w->style->tick_size + widest(w, ticks, count) + (p->bar->label ? text_height(w, w->style->small_size) + GAP : 0);
+            right = 3 * GAP + w->style->tick_size + widest(w, ticks, count) +
+                    (p->bar->label ? text_height(w, w->style->small_size) + GAP : 0);
         }
         double *l = &w->left[p->column], *r = &w->right[p->column];
         *l = fmax(*l, left + (p->column ? 0.8 * w->style->tick_size : EDGE));
@@ -92,10 +97,12 @@ static void measure_rows(work *w) {
         x_ticks |= !f->panels[i].x.bare;
         x_labels |= f->panels[i].x.label != NULL;
     }
-    w->row_foot = s->tick_length + GAP / 2 + (x_ticks ? text_height(w, s->tick_size) : 0) + (x_labels ? text_height(w, s->label_size) + GAP / 2 : 0);
+    w->row_foot = s->tick_length + GAP / 2 + (x_ticks ? text_height(w, s->tick_size) : 0) +
+                  (x_labels ? text_height(w, s->label_size) + GAP / 2 : 0);
     w->row_gap = x_labels ? GAP + s->tick_size / 2 : GAP;
     w->top = EDGE + (f->title ? text_height(w, s->title_size) + GAP : s->tick_size / 2);
-    w->bottom = EDGE + (f->x_label ? text_height(w, s->label_size) + GAP / 2 : 0) + (f->caption ? text_height(w, s->small_size) + GAP : 0);
+    w->bottom = EDGE + (f->x_label ? text_height(w, s->label_size) + GAP / 2 : 0) +
+                (f->caption ? text_height(w, s->small_size) + GAP : 0);
 }
 
 static double snap(const work *w, double length) {
@@ -109,13 +116,18 @@ static int divide(work *w, const ns_figure_size *size, ns_error *err) {
     for (int c = 0; c < f->columns; c++) free_width -= w->left[c] + w->right[c];
     w->panel_width = floor(free_width / f->columns / w->pixel) * w->pixel;
     if (w->panel_width < 18)
-        return ns_fail(err, NS_EUSAGE, "--width: %.0f mm leave no room for %d columns of panels; expected more, or fewer --columns",
+        return ns_fail(err, NS_EUSAGE,
+                       "--width: %.0f mm leave no room for %d columns of panels; expected more, or "
+                       "fewer --columns",
                        w->out->width / NS_POINTS_PER_MM, f->columns);
     if (size->height > 0) {
-        double free_height = size->height * NS_POINTS_PER_MM - w->top - w->bottom - (f->rows - 1) * w->row_gap - f->rows * w->row_foot;
+        double free_height = size->height * NS_POINTS_PER_MM - w->top - w->bottom -
+                             (f->rows - 1) * w->row_gap - f->rows * w->row_foot;
         w->panel_height = floor(free_height / f->rows / w->pixel) * w->pixel;
         if (w->panel_height < 12)
-            return ns_fail(err, NS_EUSAGE, "--height: %.0f mm leave no room for %d rows of panels; expected more", size->height, f->rows);
+            return ns_fail(err, NS_EUSAGE,
+                           "--height: %.0f mm leave no room for %d rows of panels; expected more",
+                           size->height, f->rows);
     } else {
         w->panel_height = fmax(12, snap(w, w->panel_width * f->aspect));
     }
@@ -135,7 +147,8 @@ static void place_panels(work *w) {
     for (int i = 0; i < f->panel_count; i++) {
         const ns_panel *p = &f->panels[i];
         ns_panel_place *place = &out->panels[i];
-        place->box = (ns_box){left[p->column], snap(w, w->top + p->row % out->rows_a_page * pitch), w->panel_width, w->panel_height};
+        place->box = (ns_box){left[p->column], snap(w, w->top + p->row % out->rows_a_page * pitch),
+                              w->panel_width, w->panel_height};
         place->x_count = fit_x_ticks(w, &p->x, w->panel_width, place->x);
         place->y_count = fit_y_ticks(w, &p->y, w->panel_height, place->y);
     }
@@ -143,20 +156,24 @@ static void place_panels(work *w) {
     double end = w->top + shown * pitch - w->row_gap;
     out->title_y = EDGE + ns_text_measure(w->text, "H", w->style->title_size).ascent;
     out->x_label_y = end + GAP / 2 + ns_text_measure(w->text, "H", w->style->label_size).ascent;
-    out->caption_y = end + w->bottom - EDGE - ns_text_measure(w->text, "H", w->style->small_size).descent;
+    out->caption_y =
+        end + w->bottom - EDGE - ns_text_measure(w->text, "H", w->style->small_size).descent;
     out->height = ceil((end + w->bottom) / w->pixel - 1e-6) * w->pixel;
 }
 
-int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_style *style, ns_text_kit *text, const ns_figure_size *size,
-                   ns_error *err) {
+int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_style *style,
+                      ns_text_kit *text, const ns_figure_size *size, ns_error *err) {
     *out = (ns_figure_places){0};
     if (figure->columns < 1 || figure->columns > MOST_COLUMNS)
-        return ns_fail(err, NS_EUSAGE, "--columns: expected 1 to %d, found %d", MOST_COLUMNS, figure->columns);
+        return ns_fail(err, NS_EUSAGE, "--columns: expected 1 to %d, found %d", MOST_COLUMNS,
+                       figure->columns);
     work w = {.figure = figure, .style = style, .text = text, .out = out, .pixel = 72 / size->dpi};
     out->panels = ns_calloc((size_t)figure->panel_count, sizeof *out->panels, err);
     if (!out->panels) return NS_EFAIL;
-    static const double widths[] = {84, 126, 174}; /* mm: one column of a journal, one and a half, the text */
-    double width = size->width > 0 ? size->width : widths[figure->columns > 2 ? 2 : figure->columns - 1];
+    static const double widths[] = {
+        84, 126, 174}; /* mm: one column of a journal, one and a half, the text */
+    double width =
+        size->width > 0 ? size->width : widths[figure->columns > 2 ? 2 : figure->columns - 1];
     out->width = round(width * NS_POINTS_PER_MM / w.pixel) * w.pixel;
     measure_rows(&w);
     w.panel_height = 60;
@@ -169,7 +186,9 @@ int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_s
     if (!status) {
         double pitch = w.panel_height + w.row_foot + w.row_gap;
         int most = (int)((PAGE_MOST - w.top - w.bottom + w.row_gap) / pitch);
-        out->rows_a_page = size->height > 0 || figure->rows <= most ? figure->rows : most > 0 ? most : 1;
+        out->rows_a_page = size->height > 0 || figure->rows <= most ? figure->rows
+                           : most > 0                               ? most
+                                                                    : 1;
         out->pages = (figure->rows + out->rows_a_page - 1) / out->rows_a_page;
         place_panels(&w);
     }

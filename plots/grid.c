@@ -12,14 +12,16 @@
 enum { CHUNK_POINTS = 1 << 16, BLOCK = 4096 };
 
 /* Empties the slots of those of the n extreme rows that are among `rows` others, so that each is drawn once. */
-static void drop_doubles(int64_t *samples, const int32_t *positions, uint64_t n, const int64_t *ids, const int32_t *at, uint64_t rows) {
+static void drop_doubles(int64_t *samples, const int32_t *positions, uint64_t n, const int64_t *ids,
+                         const int32_t *at, uint64_t rows) {
     for (uint64_t r = 0; r < rows; r++)
         for (uint64_t e = 0; e < n; e++)
             if (samples[e] == ids[r] && positions[e] == at[r]) samples[e] = -1;
 }
 
 /* Takes from the extreme rows what is empty, or is in the sample as well. */
-static int keep_others(ns_cloud *cloud, int64_t *samples, const int32_t *positions, uint64_t n, ns_error *err) {
+static int keep_others(ns_cloud *cloud, int64_t *samples, const int32_t *positions, uint64_t n,
+                       ns_error *err) {
     enum { ROWS = 4096 };
     int64_t *ids = ns_calloc(ROWS, sizeof *ids, err);
     int32_t *at = ns_calloc(ROWS, sizeof *at, err);
@@ -36,8 +38,10 @@ static int keep_others(ns_cloud *cloud, int64_t *samples, const int32_t *positio
         for (uint64_t before = 0; before < e && !double_entry; before++)
             double_entry = samples[before] == samples[e] && positions[before] == positions[e];
         if (double_entry) continue;
-        memmove(cloud->extra_x + cloud->extra_rows * channels, cloud->extra_x + e * channels, channels * sizeof(float));
-        memmove(cloud->extra_y + cloud->extra_rows * channels, cloud->extra_y + e * channels, channels * sizeof(float));
+        memmove(cloud->extra_x + cloud->extra_rows * channels, cloud->extra_x + e * channels,
+                channels * sizeof(float));
+        memmove(cloud->extra_y + cloud->extra_rows * channels, cloud->extra_y + e * channels,
+                channels * sizeof(float));
         cloud->extra_rows++;
     }
     free(ids);
@@ -53,7 +57,9 @@ static int read_extremes(ns_cloud *cloud, ns_store *store, int i, ns_error *err)
     cloud->extra_x = ns_calloc(count, sizeof *cloud->extra_x, err);
     cloud->extra_y = ns_calloc(count, sizeof *cloud->extra_y, err);
     int status = samples && positions && cloud->extra_x && cloud->extra_y ? NS_OK : NS_EFAIL;
-    if (!status) status = ns_store_read_extreme(store, i, cloud->extra_x, cloud->extra_y, samples, positions, err);
+    if (!status)
+        status = ns_store_read_extreme(store, i, cloud->extra_x, cloud->extra_y, samples, positions,
+                                       err);
     if (!status) status = keep_others(cloud, samples, positions, n, err);
     free(samples);
     free(positions);
@@ -85,12 +91,14 @@ typedef struct gather {
 } gather;
 
 /* Gives the rows of a chunk to `take`, those of padding excepted: stretch by stretch of other rows. */
-static void take_rows(const gather *g, void *part, uint64_t *padding, uint64_t rows, size_t channels, const uint8_t *kinds, const float *x,
-                      const float *y) {
+static void take_rows(const gather *g, void *part, uint64_t *padding, uint64_t rows,
+                      size_t channels, const uint8_t *kinds, const float *x, const float *y) {
     for (uint64_t begin = 0; begin < rows;) {
         uint64_t end = begin;
         while (end < rows && (!kinds || kinds[end] != NS_ROW_PADDING)) end++;
-        if (end > begin) g->take(part, (size_t)(end - begin) * channels, x + begin * channels, y + begin * channels);
+        if (end > begin)
+            g->take(part, (size_t)(end - begin) * channels, x + begin * channels,
+                    y + begin * channels);
         begin = end;
         while (begin < rows && kinds && kinds[begin] == NS_ROW_PADDING) begin++, ++*padding;
     }
@@ -102,12 +110,17 @@ typedef struct chunk {
     uint8_t *kinds;
 } chunk;
 
-static int take_chunk(const gather *g, int thread, const ns_points *p, uint64_t first, uint64_t rows, const chunk *c, ns_error *err) {
+static int take_chunk(const gather *g, int thread, const ns_points *p, uint64_t first,
+                      uint64_t rows, const chunk *c, ns_error *err) {
     size_t channels = (size_t)p->channels;
-    const float *x = p->x ? p->x + first * channels : c->x, *y = p->y ? p->y + first * channels : c->y;
-    int status = p->x && p->y ? NS_OK : p->read(p, first, rows, p->x ? NULL : c->x, p->y ? NULL : c->y, err);
+    const float *x = p->x ? p->x + first * channels : c->x,
+                *y = p->y ? p->y + first * channels : c->y;
+    int status =
+        p->x && p->y ? NS_OK : p->read(p, first, rows, p->x ? NULL : c->x, p->y ? NULL : c->y, err);
     if (!status && p->read_rows) status = p->read_rows(p, first, rows, NULL, NULL, c->kinds, err);
-    if (!status) take_rows(g, g->parts[thread], &g->padding[thread], rows, channels, p->read_rows ? c->kinds : NULL, x, y);
+    if (!status)
+        take_rows(g, g->parts[thread], &g->padding[thread], rows, channels,
+                  p->read_rows ? c->kinds : NULL, x, y);
     return status;
 }
 
@@ -121,14 +134,18 @@ static int stream(const gather *g, const ns_cloud *cloud, int threads, ns_error 
     {
         ns_error own = {0};
         size_t room = (size_t)rows_each * (size_t)p->channels;
-        chunk c = {p->x ? NULL : ns_alloc_aligned(room, sizeof(float), &own), p->y ? NULL : ns_alloc_aligned(room, sizeof(float), &own),
+        chunk c = {p->x ? NULL : ns_alloc_aligned(room, sizeof(float), &own),
+                   p->y ? NULL : ns_alloc_aligned(room, sizeof(float), &own),
                    ns_calloc(rows_each, 1, &own)};
         int bad = own.status;
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < chunks; i++) {
             if (bad) continue;
-            uint64_t first = (uint64_t)i * rows_each, rows = p->rows - first < rows_each ? p->rows - first : rows_each;
-            bad = ns_stop_requested() ? ns_fail(&own, NS_ESTOP, "stopped") : take_chunk(g, omp_get_thread_num(), p, first, rows, &c, &own);
+            uint64_t first = (uint64_t)i * rows_each,
+                     rows = p->rows - first < rows_each ? p->rows - first : rows_each;
+            bad = ns_stop_requested()
+                      ? ns_fail(&own, NS_ESTOP, "stopped")
+                      : take_chunk(g, omp_get_thread_num(), p, first, rows, &c, &own);
         }
         if (bad) {
 #pragma omp critical
@@ -142,7 +159,8 @@ static int stream(const gather *g, const ns_cloud *cloud, int threads, ns_error 
         free(c.kinds);
     }
     if (!status && cloud->extra_rows)
-        g->take(g->parts[0], (size_t)cloud->extra_rows * (size_t)p->channels, cloud->extra_x, cloud->extra_y);
+        g->take(g->parts[0], (size_t)cloud->extra_rows * (size_t)p->channels, cloud->extra_x,
+                cloud->extra_y);
     return status;
 }
 
@@ -156,7 +174,8 @@ static int gather_new(gather *g, int threads, ns_error *err) {
     g->parts = ns_calloc((size_t)threads, sizeof *g->parts, err);
     g->padding = ns_calloc((size_t)threads, sizeof *g->padding, err);
     bool good = g->parts && g->padding;
-    for (int t = 0; t < threads && good; t++) good = (g->parts[t] = ns_calloc(1, g->size, err)) != NULL;
+    for (int t = 0; t < threads && good; t++)
+        good = (g->parts[t] = ns_calloc(1, g->size, err)) != NULL;
     return good ? NS_OK : NS_EFAIL;
 }
 
@@ -205,7 +224,8 @@ static void take_limits(void *part, size_t n, const float *x, const float *y) {
 int ns_cloud_extent(const ns_cloud *cloud, ns_extent *out, ns_error *err) {
     int threads = omp_get_max_threads();
     gather g = {.take = take_limits, .size = sizeof(limits)};
-    *out = (ns_extent){.x_low = INFINITY, .x_high = -INFINITY, .y_low = INFINITY, .y_high = -INFINITY};
+    *out =
+        (ns_extent){.x_low = INFINITY, .x_high = -INFINITY, .y_low = INFINITY, .y_high = -INFINITY};
     int status = gather_new(&g, threads, err);
     if (!status) status = stream(&g, cloud, threads, err);
     for (int t = 0; t < threads && !status; t++) {
@@ -214,8 +234,10 @@ int ns_cloud_extent(const ns_cloud *cloud, ns_extent *out, ns_error *err) {
         out->not_finite += l->not_finite;
         out->points += l->points;
         if (!l->points) continue;
-        out->x_low = fmin(out->x_low, (double)l->x_low), out->x_high = fmax(out->x_high, (double)l->x_high);
-        out->y_low = fmin(out->y_low, (double)l->y_low), out->y_high = fmax(out->y_high, (double)l->y_high);
+        out->x_low = fmin(out->x_low, (double)l->x_low),
+        out->x_high = fmax(out->x_high, (double)l->x_high);
+        out->y_low = fmin(out->y_low, (double)l->y_low),
+        out->y_high = fmax(out->y_high, (double)l->y_high);
     }
     if (!out->points) out->x_low = out->x_high = out->y_low = out->y_high = NAN;
     gather_free(&g, threads);
@@ -232,12 +254,14 @@ typedef struct bins {
 } bins;
 
 double ns_grid_edge(double low, double high, int n, int i) {
-    volatile double offset = i * ((high - low) / n); /* rounded as numpy's linspace rounds: never one multiply-add */
+    volatile double offset =
+        i * ((high - low) / n); /* rounded as numpy's linspace rounds: never one multiply-add */
     return i == n ? high : offset + low;
 }
 
 /* (v - low) * scale of a block, as doubles: the bin and the place in it. */
-NS_CLONES static void block_places(size_t n, const float *v, double low, double scale, double *place) {
+NS_CLONES static void block_places(size_t n, const float *v, double low, double scale,
+                                   double *place) {
     for (size_t i = 0; i < n; i++) place[i] = ((double)v[i] - low) * scale;
 }
 
@@ -260,7 +284,8 @@ static void take_bins(void *part, size_t n, const float *x, const float *y) {
         block_places(count, y + first, b->y_low, b->y_scale, py);
         for (size_t k = 0; k < count; k++) {
             double vx = (double)x[first + k], vy = (double)y[first + k];
-            int i = bin_of(vx, px[k], b->x_edges, b->width), j = bin_of(vy, py[k], b->y_edges, b->height);
+            int i = bin_of(vx, px[k], b->x_edges, b->width),
+                j = bin_of(vy, py[k], b->y_edges, b->height);
             if (i >= 0 && j >= 0) {
                 uint32_t *c = &b->counts[(size_t)j * (size_t)b->width + (size_t)i];
                 *c += *c != UINT32_MAX;
@@ -286,7 +311,8 @@ static void merge_bins(ns_grid *grid, gather *g, int threads) {
     bins *first = g->parts[0];
     for (int t = 0; t < threads; t++) {
         bins *b = g->parts[t];
-        grid->points += b->points, grid->outside += b->outside, grid->not_finite += b->not_finite, grid->padding += g->padding[t];
+        grid->points += b->points, grid->outside += b->outside, grid->not_finite += b->not_finite,
+            grid->padding += g->padding[t];
         for (size_t c = 0; t && c < cells; c++) {
             uint32_t room = UINT32_MAX - first->counts[c];
             first->counts[c] += b->counts[c] < room ? b->counts[c] : room;
@@ -301,7 +327,8 @@ int ns_grid_fill(ns_grid *grid, const ns_cloud *cloud, ns_error *err) {
     grid->counts = NULL;
     grid->points = grid->outside = grid->not_finite = grid->padding = 0;
     gather g = {.take = take_bins, .size = sizeof(bins)};
-    double *x_edges = make_edges(grid->x_low, grid->x_high, w, err), *y_edges = make_edges(grid->y_low, grid->y_high, h, err);
+    double *x_edges = make_edges(grid->x_low, grid->x_high, w, err),
+           *y_edges = make_edges(grid->y_low, grid->y_high, h, err);
     int status = x_edges && y_edges ? gather_new(&g, threads, err) : NS_EFAIL;
     for (int t = 0; t < threads && !status; t++) {
         uint32_t *counts = ns_calloc((size_t)w * (size_t)h, sizeof *counts, err);

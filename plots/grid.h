@@ -40,10 +40,10 @@ int ns_cloud_extent(const ns_cloud *cloud, ns_extent *out, ns_error *err);
 typedef struct ns_grid {
     int width, height;                   /* bins along x and y */
     double x_low, x_high, y_low, y_high; /* set by the caller */
-    uint32_t *counts;                    /* [height, width], lowest y first; a count stays at 2^32 - 1 */
-    uint64_t points;                     /* in the bins */
-    uint64_t outside;                    /* finite, beyond the range */
-    uint64_t not_finite, padding;        /* as in ns_extent */
+    uint32_t *counts;             /* [height, width], lowest y first; a count stays at 2^32 - 1 */
+    uint64_t points;              /* in the bins */
+    uint64_t outside;             /* finite, beyond the range */
+    uint64_t not_finite, padding; /* as in ns_extent */
 } ns_grid;
 
 /* counts is allocated and filled from the cloud. Free with ns_grid_free. */
@@ -55,7 +55,8 @@ double ns_grid_edge(double low, double high, int n, int i);
 
 /* The picture of a disc of `diameter` pixels around every point, each of the colour's opacity: a pixel under n discs has the opacity
  * 1 - (1 - a)^n. The first row is the top. The caller frees out->rgba. */
-int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_picture *out, ns_error *err);
+int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_picture *out,
+                  ns_error *err);
 
 #ifdef __cplusplus
 }

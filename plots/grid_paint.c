@@ -44,15 +44,18 @@ static void discs_over_row(const ns_grid *g, const float *kernel, int side, int 
             int shift = i - reach; /* pixel p takes from bin p - shift */
             int begin = shift > 0 ? shift : 0, end = shift < 0 ? g->width + shift : g->width;
             float k = kernel[j * side + i];
-            if (k > 0 && end > begin) add_row(over + begin, counts + begin - shift, k, (size_t)(end - begin));
+            if (k > 0 && end > begin)
+                add_row(over + begin, counts + begin - shift, k, (size_t)(end - begin));
         }
     }
 }
 
-int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_picture *out, ns_error *err) {
+int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_picture *out,
+                  ns_error *err) {
     int side, status = NS_OK;
     float *kernel = disc_kernel(diameter, &side, err);
-    *out = (ns_picture){grid->width, grid->height, ns_calloc((size_t)grid->width * (size_t)grid->height, 4, err)};
+    *out = (ns_picture){grid->width, grid->height,
+                        ns_calloc((size_t)grid->width * (size_t)grid->height, 4, err)};
     if (!kernel || !out->rgba) {
         free(kernel);
         free(out->rgba);
@@ -60,7 +63,8 @@ int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_pictu
         return NS_EFAIL;
     }
     const double through = log1p(-fmin(color.a, 0.9999)); /* log of what a disc lets through */
-    const uint8_t rgb[3] = {(uint8_t)lround(color.r * 255), (uint8_t)lround(color.g * 255), (uint8_t)lround(color.b * 255)};
+    const uint8_t rgb[3] = {(uint8_t)lround(color.r * 255), (uint8_t)lround(color.g * 255),
+                            (uint8_t)lround(color.b * 255)};
 #pragma omp parallel
     {
         float *over = ns_alloc_aligned((size_t)grid->width, sizeof *over, NULL);
@@ -71,7 +75,8 @@ int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_pictu
             discs_over_row(grid, kernel, side, y, over);
             for (int x = 0; x < grid->width; x++, pixel += 4) {
                 memcpy(pixel, rgb, 3);
-                if (over[x] > 0) pixel[3] = (uint8_t)lround(255 * -expm1(through * (double)over[x]));
+                if (over[x] > 0)
+                    pixel[3] = (uint8_t)lround(255 * -expm1(through * (double)over[x]));
             }
         }
         if (!over) {

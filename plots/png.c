@@ -53,21 +53,25 @@ static void add_texts(png_structp png, png_infop info, const ns_document *d) {
 }
 
 /* Between here and the return libpng may jump back to the caller's setjmp: no variable of this function is needed afterwards. */
-static void encode(png_structp png, png_infop info, const ns_picture *p, double dpi, const ns_document *document) {
+static void encode(png_structp png, png_infop info, const ns_picture *p, double dpi,
+                   const ns_document *document) {
     bool opaque = is_opaque(p);
-    png_set_IHDR(png, info, (png_uint_32)p->width, (png_uint_32)p->height, 8, opaque ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGBA,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png, info, (png_uint_32)p->width, (png_uint_32)p->height, 8,
+                 opaque ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGBA, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_uint_32 per_metre = (png_uint_32)(dpi / 0.0254 + 0.5);
     png_set_pHYs(png, info, per_metre, per_metre, PNG_RESOLUTION_METER);
     if (document) add_texts(png, info, document);
     png_set_compression_level(png, 6);
     png_write_info(png, info);
     if (opaque) png_set_filler(png, 0, PNG_FILLER_AFTER);
-    for (int y = 0; y < p->height; y++) png_write_row(png, p->rgba + 4 * (size_t)y * (size_t)p->width);
+    for (int y = 0; y < p->height; y++)
+        png_write_row(png, p->rgba + 4 * (size_t)y * (size_t)p->width);
     png_write_end(png, NULL);
 }
 
-int ns_png_encode(ns_bytes *out, const ns_picture *p, double dpi, const ns_document *document, ns_error *err) {
+int ns_png_encode(ns_bytes *out, const ns_picture *p, double dpi, const ns_document *document,
+                  ns_error *err) {
     ns_error local = {0};
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &local, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -77,7 +81,9 @@ int ns_png_encode(ns_bytes *out, const ns_picture *p, double dpi, const ns_docum
         if (setjmp(png_jmpbuf(png)) == 0) encode(png, info, p, dpi, document);
         status = local.status;
     }
-    if (!status && out->failed) status = ns_fail(&local, NS_EFAIL, "no memory for a picture of %d by %d pixels", p->width, p->height);
+    if (!status && out->failed)
+        status = ns_fail(&local, NS_EFAIL, "no memory for a picture of %d by %d pixels", p->width,
+                         p->height);
     if (png) png_destroy_write_struct(&png, &info);
     if (status && err) *err = local;
     return status;

@@ -18,9 +18,9 @@ typedef struct ns_style {
     ns_stroke frame, tick, grid, box;
     ns_color box_fill;
     double tick_length;
-    ns_color point;  /* of a disc, with its opacity */
-    double diameter; /* of a disc */
-    ns_stroke curve; /* over points */
+    ns_color point;                   /* of a disc, with its opacity */
+    double diameter;                  /* of a disc */
+    ns_stroke curve;                  /* over points */
     ns_color colors[NS_STYLE_COLORS]; /* of series, in order */
 } ns_style;
 

@@ -29,18 +29,23 @@ static const char *family_name(const void *user, size_t i) {
 
 /* Pango would silently take another font; a figure whose font is not the one asked for is an error. */
 static int check_family(PangoFontMap *map, const char *family, ns_error *err) {
-    static const char *const generic[] = {"sans", "serif", "monospace"}; /* fontconfig's own aliases */
+    static const char *const generic[] = {"sans", "serif",
+                                          "monospace"}; /* fontconfig's own aliases */
     for (size_t i = 0; i < sizeof generic / sizeof *generic; i++)
         if (!strcasecmp(generic[i], family)) return NS_OK;
     PangoFontFamily **families = NULL;
     int count = 0, found = 0;
     pango_font_map_list_families(map, &families, &count);
-    for (int i = 0; i < count && !found; i++) found = !strcasecmp(pango_font_family_get_name(families[i]), family);
+    for (int i = 0; i < count && !found; i++)
+        found = !strcasecmp(pango_font_family_get_name(families[i]), family);
     int status = NS_OK;
     if (!count) {
-        status = ns_fail(err, NS_EFAIL, "fontconfig finds no font; the package fonts-dejavu-core brings the default one");
+        status = ns_fail(
+            err, NS_EFAIL,
+            "fontconfig finds no font; the package fonts-dejavu-core brings the default one");
     } else if (!found) {
-        status = ns_fail(err, NS_EUSAGE, "--font: expected a font family of this machine, found '%s'", family);
+        status = ns_fail(err, NS_EUSAGE,
+                         "--font: expected a font family of this machine, found '%s'", family);
         ns_near_names(err, family, (size_t)count, family_name, families, 3);
     }
     g_free(families);
@@ -176,7 +181,8 @@ char *ns_label_fit(ns_text_kit *kit, const char *label, double size, double widt
     /* The largest number of characters kept whose label fits. */
     while (best && least < most) {
         long kept = (least + most + 1) / 2, head = (kept + 1) / 2;
-        const char *head_end = g_utf8_offset_to_pointer(label, head), *tail = g_utf8_offset_to_pointer(label, count - (kept - head));
+        const char *head_end = g_utf8_offset_to_pointer(label, head),
+                   *tail = g_utf8_offset_to_pointer(label, count - (kept - head));
         char *tried = ns_asprintf(err, "%.*s\342\200\246%s", (int)(head_end - label), label, tail);
         if (tried && ns_text_measure(kit, tried, size).width <= width) {
             least = kept;

@@ -14,9 +14,9 @@
 extern "C" {
 #endif
 
-#define NS_SUB "\001"
-#define NS_SUP "\002"
-#define NS_END "\003"
+#define NS_SUB   "\001"
+#define NS_SUP   "\002"
+#define NS_END   "\003"
 #define NS_MINUS "\342\210\222" /* U+2212 */
 
 typedef struct ns_text_kit ns_text_kit;
@@ -30,8 +30,9 @@ const char *ns_text_kit_family(const ns_text_kit *kit);
 /* Size of a label set in `size` points, relative to the start of its baseline; all in points, all positive upwards or rightwards. */
 typedef struct ns_text_extents {
     double width;
-    double ascent, descent; /* of the font: the same for every label of a size without sub- or superscripts */
-    double cap;             /* height of a capital: half of it is where a label is centred on a tick */
+    double ascent,
+        descent; /* of the font: the same for every label of a size without sub- or superscripts */
+    double cap;  /* height of a capital: half of it is where a label is centred on a tick */
 } ns_text_extents;
 ns_text_extents ns_text_measure(ns_text_kit *kit, const char *label, double size);
 

@@ -41,11 +41,12 @@ enum {
 };
 
 struct ns_norm_kind {
-    const char *name;    /* "layernorm" */
-    const char *title;   /* "LayerNorm", for figures */
-    const char *formula; /* of y, in plain text */
-    const char *source;  /* paper */
-    unsigned has;        /* NS_HAS_... */
+    const char *name;        /* "layernorm" */
+    const char *title;       /* "LayerNorm", for figures */
+    const char *short_title; /* "LN", where people abbreviate it; else NULL */
+    const char *formula;     /* of y, in plain text */
+    const char *source;      /* paper */
+    unsigned has;            /* NS_HAS_... */
 
     /* x [rows, C] to y [rows, C] and z [rows, C], either of which may be NULL; z may be x. mean and rstd [rows] are
      * the row's statistics where the kind has them, and may be NULL. One pass over memory, several threads. */

@@ -46,6 +46,7 @@ extern const ns_norm_kind ns_norm_batchnorm;
 const ns_norm_kind ns_norm_batchnorm = {
     .name = "batchnorm",
     .title = "BatchNorm",
+    .short_title = "BN",
     .formula = "y = (x - running mean) / sqrt(running var + eps), a channel",
     .source = "Ioffe, Szegedy, arXiv 1502.03167",
     .has = NS_HAS_GAMMA | NS_HAS_BETA | NS_HAS_EPS | NS_HAS_RUNNING,

@@ -76,6 +76,7 @@ static double bound(const ns_norm *norm) {
 extern const ns_norm_kind ns_norm_layernorm;
 const ns_norm_kind ns_norm_layernorm = {.name = "layernorm",
                                         .title = "LayerNorm",
+                                        .short_title = "LN",
                                         .formula = "y = (x - mean) / sqrt(var + eps)",
                                         .source = "Ba, Kiros, Hinton, arXiv 1607.06450",
                                         .has = NS_HAS_GAMMA | NS_HAS_BETA | NS_HAS_EPS,

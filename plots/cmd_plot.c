@@ -1,0 +1,195 @@
+/* normscope plot: figures, one kind a word. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* strptime, timegm */
+#endif
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "analysis/runs.h"
+#include "plots/plot.h"
+#include "probe/base/cli.h"
+#include "probe/base/hash.h"
+#include "probe/base/mem.h"
+#include "probe/base/near.h"
+
+typedef struct settings {
+    ns_selection_words sites;
+    const char *output, *data, *font, *title;
+    double width, height, dpi;
+    int64_t columns;
+    int style;
+    bool force, all, no_fit;
+} settings;
+
+enum { MOST_OPTIONS = 20 + NS_MOST_KIND_OPTIONS };
+
+static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_option *out) {
+    const ns_option common[] = {
+        {"output", 'o', NS_OPT_TEXT, &s->output, "FILE", "what to write: .pdf, .svg, .png or .eps",
+         NULL, 0, 0},
+        {"force", 'f', NS_OPT_FLAG, &s->force, NULL, "overwrite existing files", NULL, 0, 0},
+        {"data", 0, NS_OPT_TEXT, &s->data, "FILE",
+         "also write what was drawn, as TSV: for points, the bins", NULL, 0, 0},
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Look", NULL, 0, 0},
+        {"style", 0, NS_OPT_CHOICE, &s->style, NS_STYLE_WORDS,
+         "colours that every eye can tell apart, or those of the paper", "default", 0, 0},
+        {"width", 0, NS_OPT_REAL, &s->width, "MM", "of the figure", "84, 126 or 174", 10, 5000},
+        {"height", 0, NS_OPT_REAL, &s->height, "MM", "of the figure, all on one page",
+         "by the panels", 10, 5000},
+        {"dpi", 0, NS_OPT_REAL, &s->dpi, "N", "pixels an inch of points, and of PNG", "600", 36,
+         2400},
+        {"font", 0, NS_OPT_TEXT, &s->font, "FAMILY", "font family", "DejaVu Sans", 0, 0},
+        {"columns", 0, NS_OPT_INT, &s->columns, "N", "panels beside each other", "up to 4", 1, 64},
+        {"title", 0, NS_OPT_TEXT, &s->title, "TEXT", "line above the panels", NULL, 0, 0},
+    };
+    const ns_option per_site[] = {
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},
+        NS_SELECTION_OPTIONS(s->sites),
+        {"all", 0, NS_OPT_FLAG, &s->all, NULL, "every site, on as many pages as it takes", NULL, 0,
+         0},
+        {"no-fit", 0, NS_OPT_FLAG, &s->no_fit, NULL, "points without the fitted curve", NULL, 0, 0},
+    };
+    int count = 0, own_count = kind->options ? kind->options(own, out) : 0;
+    count += own_count;
+    memcpy(out + count, common, sizeof common);
+    count += (int)(sizeof common / sizeof *common);
+    if (kind->per_site) {
+        memcpy(out + count, per_site, sizeof per_site);
+        count += (int)(sizeof per_site / sizeof *per_site);
+    }
+    return count;
+}
+
+/* "run.h5 sha256:...; ...": what the figure was made from. */
+static char *describe_source(const ns_list *files, ns_error *err) {
+    char *text = ns_strdup("", err);
+    for (int i = 0; i < files->count && text; i++) {
+        char hex[NS_HASH_HEX], *longer = NULL;
+        const char *slash = strrchr(files->items[i], '/');
+        if (!ns_hash_file(files->items[i], hex, err))
+            longer = ns_asprintf(err, "%s%s%s sha256:%s", text, i ? "; " : "",
+                                 slash ? slash + 1 : files->items[i], hex);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+/* That of SOURCE_DATE_EPOCH, else that of the first run, so that the same input gives the same bytes. */
+static int64_t figure_date(const ns_plot_request *r) {
+    const char *given = getenv("SOURCE_DATE_EPOCH"),
+               *created = r->run_count ? ns_store_attribute(r->runs[0].store, "created") : NULL;
+    struct tm utc = {0};
+    if (given && *given) return strtoll(given, NULL, 10);
+    return created && strptime(created, "%Y-%m-%dT%H:%M:%SZ", &utc) ? timegm(&utc) : 0;
+}
+
+static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *r,
+                const ns_list *files, int argc, char **argv, ns_error *err) {
+    ns_figure figure = {0};
+    int written = 0, status = kind->build(r, &figure, err);
+    char *line = NULL, *full = NULL, *source = NULL;
+    if (!status && s->title && !(figure.title = ns_figure_label(&figure, s->title, err)))
+        status = NS_EFAIL;
+    if (!status && !(line = ns_command_line(argc, argv, err))) status = NS_EFAIL;
+    if (!status && !(full = ns_asprintf(err, "normscope %s", line))) status = NS_EFAIL;
+    if (!status && !(source = describe_source(files, err))) status = NS_EFAIL;
+    if (!status) {
+        const ns_plot_output output = {.path = s->output,
+                                       .data = s->data,
+                                       .force = s->force,
+                                       .size = {s->width, s->height, s->dpi},
+                                       .font = s->font,
+                                       .title = s->title ? s->title : kind->summary,
+                                       .command_line = full,
+                                       .source = source,
+                                       .date = figure_date(r)};
+        status = ns_plot_write(&figure, r->style, &output, &written, err);
+    }
+    if (!status) {
+        printf("%s: %d panel%s", s->output, figure.panel_count, figure.panel_count == 1 ? "" : "s");
+        if (written > 1) printf(", and %d more files", written - 1);
+        printf("%s%s\n", figure.summary ? "; " : "", figure.summary ? figure.summary : "");
+    }
+    free(line);
+    free(full);
+    free(source);
+    ns_figure_free(&figure);
+    return status;
+}
+
+static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc, char **argv,
+                    ns_error *err) {
+    settings s = {.dpi = 600};
+    void *own = ns_calloc(1, kind->settings_size, err);
+    ns_option options[MOST_OPTIONS] = {{0}};
+    if (!own) return NS_EFAIL;
+    int end = add_options(&s, kind, own, options);
+    options[end] = (ns_option){0};
+    char name[64];
+    snprintf(name, sizeof name, "plot %s", kind->name);
+    const ns_command command = {.name = name,
+                                .group = self->group,
+                                .usage = kind->takes_runs ? "FILE... -o FIGURE [options]"
+                                                          : "-o FIGURE [options]",
+                                .details = kind->details,
+                                .examples = kind->examples};
+    ns_list rest = {0};
+    int status = ns_cli_parse(&command, options, argc - 1, argv + 1, kind->takes_runs ? 1 : 0,
+                              kind->takes_runs ? -1 : 0, &rest, err);
+    if (!status && !s.output)
+        status = ns_fail(err, NS_EUSAGE,
+                         "expected -o FILE, the figure to write (.pdf, .svg, .png or .eps)");
+    if (!status && !ns_canvas_kind_for(s.output, err)) status = NS_EUSAGE;
+    ns_plot_request request = {.files = rest.items,
+                               .file_count = rest.count,
+                               .style = ns_styles[s.style],
+                               .columns = (int)s.columns,
+                               .all = s.all,
+                               .no_fit = s.no_fit,
+                               .settings = own};
+    const ns_selection selection = ns_selection_of(&s.sites);
+    if (!status && kind->takes_runs) status = ns_plot_runs_open(&request, &selection, err);
+    if (!status) status = draw(&s, kind, &request, &rest, argc, argv, err);
+    ns_plot_runs_close(&request);
+    ns_selection_free(&s.sites);
+    ns_list_free(&rest);
+    free(own);
+    return status < 0 ? NS_OK : status;
+}
+
+static void print_kinds(const ns_command *self) {
+    printf("Usage: normscope plot %s\n\nKinds:\n", self->usage);
+    for (int i = 0; i < ns_figure_kind_count; i++)
+        printf("  %-10s  %s\n", ns_figure_kinds[i]->name, ns_figure_kinds[i]->summary);
+    printf("\nEach kind explains its options: normscope plot KIND --help\n\nExamples:\n%s",
+           self->examples);
+}
+
+static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
+    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+        print_kinds(self);
+        return NS_OK;
+    }
+    if (argc < 2 || argv[1][0] == '-') {
+        ns_fail(err, NS_EUSAGE, "expected a kind of figure first%s%s; one of",
+                argc < 2 ? "" : ", found ", argc < 2 ? "" : argv[1]);
+        for (int i = 0; i < ns_figure_kind_count; i++)
+            ns_fail_more(err, "%s %s", i ? "," : "", ns_figure_kinds[i]->name);
+        return NS_EUSAGE;
+    }
+    const ns_figure_kind *kind = ns_figure_kind_find(argv[1], err);
+    return kind ? run_kind(self, kind, argc, argv, err) : NS_EUSAGE;
+}
+
+const ns_command ns_command_plot = {
+    .name = "plot",
+    .group = "Draw",
+    .summary = "figures for papers: output against input, and more",
+    .usage = "KIND FILE... -o FIGURE [options]",
+    .examples = "  normscope plot scurve run.h5 -o scurve.pdf\n",
+    .run = run,
+};

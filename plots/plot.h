@@ -1,0 +1,91 @@
+/* Kinds of figures: one kind, one file in plots/figures/, one row of the table in plots/plot.c. A kind reads runs, and describes a figure. */
+#ifndef NS_PLOT_H
+#define NS_PLOT_H
+
+#include <stdbool.h>
+
+#include "plots/figure.h"
+#include "probe/base/cli.h"
+#include "probe/base/error.h"
+#include "probe/store.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A run to draw. */
+typedef struct ns_plot_run {
+    ns_store *store;
+    int *sites; /* [site_count], indices into the store, rising: those chosen */
+    int site_count;
+    bool chosen; /* by the user; else all */
+} ns_plot_run;
+
+typedef struct ns_plot_request {
+    ns_plot_run *runs; /* [run_count]; none where the kind takes no runs */
+    int run_count;
+    const char *const *files; /* the arguments behind the kind */
+    int file_count;
+    const ns_style *style;
+    int columns; /* 0: chosen by the kind */
+    bool all;    /* every site */
+    bool no_fit;
+    void *settings; /* the kind's own, after its options were read */
+} ns_plot_request;
+
+enum { NS_MOST_KIND_OPTIONS = 12 };
+
+typedef struct ns_figure_kind {
+    const char *name;     /* "scurve" */
+    const char *summary;  /* one line, no full stop */
+    const char *details;  /* for --help, or NULL */
+    const char *examples; /* lines, or NULL */
+    bool takes_runs;      /* files of the store; else none */
+    bool per_site;        /* sites are chosen one by one: --all and --layers make sense */
+    /* The kind's own options, at most NS_MOST_KIND_OPTIONS: they point into `settings`, which is zeroed memory of settings_size, and which
+     * this sets to its defaults. NULL: none. Returns how many. */
+    int (*options)(void *settings, ns_option *out);
+    size_t settings_size;
+    /* Fills in an empty figure. NS_EINPUT, with the file and what it lacks, where the runs do not have what the figure needs. */
+    int (*build)(const ns_plot_request *request, ns_figure *figure, ns_error *err);
+} ns_figure_kind;
+
+extern const ns_figure_kind *const ns_figure_kinds[];
+extern const int ns_figure_kind_count;
+
+/* NULL and NS_EUSAGE, with near names and the list, where there is no such kind. */
+const ns_figure_kind *ns_figure_kind_find(const char *name, ns_error *err);
+
+/* Opens the files and chooses the sites. Free with ns_plot_runs_close, also after a failure. */
+int ns_plot_runs_open(ns_plot_request *request, const ns_selection *selection, ns_error *err);
+void ns_plot_runs_close(ns_plot_request *request);
+
+/* Names for labels, owned by the figure: "ViT LN layer 15", "ViT", "LN". NULL on failure. */
+const char *ns_plot_site_title(ns_figure *figure, const ns_store *store, const ns_site *site,
+                               ns_error *err);
+const char *ns_plot_model_title(ns_figure *figure, const ns_store *store, ns_error *err);
+const char *ns_plot_norm_title(const ns_norm_kind *kind);
+
+/* At most `most` of the run's chosen sites, spread evenly over the depth with the last among them, into chosen; returns how many. */
+int ns_plot_spread(const ns_plot_run *run, int most, int *chosen);
+
+/* What a figure is written as. */
+typedef struct ns_plot_output {
+    const char *path;
+    const char *data; /* a TSV file of what was drawn, or NULL */
+    bool force;
+    ns_figure_size size;
+    const char *font; /* NULL: the style's */
+    const char *title, *command_line, *source;
+    int64_t date;
+} ns_plot_output;
+
+/* Draws every page into `path`, or, where the format holds one page, pages from the second on into NAME-2.ENDING and so on; *files counts
+ * them. Nothing is left behind where it fails on the first. */
+int ns_plot_write(const ns_figure *figure, const ns_style *style, const ns_plot_output *output,
+                  int *files, ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
