@@ -143,6 +143,7 @@ void ns_solver_begin(ns_solver *s, const double theta[NS_PARAMETERS]) {
 }
 
 static void accept(ns_solver *s, const ns_fit_sums *sums) {
+    double last_step = s->step[NS_ALPHA], last = s->started ? s->sums.rr : INFINITY;
     memcpy(s->theta, s->trial, sizeof s->theta);
     s->sums = *sums;
     s->started = true;
@@ -154,20 +155,30 @@ static void accept(ns_solver *s, const ns_fit_sums *sums) {
     } else if (size <= TOLERANCE) {
         take(s, 1, s->theta); /* the sums move by the square of the step: by nothing */
         finish(s, true, "parameters settled");
-    } else if (size <= 1e-6 && fall <= 4e-16 * sums->rr) {
+    } else if (size <= 1e-6 && fall <= (s->curve->has_corners ? 1e-13 : 4e-16) * sums->rr) {
         finish(s, true, "sum of squares settled");
+    } else if (s->curve->has_corners && size < 1e-4 && last - sums->rr <= 1e-12 * last) {
+        finish(s, true, "lowest at a corner");
     } else if (s->steps >= MOST_STEPS) {
         finish(s, false, "too many steps");
     } else {
         s->steps++;
-        s->length = 1;
-        take(s, 1, s->trial);
+        /* To and fro over a kink: meet in the middle. */
+        s->length = s->curve->has_corners && log_step * last_step < 0 &&
+                            fabs(log_step) > 0.5 * fabs(last_step)
+                        ? 0.5
+                        : 1;
+        take(s, s->length, s->trial);
     }
 }
 
 void ns_solver_feed(ns_solver *s, const ns_fit_sums *sums) {
     if (!s->started || sums->rr <= s->sums.rr * (1 + 1e-14)) {
         accept(s, sums);
+    } else if (s->curve->has_corners && s->length * relative_step(s) < 1e-4 &&
+               sums->rr <= s->sums.rr * (1 + 3e-10)) {
+        /* A corner stands on data: the sum of squares has a kink there, and no step tells more. */
+        finish(s, true, "lowest at a corner");
     } else if (s->length * relative_step(s) < TOLERANCE) {
         finish(s, true, "no lower sum of squares");
     } else {
