@@ -192,7 +192,9 @@ static void errors(ns_fit *fit, const ns_solver *s, const ns_job *job) {
     }
     fit->samples = job->samples;
     ns_sums_matrix(&job->sums, free_, n, true, h);
-    if (job->samples <= (uint64_t)n || !ns_invert(n, h, bread)) return;
+    if (job->samples <= (uint64_t)n) return;
+    /* At a kink the Hessian says nothing; Gauss and Newton's matrix still does. */
+    if (!ns_invert(n, h, bread) && !(s->curve->has_corners && ns_invert(n, a, bread))) return;
     double groups = (double)job->samples, v = 0;
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++)
