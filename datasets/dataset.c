@@ -74,9 +74,13 @@ static char *resolve(const char *spec, ns_error *err) {
 static const ns_dataset_kind *recognise(const char *path, ns_error *err) {
     for (int i = 0; i < KIND_COUNT; i++)
         if (kinds[i]->recognise(path)) return kinds[i];
-    ns_fail(err, NS_EINPUT, "%s: expected one of these formats, found none of them:", path);
+    ns_mapped file;
+    if (ns_map_file(&file, path, err)) return NULL;
+    ns_fail(err, NS_EINPUT, "%s: expected ", path);
     for (int i = 0; i < KIND_COUNT; i++)
-        ns_fail_more(err, "%s %s", i ? "," : "", kinds[i]->summary);
+        ns_fail_more(err, "%s%s", i ? "; " : "", kinds[i]->summary);
+    ns_fail_more(err, "; found %s", ns_looks_like(file.bytes, file.size));
+    ns_unmap(&file);
     return NULL;
 }
 

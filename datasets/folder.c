@@ -288,7 +288,7 @@ static bool folder_recognise(const char *path) {
 
 const ns_dataset_kind ns_dataset_folder = {
     .name = "images",
-    .summary = "a folder of PNG and JPEG images, or one image",
+    .summary = "a folder of PNG and JPEG images or one image",
     .recognise = folder_recognise,
     .open = folder_open,
     .close = folder_close,

@@ -322,7 +322,7 @@ static int npy_hash(const ns_dataset *dataset, const int64_t *ids, size_t n, ns_
 
 const ns_dataset_kind ns_dataset_npy = {
     .name = "npy",
-    .summary = ".npy, preprocessed tensors [n, channels, height, width]",
+    .summary = "a .npy file of tensors [n, channels, height, width]",
     .recognise = ns_npy_recognise,
     .open = npy_open,
     .close = npy_close,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/base/io.h"
 #include "probe/base/mem.h"
 
 static const struct {
@@ -176,6 +177,18 @@ static int parse_header(json_t *header, const char *path, uint64_t data, uint64_
     return NS_OK;
 }
 
+/* A file that has been cut, or another kind of file altogether. */
+static int wrong_length(const unsigned char *bytes, size_t size, uint64_t length, const char *path,
+                        ns_error *err) {
+    const char *what = ns_looks_like(bytes, size);
+    if (strcmp(what, "an unknown format") != 0)
+        return ns_fail(err, NS_EINPUT, "%s: expected a safetensors file, found %s", path, what);
+    return ns_fail(err, NS_EINPUT,
+                   "%s: its first 8 bytes promise a header of %llu bytes, found %zu bytes after "
+                   "them (no safetensors file, or cut short)",
+                   path, (unsigned long long)length, size - 8);
+}
+
 int ns_safetensors_parse(const unsigned char *bytes, size_t size, const char *path,
                          ns_safetensor **out, int *count, ns_error *err) {
     *out = NULL;
@@ -187,11 +200,7 @@ int ns_safetensors_parse(const unsigned char *bytes, size_t size, const char *pa
     uint64_t length = 0;
     for (int i = 7; i >= 0; i--) length = length << 8 | bytes[i];
     if (length > NS_SAFETENSORS_MOST_HEADER || length > size - 8)
-        return ns_fail(
-            err, NS_EINPUT,
-            "%s: its first 8 bytes promise a header of %llu bytes, found %zu bytes after them (no "
-            "safetensors file, or cut short)",
-            path, (unsigned long long)length, size - 8);
+        return wrong_length(bytes, size, length, path, err);
     /* The reference implementation refuses a header that begins with a space, too. */
     if (!length || bytes[8] != '{')
         return ns_fail(err, NS_EINPUT, "%s: expected a header that begins with '{', found %s", path,

@@ -76,13 +76,39 @@ static const char *site_name(const void *user, size_t i) {
     return sites->at(sites->user, (int)i)->name;
 }
 
+static const char *text_at(const void *user, size_t i) {
+    return ((char *const *)user)[i];
+}
+
+/* A pattern that is shorter than the names stands for their beginnings: `blokcs.1` is near `blocks.1`, not near
+ * `blocks.1.norm1`. So the beginnings of as many components are offered, each once. */
+static void near_beginnings(const char *pattern, int count, const site_list *sites, ns_error *err) {
+    size_t used = 0, components = 1;
+    for (const char *p = pattern; *p; p++) components += *p == '.';
+    char **beginnings = ns_calloc((size_t)count, sizeof *beginnings, NULL);
+    for (int i = 0; beginnings && i < count; i++) {
+        const char *name = site_name(sites, (size_t)i), *end = name;
+        for (size_t c = 0; *end && (*end != '.' || ++c < components);) end++;
+        char *one = ns_asprintf(NULL, "%.*s", (int)(end - name), name);
+        bool known = !one;
+        for (size_t k = used; k-- > 0 && !known;) known = !strcmp(beginnings[k], one);
+        if (known)
+            free(one);
+        else
+            beginnings[used++] = one;
+    }
+    if (beginnings) ns_near_names(err, pattern, used, text_at, beginnings, 3);
+    for (size_t k = 0; k < used; k++) free(beginnings[k]);
+    free(beginnings);
+}
+
 /* NS_EINPUT with names that come near where `pattern` matches no site. */
 static int check_pattern(const char *option, const char *pattern, int count, const site_list *sites,
                          ns_error *err) {
     for (int i = 0; i < count; i++)
         if (ns_glob_match(pattern, site_name(sites, (size_t)i))) return NS_OK;
     ns_fail(err, NS_EINPUT, "%s '%s' matches none of the %d sites", option, pattern, count);
-    ns_near_names(err, pattern, (size_t)count, site_name, sites, 3);
+    near_beginnings(pattern, count, sites, err);
     if (count)
         ns_fail_more(err, "; the first is %s, the last %s", site_name(sites, 0),
                      site_name(sites, (size_t)count - 1));

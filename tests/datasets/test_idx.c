@@ -80,7 +80,7 @@ static void bad_files_are_refused(void **state) {
         {longer, sizeof longer, "the file holds more"},
         {cut, sizeof cut, "ends within the IDX header"},
         {empty, sizeof empty, "expected samples, found none"},
-        {"some text", 9, "expected one of these formats"},
+        {"some text", 9, "; found text"},
     };
     char path[256];
     snprintf(path, sizeof path, "%s/x-images", ns_tests_folder());

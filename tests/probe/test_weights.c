@@ -222,6 +222,10 @@ static void a_length_beyond_the_file(void **state) {
     assert_non_null(strstr(err.message, "promise a header of 18374686479671623683 bytes"));
     assert_int_equal(ns_safetensors_parse(bytes, 7, "x", &tensors, &count, &err), NS_EINPUT);
     assert_non_null(strstr(err.message, "at least 8 bytes, found 7"));
+    const unsigned char archive[] = "PK\3\4\24\0\0\10 and more";
+    assert_int_equal(ns_safetensors_parse(archive, 18, "x", &tensors, &count, &err), NS_EINPUT);
+    assert_string_equal(err.message,
+                        "x: expected a safetensors file, found a zip archive (.npz, .pt, .zip)");
     assert_int_equal(ns_safetensors_parse(NULL, 0, "x", &tensors, &count, &err), NS_EINPUT);
 }
 
