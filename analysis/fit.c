@@ -89,6 +89,7 @@ static int make_pseudo(fitting *f, ns_error *err) {
         if (status) return status;
         for (size_t i = 0; i < room; i++) s->w[i] = 1;
         s->count = room;
+        s->exact = true;
     } else {
         s->count = ns_bins_pseudo(&f->bins, s->x, s->y, s->w);
     }
@@ -160,7 +161,9 @@ static void judge(ns_fit *fit, const ns_solver *s) {
                                         : "alpha at its lower bound")
                           : "alpha at its upper bound: a step";
     else if (isnan(fit->nominal[NS_ALPHA]))
-        fit->reason = "the points do not determine the parameters";
+        fit->reason = scale_free && fit->r2 - fit->r2_linear < 1e-9
+                          ? "near-linear: only s*alpha is determined"
+                          : "the points do not determine the parameters";
     else if (error > NEAR_LINEAR * fit->theta[NS_ALPHA])
         fit->reason =
             scale_free ? "near-linear: only s*alpha is determined" : "alpha is not determined";

@@ -35,6 +35,7 @@ typedef struct ns_pseudo {
     size_t count;
     float *x, *y;
     double *w;
+    bool exact; /* they are the points themselves */
 } ns_pseudo;
 
 /* The lowest minimum over the pseudo-points: solver->theta and ->sums. solver->curve, free and the fixed parameters in
