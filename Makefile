@@ -26,7 +26,7 @@ endif
 
 # No -ffast-math: NaN and Inf are counted here, so the compiler must believe in them. Errno and traps are not used.
 NS_CFLAGS := -std=gnu11 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -ffp-contract=fast \
-             -fvisibility=default $(WARNINGS) -I. -DNS_DATADIR=\"$(PREFIX)/share/normscope\" $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(EXTRA_CFLAGS)
+             -fvisibility=default $(WARNINGS) -I. $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(EXTRA_CFLAGS)
 NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 
 LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
@@ -78,10 +78,17 @@ $(BUILD)/flags: FORCE
 	@printf '%s\n' '$(FLAGS_NOW)' | cmp -s - $@ || printf '%s\n' '$(FLAGS_NOW)' > $@
 .PHONY: FORCE
 
+# The one file that knows where the bundled data are installed.
+$(BUILD)/prefix: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(PREFIX)' | cmp -s - $@ || printf '%s\n' '$(PREFIX)' > $@
+$(BUILD)/datasets/dataset.o: FILE_FLAGS := -DNS_DATADIR=\"$(PREFIX)/share/normscope\"
+$(BUILD)/datasets/dataset.o $(BUILD)/normscope.pc: $(BUILD)/prefix
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(NS_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(NS_CFLAGS) $(FILE_FLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libnormscope.a: $(LIB_OBJECTS)
 	$(say) AR $@

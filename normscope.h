@@ -1,16 +1,26 @@
-/* normscope as a library: everything that the program uses. */
+/* normscope as a library: everything that the program uses, in the order in which data flows. */
 #ifndef NORMSCOPE_H
 #define NORMSCOPE_H
 
+#include "probe/base/error.h"
 #include "probe/base/version.h"
 
-#include "analysis/points.h"
 #include "datasets/dataset.h"
-#include "probe/base/error.h"
+
+#include "probe/dump.h"
 #include "probe/model.h"
 #include "probe/norm.h"
 #include "probe/site.h"
 #include "probe/store.h"
+#include "probe/store_write.h"
+#include "probe/verify.h"
 #include "probe/weights.h"
+
+#include "analysis/curve.h"
+#include "analysis/fit.h"
+#include "analysis/points.h"
+#include "analysis/stats.h"
+
+#include "plots/plot.h"
 
 #endif

@@ -168,6 +168,8 @@ static int stats_of_site(void *user, ns_store *store, int i, ns_error *err) {
     return status;
 }
 
+enum { MOST_NAMED = 8 };
+
 /* What holds over the layers of a file: outlier channels (LLM.int8) and massive activations. */
 static int note_file(void *user, ns_store *store, ns_error *err) {
     (void)store;
@@ -178,8 +180,10 @@ static int note_file(void *user, ns_store *store, ns_error *err) {
     w->note[0] = 0;
     for (int c = 0; c < w->width; c++) {
         if (w->votes[c] * 4 < w->sites) continue;
-        if (at + 16 < sizeof w->note)
+        if (found < MOST_NAMED)
             at += (size_t)snprintf(w->note + at, sizeof w->note - at, "%s%d", found ? ", " : "", c);
+        else if (found == MOST_NAMED)
+            snprintf(w->note + at, sizeof w->note - at, ", ...");
         found++;
     }
     if (w->settings->format == NS_ALIGNED)

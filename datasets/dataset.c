@@ -11,6 +11,10 @@
 #include "probe/base/near.h"
 #include "probe/base/random.h"
 
+#ifndef NS_DATADIR /* the Makefile tells where `make install` puts the bundle */
+#define NS_DATADIR "/usr/local/share/normscope"
+#endif
+
 static const ns_dataset_kind *const kinds[] = {&ns_dataset_npy, &ns_dataset_folder,
                                                &ns_dataset_idx};
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };

@@ -56,7 +56,8 @@ static int verify_file(ns_store *store, ns_table_format format, ns_error *err) {
         return ns_fail(err, NS_EFAIL, "%s: %d of %d sites do not hold what they compute",
                        ns_store_path(store), bad, verified);
     if (format == NS_ALIGNED) {
-        printf("%d sites agree on %" PRIu64 " samples", verified, done);
+        printf("%d %s on %" PRIu64 " samples", verified,
+               verified == 1 ? "site agrees" : "sites agree", done);
         if (done < all)
             printf("; the file is incomplete: %" PRIu64 " were planned, dump --resume goes on",
                    all);
