@@ -68,7 +68,8 @@ for name, arguments in cases.items():
     assert len(attributes["data_sha256"]) == 64
     run("verify", "%s/%s.h5" % (tmp, name))
 
-# Class folders come class by class; each image's rows are the same.
+# Class folders come class by class; each image's rows are the same, up to the last bits: another place in a batch may meet
+# another edge of the matrix product's tiles, which depends on the processor.
 said = run("dump", model, classes, *whole, "-o", tmp + "/classes.h5")
 assert accuracy[0] in said, said
 found, attributes = rows(tmp + "/classes.h5")
@@ -76,7 +77,7 @@ assert attributes["preprocessing"] == "shorter side 28 bicubic, centre 28 x 28, 
 order = sorted(range(n), key=lambda i: (str(labels[i]), i))
 for site in reference:
     by_image = reference[site].reshape(n, -1, 96)
-    assert np.array_equal(by_image[order].reshape(-1, 96), found[site]), site
+    assert np.abs(by_image[order].reshape(-1, 96) - found[site]).max() <= 2e-6 * np.abs(found[site]).max(), site
 stretched = run("dump", model, classes, "--fit", "stretch", "--interpolation", "bilinear", "--mean", "0", "--std", "1", "-o", tmp + "/s.h5")
 assert rows(tmp + "/s.h5")[1]["preprocessing"] == "stretched to 31 x 31 bilinear, centre 28 x 28, mean 0, std 1"
 assert "--resize: expected at least 28" in run("dump", model, classes, "--resize", "20", "-o", tmp + "/x.h5", status=2)
