@@ -40,7 +40,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/*.c))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
-.PHONY: all help check check-sanitize check-oracle demo bench setup install uninstall format lint fuzz clean headers
+.PHONY: all help check check-sanitize check-oracle check-kill demo bench setup install uninstall format lint fuzz clean headers
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc
@@ -52,6 +52,7 @@ help:
 ## check           install what the tests need, build, run every test
 ## check-sanitize  the same tests under AddressSanitizer and UBSan
 ## check-oracle    the large comparisons with PyTorch (long)
+## check-kill      interruptions at every write and at 100 random moments (long)
 ## demo            from the bundled checkpoint to the figure, in out/demo
 ## bench           speed, as ratios to peers and physical limits
 ## setup           install the packages that are missing
@@ -152,6 +153,12 @@ check-oracle:
 	scripts/setup.sh oracle
 	$(MAKE) all $(BUILD)/oracle-forward
 	$(PYTHON) scripts/oracle_vit.py check $(BUILD) $(NS_SHARED)
+
+check-kill:
+	scripts/setup.sh check
+	$(MAKE) all $(TEST_TOOLS)
+	tmp=$$(mktemp -d) && NORMSCOPE=$$(realpath $(BUILD)/normscope) BUILD=$(BUILD) TMP=$$tmp \
+	  $(PYTHON) tests/cli/test_interruptions.py long; status=$$?; rm -rf $$tmp; exit $$status
 
 demo:
 	scripts/setup.sh demo

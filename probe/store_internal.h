@@ -45,8 +45,8 @@ typedef struct ns_layout {
 /* Rows that site i has in the file. kept is that of its positions, or NULL. */
 uint64_t ns_plan_rows(const ns_store_plan *plan, int site, const ns_kept_rows *kept);
 
-/* Creates the file `path` with all its groups, attributes and datasets, and closes it. kept[i] is that of site i or NULL. */
-int ns_layout_create(ns_layout *out, const char *path, const ns_store_plan *plan,
+/* Fills the open file `fd`, named `path` in messages, with all groups, attributes and datasets. kept[i] is that of site i or NULL. */
+int ns_layout_create(ns_layout *out, int fd, const char *path, const ns_store_plan *plan,
                      const ns_kept_rows *const *kept, ns_error *err);
 /* Finds the same places in a file that exists, and compares what must match. */
 int ns_layout_find(ns_layout *out, const char *path, const ns_store_plan *plan,

@@ -1,9 +1,16 @@
 /* The file's groups, attributes and datasets: made once by HDF5, found again when a run is resumed. */
+#define _GNU_SOURCE /* mkostemp, SEEK_DATA */
+
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/store_internal.h"
 
@@ -213,29 +220,94 @@ static int fill(hid_t file, const ns_store_plan *plan, const ns_kept_rows *const
     return status;
 }
 
-static int file_size(ns_layout *out, const char *path, ns_error *err) {
+static int file_size(ns_layout *out, int fd, const char *path, ns_error *err) {
     struct stat st;
-    if (stat(path, &st) != 0) return ns_fail(err, NS_EFAIL, "%s: its size cannot be found", path);
+    if (fstat(fd, &st) != 0) return ns_fail(err, NS_EFAIL, "%s: its size cannot be found", path);
     out->size = (uint64_t)st.st_size;
     return NS_OK;
 }
 
-int ns_layout_create(ns_layout *out, const char *path, const ns_store_plan *plan,
-                     const ns_kept_rows *const *kept, ns_error *err) {
-    *out = (ns_layout){.sites = ns_calloc((size_t)plan->site_count, sizeof *out->sites, err)};
-    if (!out->sites) return NS_EFAIL;
+/* An empty file in memory, or in the folder of temporary files where there is no such place. */
+static int image_open(char *name, size_t room, ns_error *err) {
+    const char *temporary = getenv("TMPDIR");
+    const char *folders[] = {"/dev/shm", temporary ? temporary : "/tmp", "/tmp"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(name, room, "%s/normscope-layout-XXXXXX", folders[i]);
+        int fd = mkostemp(name, O_CLOEXEC);
+        if (fd >= 0) return fd;
+    }
+    ns_fail(err, NS_EFAIL, "no temporary file for the layout: %s", strerror(errno));
+    return -1;
+}
+
+/* HDF5 never writes to the file itself: it crashes or loops at exit where it meets a full disk. Its image is sparse, so the
+ * rows to come take no room; it has no name once HDF5 has it open, so a kill leaves nothing. */
+static int image_make(int *image, ns_layout *out, const ns_store_plan *plan,
+                      const ns_kept_rows *const *kept, ns_error *err) {
+    char name[4096];
+    *image = image_open(name, sizeof name, err);
+    if (*image < 0) return NS_EFAIL;
     ns_h5_quiet quiet = ns_h5_hush();
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST);
-    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    unlink(name);
     H5Pclose(access);
-    int status = file < 0 ? ns_fail(err, NS_EFAIL, "%s: HDF5 could not create it", path)
+    int status = file < 0 ? ns_fail(err, NS_EFAIL, "%s: HDF5 could not create it", name)
                           : fill(file, plan, kept, out, err);
     if (file >= 0 && H5Fclose(file) < 0 && !status)
-        status =
-            ns_fail(err, NS_EFAIL, "%s: HDF5 could not write its layout (no space left?)", path);
+        status = ns_fail(err, NS_EFAIL, "%s: HDF5 could not write the layout", name);
     ns_h5_unhush(quiet);
-    if (!status) status = file_size(out, path, err);
+    return status;
+}
+
+/* What was written of the image, and its length. */
+static int image_copy(int image, int fd, const char *path, uint64_t size, ns_error *err) {
+    unsigned char piece[65536];
+    if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)size) != 0)
+        return ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", path, strerror(errno));
+    int status = NS_OK;
+    for (off_t from = 0, to; !status && (from = lseek(image, from, SEEK_DATA)) >= 0; from = to) {
+        to = lseek(image, from, SEEK_HOLE);
+        for (off_t at = from; at < to && !status;) {
+            size_t n = to - at < (off_t)sizeof piece ? (size_t)(to - at) : sizeof piece;
+            status = ns_pread_all(image, piece, n, (uint64_t)at, "layout", err);
+            if (!status) status = ns_pwrite_all(fd, piece, n, (uint64_t)at, path, err);
+            at += (off_t)n;
+        }
+    }
+    return status;
+}
+
+/* Here and not by the first write that fails, since HDF5's would be it. */
+static int check_limit(const ns_store_plan *plan, const ns_kept_rows *const *kept, ns_error *err) {
+    struct rlimit limit;
+    double bytes = 0;
+    for (int i = 0; i < plan->site_count; i++)
+        if (plan->wanted[i])
+            bytes += (double)ns_plan_rows(plan, i, kept[i]) * (double)plan->sites[i].norm.channels *
+                     (plan->dtype == NS_F16 ? 4 : 8);
+    bytes += 64 * (double)plan->samples + 65536 * (double)plan->site_count;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+        bytes <= (double)limit.rlim_cur)
+        return NS_OK;
+    char needed[24], allowed[24];
+    return ns_fail(err, NS_EFAIL,
+                   "%s: needs some %s, the limit of file sizes (ulimit -f) is %s; nothing was "
+                   "written",
+                   plan->path, ns_human_bytes(bytes, needed),
+                   ns_human_bytes((double)limit.rlim_cur, allowed));
+}
+
+int ns_layout_create(ns_layout *out, int fd, const char *path, const ns_store_plan *plan,
+                     const ns_kept_rows *const *kept, ns_error *err) {
+    *out = (ns_layout){.sites = ns_calloc((size_t)plan->site_count, sizeof *out->sites, err)};
+    if (!out->sites) return NS_EFAIL;
+    int image = -1, status = check_limit(plan, kept, err);
+    if (!status) status = image_make(&image, out, plan, kept, err);
+    if (!status) status = file_size(out, image, path, err);
+    if (!status) status = image_copy(image, fd, path, out->size, err);
+    if (image >= 0) close(image);
     if (status) ns_layout_free(out, plan->site_count);
     return status;
 }
@@ -365,7 +437,10 @@ int ns_layout_find(ns_layout *out, const char *path, const ns_store_plan *plan,
                  : find_all(file, path, plan, kept, out, err);
     if (file >= 0) H5Fclose(file);
     ns_h5_unhush(quiet);
-    if (!status) status = file_size(out, path, err);
+    struct stat st;
+    if (!status && stat(path, &st) != 0)
+        status = ns_fail(err, NS_EFAIL, "%s: its size cannot be found", path);
+    if (!status) out->size = (uint64_t)st.st_size;
     if (status) ns_layout_free(out, plan->site_count);
     return status;
 }

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* F_OFD_SETLK */
+#define _GNU_SOURCE /* F_OFD_SETLK, renameat2 */
 
 #include "probe/store_write.h"
 
@@ -422,18 +422,16 @@ static int lock_file(const ns_store_writer *w, ns_error *err) {
 }
 
 /* Takes the file's space now, so that a full disk is found before hours of work and not after. */
-static int reserve(const ns_store_writer *w, ns_error *err) {
+static int reserve(const ns_store_writer *w, const char *then, ns_error *err) {
     int code = posix_fallocate(w->fd, 0, (off_t)w->layout.size);
     if (code == 0 || code == EOPNOTSUPP || code == EINVAL) return NS_OK;
     struct statvfs disk;
     char needed[24], there[24];
     double available =
         fstatvfs(w->fd, &disk) == 0 ? (double)disk.f_bavail * (double)disk.f_frsize : 0;
-    return ns_fail(err, NS_EFAIL,
-                   "%s: no room for %s (%s are free): %s. No sample is committed; --resume goes on "
-                   "when there is room",
-                   w->path, ns_human_bytes((double)w->layout.size, needed),
-                   ns_human_bytes(available, there), strerror(code));
+    return ns_fail(err, NS_EFAIL, "%s: no room for %s (%s are free): %s. %s", w->path,
+                   ns_human_bytes((double)w->layout.size, needed), ns_human_bytes(available, there),
+                   strerror(code), then);
 }
 
 static ns_store_writer *writer_new(const ns_store_plan *plan, ns_error *err) {
@@ -461,40 +459,65 @@ static int start(ns_store_writer *w, ns_error *err) {
     return NS_OK;
 }
 
-/* Under another name until the layout is whole: a kill leaves the name free or a file that opens. */
-static int create_file(ns_store_writer *w, ns_error *err) {
+/* What stands under the name already: kept unless it may be replaced, and nobody writes it. */
+static int check_existing(ns_store_writer *w, ns_error *err) {
     if (ns_is_folder(w->path))
         return ns_fail(err, NS_EINPUT, "%s: expected the name of a file to write, found a folder",
                        w->path);
-    if (!w->plan.force && access(w->path, F_OK) == 0)
+    if (access(w->path, F_OK) != 0) return NS_OK;
+    if (!w->plan.force)
         return ns_fail(err, NS_EFAIL,
                        "%s: exists already; --force overwrites it, --resume goes on with it",
                        w->path);
-    char *part = ns_asprintf(err, "%s.part", w->path);
-    if (!part) return NS_EFAIL;
-    int fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0666), status = NS_OK;
-    if (fd < 0) {
-        status = ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->path, strerror(errno));
-    } else {
-        close(fd);
-        status = ns_layout_create(&w->layout, part, &w->plan, w->kept_of, err);
-        if (!status && rename(part, w->path) != 0)
-            status = ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", w->path, strerror(errno));
+    w->fd = open(w->path, O_RDWR | O_CLOEXEC);
+    int status = w->fd < 0 ? NS_OK : lock_file(w, err);
+    if (w->fd >= 0) close(w->fd);
+    w->fd = -1;
+    return status;
+}
+
+static int give_name(const ns_store_writer *w, const char *part, ns_error *err) {
+    int done = w->plan.force ? rename(part, w->path)
+                             : renameat2(AT_FDCWD, part, AT_FDCWD, w->path, RENAME_NOREPLACE);
+    if (done != 0 && !w->plan.force && (errno == EINVAL || errno == ENOSYS))
+        done = rename(part, w->path); /* a file system without the flag */
+    if (done == 0) return NS_OK;
+    return ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", w->path, strerror(errno));
+}
+
+/* Under another name until the layout is whole and its room is taken: a failure or a kill before leaves what was there. */
+static int create_file(ns_store_writer *w, ns_error *err) {
+    int status = check_existing(w, err);
+    char *part = status ? NULL : ns_asprintf(err, "%s.part", w->path);
+    if (!part) return status ? status : NS_EFAIL;
+    w->fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    status = w->fd < 0
+                 ? ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->path, strerror(errno))
+                 : lock_file(w, err);
+    if (!status) {
+        status = ns_layout_create(&w->layout, w->fd, w->path, &w->plan, w->kept_of, err);
+        if (!status)
+            status = reserve(w,
+                             access(w->path, F_OK) == 0 ? "The file there was left as it is"
+                                                        : "Nothing was written",
+                             err);
+        if (!status) status = give_name(w, part, err);
         if (status) unlink(part);
     }
     free(part);
     return status;
 }
 
+/* An interrupted run's file. */
 static int open_file(ns_store_writer *w, ns_error *err) {
     w->fd = open(w->path, O_RDWR | O_CLOEXEC);
     if (w->fd < 0)
         return ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->path, strerror(errno));
-    return lock_file(w, err);
+    int status = lock_file(w, err);
+    return status ? status : reserve(w, "What was committed is kept", err);
 }
 
 static int opened(ns_store_writer **out, ns_store_writer *w, int status, ns_error *err) {
-    if (!status) status = reserve(w, err);
     if (!status) status = make_buffers(w, err);
     slot_cursor cursor = {NULL, slot_of(w, w->committed)};
     if (!status && w->committed && w->block_bytes) {
@@ -514,9 +537,7 @@ int ns_store_create(ns_store_writer **out, const ns_store_plan *plan, ns_error *
     *out = NULL;
     ns_store_writer *w = writer_new(plan, err);
     if (!w) return NS_EFAIL;
-    int status = create_file(w, err);
-    if (!status) status = open_file(w, err);
-    return opened(out, w, status, err);
+    return opened(out, w, create_file(w, err), err);
 }
 
 int ns_store_resume(ns_store_writer **out, const ns_store_plan *plan, ns_error *err) {

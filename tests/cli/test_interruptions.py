@@ -1,0 +1,206 @@
+"""What an interrupted dump leaves: a file that opens, verifies and is finished by --resume with the bytes of an uninterrupted run.
+
+At every call that changes the file in turn: a disk that is full from there on, and a kill. With the argument `long` (make check-kill):
+also a single failed call, a short write and a kill right after the call; and kills at random moments of longer runs, with the figures
+printed as they are kept in tests/golden/kill-results.txt."""
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+
+long = sys.argv[1:] == ["long"]
+program, tmp, build = os.environ["NORMSCOPE"], os.environ["TMP"], os.environ["BUILD"]
+if "NS_SANITIZED" in os.environ:
+    print("a preloaded library and the sanitizers' own do not go together")
+    sys.exit(77)
+inject = os.path.realpath(build + "/tools/inject.so")
+model = "datasets/vit-fmnist-layernorm"
+
+
+def run(*arguments, inject_at=None, mode=None, count=None, path=None):
+    env = dict(os.environ)
+    if inject_at is not None or count:
+        env.update(LD_PRELOAD=inject, INJECT_PATH=os.path.basename(path), INJECT_AT=str(inject_at or 0), INJECT_MODE=mode or "")
+        if count:
+            env["INJECT_COUNT"] = count
+    done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+    return done.returncode, done.stdout
+
+
+def content(path):
+    """Every dataset's bytes and every attribute that two runs of one job share."""
+    found = {}
+    with h5py.File(path, "r") as file:
+        for k, v in file.attrs.items():
+            if k not in ("created", "command_line"):
+                found["@" + k] = str(v)
+
+        def take(name, item):
+            for k, v in item.attrs.items():
+                found[name + "@" + k] = str(v)
+            if isinstance(item, h5py.Dataset):
+                found[name] = (item.shape, str(item.dtype), item[()].tobytes())
+
+        file.visititems(take)
+    return found
+
+
+def committed(path):
+    status, said = run("info", path)
+    assert status == 0, said
+    return int(re.search(r"samples +(\d+) of \d+ complete", said)[1])
+
+
+def check(path, job, wanted, what):
+    """The file that an interruption left; returns the number of committed samples, or None where there is no file."""
+    if not os.path.exists(path):
+        return None
+    done = committed(path)
+    status, said = run("verify", path)
+    assert status == 0, f"{what}: verify: {said}"
+    if done:
+        assert f"on {done} samples" in said, f"{what}: {said}"
+    status, said = run("dump", *job, "-o", path, "--resume")
+    assert status == 0, f"{what}: resume: {said}"
+    have = content(path)
+    differing = [k for k in wanted if have.get(k) != wanted[k]]
+    assert have.keys() == wanted.keys() and not differing, f"{what}: {differing[:5]}"
+    return done
+
+
+def every_call(job, name, modes):
+    whole, part = f"{tmp}/{name}-whole.h5", f"{tmp}/{name}.h5"
+    counted = f"{tmp}/{name}.count"
+    status, said = run("dump", *job, "-o", whole, count=counted, path=whole)
+    assert status == 0, said
+    wanted, calls = content(whole), int(open(counted).read())
+    assert calls > 20, calls
+    for mode in modes:
+        seen = set()
+        for at in range(1, calls + 1):
+            for leftover in (part, part + ".part"):
+                if os.path.exists(leftover):
+                    os.remove(leftover)
+            status, said = run("dump", *job, "-o", part, inject_at=at, mode=mode, path=part)
+            what = f"{name}, {mode} at call {at} of {calls}"
+            if mode in ("kill", "after"):
+                assert status == -signal.SIGKILL, f"{what}: status {status}: {said}"
+            else:
+                assert status == 1, f"{what}: status {status}: {said}"
+                assert part in said and ("No space left" in said or "no room" in said), f"{what}: {said}"
+                assert not os.path.exists(part + ".part"), what
+            done = check(part, job, wanted, what)
+            seen.add(done)
+            if done is None:  # what is left of a new file must not stand in the way of the next try
+                status, said = run("dump", *job, "-o", part)
+                assert status == 0, f"{what}: again: {said}"
+        samples = int(job[job.index("-n") + 1])
+        assert None in seen and 0 in seen and len(seen) > 3, (name, mode, seen)
+        print(f"{name}: {mode} at each of {calls} calls: all open, verify and resume ({samples} samples)")
+
+
+def an_existing_file(job):
+    """--force: what stands there is kept until the new file is whole and has its room."""
+    path = f"{tmp}/kept.h5"
+    assert run("dump", *job, "-o", path)[0] == 0
+    before = open(path, "rb").read()
+    for at in (1, 3, 5):
+        status, said = run("dump", *job, "-o", path, "--force", "--seed", "1", inject_at=at, mode="full", path=path)
+        assert status == 1 and open(path, "rb").read() == before, said
+    assert run("dump", *job, "-o", path)[0] == 1
+    assert open(path, "rb").read() == before
+
+
+def random_kills(count, seed):
+    rng = random.Random(seed)
+    jobs = [[], ["--dtype", "f16", "--order", "shuffled", "--seed", "3"], ["--sample-rows", "2000", "--order", "stratified"]]
+    for k, more in enumerate(jobs):
+        job = [model, "fashion-mnist-1000", "-n", "1000", "-b", "8", *more]
+        whole, path = f"{tmp}/long-{k}.h5", f"{tmp}/killed.h5"
+        began = time.monotonic()
+        assert run("dump", *job, "-o", whole)[0] == 0
+        span, wanted = time.monotonic() - began, content(whole)
+        places = []
+        mine = count // len(jobs) + (k < count % len(jobs))
+        for i in range(mine):
+            for leftover in (path, path + ".part"):
+                if os.path.exists(leftover):
+                    os.remove(leftover)
+            child = subprocess.Popen([program, "dump", *job, "-o", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(rng.random() * span)
+            child.kill()
+            child.wait()
+            places.append(check(path, job, wanted, f"kill {i} of run {k}"))
+        there = [p for p in places if p is not None]
+        print(f"{' '.join(more) or 'plain'}: {mine} kills at random moments, {len(there)} left a file, with {min(there)} to "
+              f"{max(there)} of 1000 samples: all open, verify and resume")
+
+
+def signals():
+    job = [model, "fashion-mnist-1000", "-n", "1000", "-b", "4"]
+    path, whole = f"{tmp}/stopped.h5", f"{tmp}/unstopped.h5"
+    assert run("dump", *job, "-o", whole)[0] == 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if os.path.exists(path):
+            os.remove(path)
+        child = subprocess.Popen([program, "dump", *job, "-o", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        while not os.path.exists(path):
+            time.sleep(0.001)
+        time.sleep(0.1)
+        child.send_signal(number)
+        said = child.communicate()[0]
+        assert child.returncode == 4 and "of 1000 samples are in" in said and "--resume" in said, (child.returncode, said)
+        assert int(re.search(r"(\d+) of 1000 samples are in", said)[1]) == committed(path) > 0
+        check(path, job, content(whole), "a signal")
+
+
+def small_disks(job):
+    """A limit of file sizes, and a file system that is too small."""
+    path = f"{tmp}/limited.h5"
+    done = subprocess.run(["bash", "-c", f"ulimit -f 100; '{program}' dump {' '.join(job)} -o '{path}'"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 1 and "limit of file sizes" in done.stdout and not os.path.exists(path), done.stdout
+    folder = f"{tmp}/small"
+    os.makedirs(folder)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "normscope-test", folder], stderr=subprocess.DEVNULL).returncode:
+        print("a file system of 20 MB: left out, mounting one is not allowed here")
+        return
+    try:
+        status, said = run("dump", model, "fashion-mnist-1000", "-o", folder + "/run.h5")
+        assert status == 1 and "no room for 215" in said and "free" in said and os.listdir(folder) == [], (said, os.listdir(folder))
+        assert run("dump", *job, "-o", folder + "/run.h5")[0] == 0
+        status, said = run("dump", model, "fashion-mnist-1000", "-o", folder + "/run.h5", "--force")
+        assert status == 1 and "The file there was left as it is" in said, said
+        assert run("verify", folder + "/run.h5")[0] == 0
+        print("a file system of 20 MB: a clear error, and the file that was there verifies")
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def two_writers(job):
+    path = f"{tmp}/both.h5"
+    first = subprocess.Popen([program, "dump", model, "fashion-mnist-1000", "-b", "2", "-o", path], stdout=subprocess.DEVNULL)
+    while not os.path.exists(path):
+        time.sleep(0.001)
+    for way in ("--force", "--resume"):
+        status, said = run("dump", model, "fashion-mnist-1000", "-b", "2", "-o", path, way)
+        assert status == 1 and "is being written by another process" in said, (status, said)
+    assert first.wait() == 0
+    assert run("verify", path)[0] == 0
+
+
+small = [model, "fashion-mnist-1000", "-n", "6", "-b", "2", "-l", "1,17"]
+every_call(small, "all-rows", ["full", "kill"] + (["once", "short", "after"] if long else []))
+if long:
+    every_call([*small, "--sample-rows", "20", "--dtype", "f16"], "sampled", ["full", "kill", "once", "short", "after"])
+an_existing_file(small)
+random_kills(100 if long else 3, seed=1)
+signals()
+small_disks(small)
+two_writers(small)

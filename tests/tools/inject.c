@@ -1,0 +1,129 @@
+/* Preloaded: makes one call that changes a file fail, or ends the process there. For tests of what a full disk and a kill leave.
+ *
+ *     INJECT_PATH   only calls on files whose name contains this
+ *     INJECT_AT     the call, from 1; 0: none, count only
+ *     INJECT_MODE   full (this call and all later ones: ENOSPC), once (this call alone), short (half of it is written, then the disk is
+ *                   full), kill (SIGKILL before it), after (SIGKILL after it)
+ *     INJECT_COUNT  a file that receives the number of calls at exit */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static atomic_long calls;
+
+static int is_watched(const char *path) {
+    const char *part = getenv("INJECT_PATH");
+    return part && path && strstr(path, part) != NULL;
+}
+
+static int is_watched_fd(int fd) {
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n < 0) return 0;
+    path[n] = 0;
+    return is_watched(path);
+}
+
+enum action { PASS, FAIL, HALF, KILL_AFTER };
+
+/* What happens to the next watched call. */
+static enum action next_call(void) {
+    const char *at = getenv("INJECT_AT"), *mode = getenv("INJECT_MODE");
+    long mine = ++calls, wanted = at ? atol(at) : 0;
+    if (!wanted || !mode || mine < wanted) return PASS;
+    if (!strcmp(mode, "full")) return FAIL;
+    if (!strcmp(mode, "short")) return mine == wanted ? HALF : FAIL;
+    if (mine != wanted) return PASS;
+    if (!strcmp(mode, "once")) return FAIL;
+    if (!strcmp(mode, "kill")) kill(getpid(), SIGKILL);
+    return !strcmp(mode, "after") ? KILL_AFTER : PASS;
+}
+
+__attribute__((destructor)) static void report(void) {
+    const char *path = getenv("INJECT_COUNT");
+    FILE *file = path ? fopen(path, "w") : NULL;
+    if (!file) return;
+    fprintf(file, "%ld\n", (long)calls);
+    fclose(file);
+}
+
+#define REAL(name) __typeof__(name) *real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
+
+/* A call that returns bytes or -1 with errno. `half` is the same call with half the count. */
+#define INJECT_COUNTED(fd, whole, half)                                                            \
+    if (!is_watched_fd(fd)) return whole;                                                          \
+    enum action what = next_call();                                                                \
+    if (what == FAIL) {                                                                            \
+        errno = ENOSPC;                                                                            \
+        return -1;                                                                                 \
+    }                                                                                              \
+    ssize_t done = what == HALF ? half : whole;                                                    \
+    if (what == KILL_AFTER) kill(getpid(), SIGKILL);                                               \
+    return done;
+
+ssize_t write(int fd, const void *bytes, size_t count) {
+    REAL(write);
+    INJECT_COUNTED(fd, real(fd, bytes, count), real(fd, bytes, count / 2))
+}
+ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at) {
+    REAL(pwrite);
+    INJECT_COUNTED(fd, real(fd, bytes, count, at), real(fd, bytes, count / 2, at))
+}
+ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) {
+    REAL(pwrite64);
+    INJECT_COUNTED(fd, real(fd, bytes, count, at), real(fd, bytes, count / 2, at))
+}
+
+/* A call that succeeds or fails whole; posix_fallocate returns its error. */
+#define INJECT_WHOLE(watched, call, failure)                                                       \
+    if (!(watched)) return call;                                                                   \
+    enum action what = next_call();                                                                \
+    if (what == FAIL || what == HALF) {                                                            \
+        errno = ENOSPC;                                                                            \
+        return failure;                                                                            \
+    }                                                                                              \
+    int done = call;                                                                               \
+    if (what == KILL_AFTER) kill(getpid(), SIGKILL);                                               \
+    return done;
+
+int ftruncate(int fd, off_t size) {
+    REAL(ftruncate);
+    INJECT_WHOLE(is_watched_fd(fd), real(fd, size), -1)
+}
+int ftruncate64(int fd, off64_t size) {
+    REAL(ftruncate64);
+    INJECT_WHOLE(is_watched_fd(fd), real(fd, size), -1)
+}
+int posix_fallocate(int fd, off_t at, off_t size) {
+    REAL(posix_fallocate);
+    INJECT_WHOLE(is_watched_fd(fd), real(fd, at, size), ENOSPC)
+}
+int posix_fallocate64(int fd, off64_t at, off64_t size) {
+    REAL(posix_fallocate64);
+    INJECT_WHOLE(is_watched_fd(fd), real(fd, at, size), ENOSPC)
+}
+int fsync(int fd) {
+    REAL(fsync);
+    INJECT_WHOLE(is_watched_fd(fd), real(fd), -1)
+}
+int fdatasync(int fd) {
+    REAL(fdatasync);
+    INJECT_WHOLE(is_watched_fd(fd), real(fd), -1)
+}
+int rename(const char *from, const char *to) {
+    REAL(rename);
+    INJECT_WHOLE(is_watched(to), real(from, to), -1)
+}
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
+    REAL(renameat2);
+    INJECT_WHOLE(is_watched(to), real(from_folder, from, to_folder, to, flags), -1)
+}
