@@ -440,7 +440,7 @@ static ns_store_writer *writer_new(const ns_store_plan *plan, ns_error *err) {
     w->plan = *plan;
     w->fd = -1;
     pthread_mutex_init(&w->lock, NULL);
-    w->path = ns_strdup(plan->path, err);
+    w->path = ns_strdup(plan->path ? plan->path : "(no file)", err); /* an estimate needs none */
     w->next_row = ns_calloc((size_t)plan->site_count, sizeof *w->next_row, err);
     int status = w->path && w->next_row ? choose_rows(w, err) : NS_EFAIL;
     if (status) {
