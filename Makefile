@@ -165,6 +165,9 @@ demo:
 	$(MAKE) all
 	scripts/demo.sh $(BUILD)/normscope out/demo
 
+bench: all
+	$(BUILD)/normscope bench forward
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/share/normscope
 	cp -R datasets/fashion-mnist-1000 datasets/vit-fmnist-layernorm $(DESTDIR)$(PREFIX)/share/normscope/

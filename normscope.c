@@ -15,7 +15,8 @@
     X(verify)                                                                                      \
     X(stats)                                                                                       \
     X(fit)                                                                                         \
-    X(plot)
+    X(plot)                                                                                        \
+    X(bench)
 
 #define DECLARE(name) extern const ns_command ns_command_##name;
 COMMANDS(DECLARE)
