@@ -155,6 +155,14 @@ static int run_batches(ns_model *model, const ns_dataset *data, const ns_dump_pl
     return status;
 }
 
+/* Reads the first batch before a file is made or replaced: data that cannot be used show themselves there. */
+static int try_first(const ns_dataset *data, const ns_dump_plan *plan, workspace *w,
+                     ns_error *err) {
+    size_t n =
+        (size_t)(plan->store.samples < plan->store.batch ? plan->store.samples : plan->store.batch);
+    return ns_dataset_read(data, plan->ids, n, w->pixels, err);
+}
+
 int ns_dump_run(ns_model *model, const ns_dataset *data, const ns_dump_options *o,
                 ns_dump_result *result, ns_error *err) {
     *result = (ns_dump_result){0};
@@ -164,12 +172,14 @@ int ns_dump_run(ns_model *model, const ns_dataset *data, const ns_dump_options *
     ns_store_writer *writer;
     workspace w = {0};
     double began = ns_seconds();
-    status = o->resume ? ns_store_resume(&writer, &plan.store, err)
-                       : ns_store_create(&writer, &plan.store, err);
+    status = workspace_make(&w, model, &plan, err);
+    if (!status) status = try_first(data, &plan, &w, err);
+    if (!status)
+        status = o->resume ? ns_store_resume(&writer, &plan.store, err)
+                           : ns_store_create(&writer, &plan.store, err);
     if (!status) {
         result->resumed_at = ns_store_writer_committed(writer);
-        status = workspace_make(&w, model, &plan, err);
-        if (!status) status = run_batches(model, data, &plan, writer, &w, o->progress, result, err);
+        status = run_batches(model, data, &plan, writer, &w, o->progress, result, err);
         result->samples = ns_store_writer_committed(writer);
         ns_error closing = {0};
         int closed = ns_store_writer_close(writer, &closing);
