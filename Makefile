@@ -31,13 +31,13 @@ NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 
 LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*.c tests/datasets/*.c \
-                  tests/analysis/*.c tests/plots/*.c tests/cli/*.c))
+                  tests/analysis/*.c tests/plots/*.c tests/cli/*.c tests/fuzz/*.c))
 INTERNAL     := probe/h5.h $(wildcard probe/norms/*.h probe/models/*.h */*_internal.h */*_kernel.h)
 ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h))
 HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
-FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
 .PHONY: all help check check-sanitize check-oracle check-kill demo bench setup install uninstall format lint fuzz clean headers
@@ -194,17 +194,24 @@ lint:
 	scripts/setup.sh check
 	scripts/lint.sh "$(filter-out -W%,$(NS_CFLAGS))" $(OWN_SOURCES)
 
-# Fuzz targets run without libFuzzer too: `make check` puts their corpora through them.
+# Fuzz targets run without libFuzzer too: `make check` puts their seeds and changed copies of them through them.
 FUZZ_SECONDS ?= 60
+FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SOURCES) $(ALL_HEADERS)
+$(BUILD)/fuzz/%: $(BUILD)/fuzz-lib/tests/fuzz/%.o $(BUILD)/fuzz-lib/tests/fuzz/drive.o $(BUILD)/fuzz-lib/libnormscope.a
 	@mkdir -p $(@D)
-	clang -g -O1 -fsanitize=fuzzer,address,undefined -DNS_NO_CLONES $(filter-out -Werror -fPIC,$(NS_CFLAGS)) \
-	  -o $@ $< $(LIB_SOURCES) $(NS_LIBS)
-fuzz: $(FUZZ_PROGRAMS)
+	$(say) LINK $@
+	$(Q)clang -fopenmp $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(NS_LIBS)
+
+fuzz:
+	scripts/setup.sh check
+	$(MAKE) BUILD=$(BUILD)/fuzz-lib CC=clang CFLAGS="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" \
+	  EXTRA_CFLAGS="-DNS_NO_CLONES -DNS_LIBFUZZER" $(BUILD)/fuzz-lib/libnormscope.a $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz-lib/%.o) \
+	  $(BUILD)/fuzz-lib/tests/fuzz/drive.o
+	$(MAKE) $(FUZZ_PROGRAMS)
 	for f in $(FUZZ_SOURCES:tests/fuzz/%.c=%); do mkdir -p $(BUILD)/fuzz/corpus-$$f; \
 	  LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
-	  $(BUILD)/fuzz/corpus-$$f $$(test -d tests/fuzz/$$f && echo tests/fuzz/$$f) || exit 1; done
+	  -rss_limit_mb=4096 -artifact_prefix=$(BUILD)/fuzz/$$f- $(BUILD)/fuzz/corpus-$$f tests/fuzz/$$f || exit 1; done
 
 clean:
 	rm -rf $(BUILD)

@@ -1,0 +1,107 @@
+/* What the fuzz targets share, and the small fuzzer of `make check`. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "probe/base/random.h"
+#include "tests/fuzz/fuzz.h"
+
+static char folder[64];
+
+void ns_fuzz_clean(void) {
+    DIR *dir = *folder ? opendir(folder) : NULL;
+    char path[384];
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] != '.') unlink(path);
+    }
+    if (dir) closedir(dir);
+}
+
+static void leave(void) {
+    ns_fuzz_clean();
+    rmdir(folder);
+}
+
+const char *ns_fuzz_folder(void) {
+    if (*folder) return folder;
+    strcpy(folder, "/dev/shm/normscope-fuzz-XXXXXX");
+    if (!mkdtemp(folder)) {
+        strcpy(folder, "/tmp/normscope-fuzz-XXXXXX");
+        if (!mkdtemp(folder)) abort();
+    }
+    atexit(leave);
+    return folder;
+}
+
+const char *ns_fuzz_file(const char *name, const uint8_t *data, size_t size) {
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", ns_fuzz_folder(), name);
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0) abort();
+    return path;
+}
+
+#ifndef NS_LIBFUZZER
+enum { COPIES = 60, MOST_SEED = 1 << 16 };
+
+/* Flips, sets, removes or repeats some bytes; returns the new size. */
+static size_t change(uint8_t *bytes, size_t size, uint64_t *state) {
+    static const uint8_t odd[] = {0, 1, 0x7f, 0x80, 0xff, '"', '[', '{', '\n', '-', '9'};
+    size_t edits = 1 + (size_t)ns_random_below(state, 4);
+    for (size_t e = 0; e < edits && size; e++) {
+        size_t at = (size_t)ns_random_below(state, size), n;
+        switch (ns_random_below(state, 5)) {
+        case 0:
+            bytes[at] ^= (uint8_t)(1u << ns_random_below(state, 8));
+            break;
+        case 1:
+            bytes[at] = odd[ns_random_below(state, sizeof odd)];
+            break;
+        case 2:
+            size = at;
+            break;
+        case 3: /* cut out */
+            n = (size_t)ns_random_below(state, size - at < 16 ? size - at : 16);
+            memmove(bytes + at, bytes + at + n, size - at - n);
+            size -= n;
+            break;
+        default: /* repeat */
+            n = (size_t)ns_random_below(state, size - at < 16 ? size - at : 16);
+            if (size + n > MOST_SEED) break;
+            memmove(bytes + at + n, bytes + at, size - at);
+            size += n;
+        }
+    }
+    return size;
+}
+
+void ns_fuzz_seeds(const char *name, void (*one)(const uint8_t *data, size_t size)) {
+    char path[512];
+    snprintf(path, sizeof path, "tests/fuzz/%s", name);
+    struct dirent **entries;
+    int found = scandir(path, &entries, NULL, alphasort), seeds = 0;
+    uint64_t state = 1;
+    uint8_t *seed = malloc(MOST_SEED), *copy = malloc(MOST_SEED);
+    for (int i = 0; i < found; i++) {
+        snprintf(path, sizeof path, "tests/fuzz/%s/%s", name, entries[i]->d_name);
+        FILE *file = entries[i]->d_name[0] == '.' ? NULL : fopen(path, "rb");
+        free(entries[i]);
+        if (!file) continue;
+        size_t size = fread(seed, 1, MOST_SEED, file);
+        fclose(file);
+        one(seed, size);
+        for (int k = 0; k < COPIES; k++) {
+            memcpy(copy, seed, size);
+            one(copy, change(copy, size, &state));
+        }
+        seeds++;
+    }
+    if (found >= 0) free(entries);
+    free(seed);
+    free(copy);
+    assert_true(seeds > 0);
+}
+#endif

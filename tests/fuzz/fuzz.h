@@ -1,0 +1,42 @@
+/* A fuzz target: a file tests/fuzz/NAME.c with
+ *
+ *     static void fuzz_one(const uint8_t *data, size_t size) { ... }
+ *     NS_FUZZ("NAME")
+ *
+ * Under libFuzzer (make fuzz) that is its entry. In the test runner it is a test: every seed in tests/fuzz/NAME/, then changed
+ * copies of them, the same in every run. Seeds are made by tests/fuzz/seeds.py; findings are added there. */
+#ifndef NS_FUZZ_H
+#define NS_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Writes data to a file of that name in a folder of this process's own, and returns its path (static text). */
+const char *ns_fuzz_file(const char *name, const uint8_t *data, size_t size);
+/* That folder, made when it is first asked for; its files stay until ns_fuzz_clean. */
+const char *ns_fuzz_folder(void);
+void ns_fuzz_clean(void);
+
+#ifdef NS_LIBFUZZER
+#define NS_FUZZ(name)                                                                              \
+    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);                                  \
+    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {                                 \
+        fuzz_one(data, size);                                                                      \
+        return 0;                                                                                  \
+    }
+#else
+#include "tests/runner.h"
+
+/* Runs the target on the seeds of `name` and on changed copies; fails where there is no seed. */
+void ns_fuzz_seeds(const char *name, void (*one)(const uint8_t *data, size_t size));
+
+#define NS_FUZZ(name)                                                                              \
+    static void seeds_and_changed_copies(void **state) {                                           \
+        (void)state;                                                                               \
+        ns_fuzz_seeds(name, fuzz_one);                                                             \
+    }                                                                                              \
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(seeds_and_changed_copies)};         \
+    NS_TESTS("fuzz " name, tests)
+#endif
+
+#endif

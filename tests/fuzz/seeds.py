@@ -1,0 +1,98 @@
+"""Makes the seeds of the fuzz targets, tests/fuzz/*/: python3 tests/fuzz/seeds.py. Files named found-* are findings, kept by hand."""
+import gzip
+import io
+import json
+import os
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+here = os.path.dirname(os.path.abspath(__file__))
+
+
+def put(target, name, data):
+    os.makedirs(f"{here}/{target}", exist_ok=True)
+    open(f"{here}/{target}/{name}", "wb").write(data if isinstance(data, bytes) else data.encode())
+
+
+def safetensors(header, size):
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + b"\0" * size
+
+
+put("safetensors", "one", safetensors({"a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}, 24))
+put("safetensors", "more", safetensors({"__metadata__": {"format": "pt"}, "b.c": {"dtype": "BF16", "shape": [3], "data_offsets": [4, 10]},
+                                        "a": {"dtype": "F32", "shape": [], "data_offsets": [0, 4]},
+                                        "e": {"dtype": "F16", "shape": [0, 5], "data_offsets": [10, 10]}}, 10))
+put("safetensors", "empty", safetensors({}, 0))
+
+config = json.load(open("tests/golden/vit/hf-classifier/config.json"))
+put("checkpoint", "config", b"\0" + json.dumps(config).encode())
+put("checkpoint", "timm", b"\0" + json.dumps({"architecture": "vit_tiny", "embed_dim": 8, "depth": 2, "num_heads": 2, "patch_size": 4,
+                                             "pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5], "crop_pct": 0.9, "interpolation": "bicubic"}}).encode())
+put("checkpoint", "preprocessor", b"\1" + json.dumps({"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "size": {"shortest_edge": 40},
+                                                      "crop_size": {"height": 8, "width": 8}, "resample": 3, "do_rescale": True}).encode())
+put("checkpoint", "index", b"\2" + json.dumps({"metadata": {"total_size": 100}, "weight_map": {"vit.embeddings.cls_token": "part.safetensors",
+                                                                                               "classifier.weight": "part.safetensors"}}).encode())
+
+rng = np.random.default_rng(0)
+pixels = rng.integers(0, 255, (2, 28, 28), dtype=np.uint8)
+idx = struct.pack(">IIII", 0x803, 2, 28, 28) + pixels.tobytes()
+put("idx", "plain", idx)
+put("idx", "gzip", gzip.compress(idx, mtime=0))
+put("idx", "wide", struct.pack(">IIIII", 0x804, 1, 2, 28, 28) + pixels.tobytes())
+
+
+def npy(array, version=(1, 0)):
+    out = io.BytesIO()
+    np.lib.format.write_array(out, array, version=version)
+    return out.getvalue()
+
+
+put("npy", "floats", npy(rng.standard_normal((1, 1, 28, 28)).astype("f4")))
+put("npy", "halves", npy(np.zeros((1, 1, 28, 28), "f2")))
+put("npy", "bytes", npy(pixels[:, None], (2, 0)))
+put("npy", "grey", npy(pixels))
+
+
+def image(array, kind, **more):
+    out = io.BytesIO()
+    Image.fromarray(array).save(out, kind, **more)
+    return out.getvalue()
+
+
+colour = rng.integers(0, 255, (20, 31, 3), dtype=np.uint8)
+put("image", "grey.png", image(pixels[0], "PNG"))
+put("image", "colour.png", image(colour, "PNG"))
+put("image", "alpha.png", image(rng.integers(0, 255, (9, 7, 4), dtype=np.uint8), "PNG"))
+palette = io.BytesIO()
+Image.fromarray(colour).quantize(5).save(palette, "PNG", transparency=1)
+put("image", "palette.png", palette.getvalue())
+put("image", "deep.png", image((np.arange(63).reshape(9, 7) * 1000).astype("u2"), "PNG"))
+put("image", "grey.jpg", image(pixels[0], "JPEG"))
+put("image", "colour.jpg", image(colour, "JPEG", progressive=True))
+cmyk = io.BytesIO()
+Image.new("CMYK", (16, 8), (10, 20, 30, 40)).save(cmyk, "JPEG")
+put("image", "cmyk.jpg", cmyk.getvalue())
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+put("image", "vast.png", b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 50000, 50000, 8, 2, 0, 0, 0))
+    + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b""))
+
+put("labels", "plain", "3\n7\n")
+put("labels", "named", "# names\n0 3\n1,7\r\n\n")
+put("labels", "idx", struct.pack(">II", 0x801, 2) + b"\1\2")
+put("labels", "npy", npy(np.array([1, 2])))
+for i, text in enumerate(["blocks.*.norm1", "norm", "blocks.1", "**", "[a-z]?.[!0]", "1,3-5,2", "20-10", "99999999999", "1-"]):
+    put("words", str(i), text)
+put("store", "usual", b"\0" * 64)
+for i in range(12):
+    put("store", f"odd-{i}", rng.integers(0, 256, 160).astype(np.uint8).tobytes())
+    mostly = np.where(rng.random(400) < 0.06, rng.integers(200, 256, 400), rng.integers(0, 200, 400)).astype(np.uint8)
+    put("store", f"mostly-{i}", mostly.tobytes())
