@@ -1,7 +1,7 @@
 /* All points of a site as counts on a grid of pixels, and the picture that they make.
  *
  * Points that are not finite, and rows of padding, are left out and counted. The bins are those of numpy.histogram2d over the same range:
- * bin i holds edge(i) <= v < edge(i + 1) with edge(i) = low + i (high - low) / n in double, the last one its upper edge too.
+ * bin i holds edge(i) <= v < edge(i + 1) with edge(i) = low + i ((high - low) / n) in double, the last one its upper edge too.
  * Memory: a grid and a chunk of points a thread, whatever the number of points. Counts are integers, so that the result does not
  * depend on the threads. */
 #ifndef NS_GRID_H
