@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "analysis/fit.h"
-#include "analysis/moments.h"
+#include "probe/moments.h"
 #include "analysis/points.h"
 #include "probe/base/error.h"
 #include "probe/base/progress.h"

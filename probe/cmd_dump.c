@@ -14,7 +14,7 @@ typedef struct settings {
     const char *output, *labels, *layers;
     ns_list select, exclude;
     int64_t samples, batch, sample_rows, seed;
-    int order, dtype, format;
+    int order, dtype, format, mode;
     const char *mean, *std;
     int64_t resize;
     int fit, interpolation; /* -1: as the checkpoint says */
@@ -94,6 +94,7 @@ static int run_with(ns_model *model, const ns_dataset *data, const settings *s, 
                                      .batch = s->batch,
                                      .order = (ns_order)s->order,
                                      .seed = (uint64_t)s->seed,
+                                     .mode = (ns_dump_mode)s->mode,
                                      .sample_rows = (uint64_t)s->sample_rows,
                                      .dtype = (ns_dtype)s->dtype,
                                      .force = s->force,
@@ -205,10 +206,14 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"to-the-end", 0, NS_OPT_FLAG, &s.to_the_end, NULL,
          "run what follows the last site asked for, and report the accuracy", NULL, 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Storage", NULL, 0, 0},
+        {"mode", 0, NS_OPT_CHOICE, &s.mode, NS_DUMP_MODES,
+         "all rows; a sketch of each site (counts, moments, bins, a picture; some 3 MiB whatever "
+         "the number of rows) and a sample of its rows; or both",
+         "full", 0, 0},
         {"sample-rows", 0, NS_OPT_INT, &s.sample_rows, "N",
          "keep N rows (tokens) of each site, chosen by a hash of sample and position; its extreme "
          "rows are kept besides, for drawing only",
-         "all rows", 1, 1e15},
+         "all rows; 1024 with a sketch alone", 1, 1e15},
         {"dtype", 0, NS_OPT_CHOICE, &s.dtype, "f32|f16", "type in the file", "f32", 0, 0},
         {"force", 'f', NS_OPT_FLAG, &s.force, NULL, "overwrite an existing file", NULL, 0, 0},
         {"resume", 0, NS_OPT_FLAG, &s.resume, NULL, "go on with an interrupted file", NULL, 0, 0},

@@ -10,6 +10,7 @@
 
 enum { MOST_ATTRIBUTES = 16 };
 static const char *const order_names[] = {"data", "shuffled", "stratified"};
+static const char *const mode_names[] = {"full", "sketch", "both"};
 
 static void set_attributes(ns_dump_plan *p, const ns_model *model, const ns_dataset *data,
                            const ns_dump_options *o) {
@@ -25,6 +26,7 @@ static void set_attributes(ns_dump_plan *p, const ns_model *model, const ns_data
         {"data_sha256", p->data_hash, 0, true},
         {"preprocessing", p->preprocessing, 0, true},
         {"order", order_names[o->order], 0, true},
+        {"mode", mode_names[o->mode], 0, true},
         {"threads", NULL, omp_get_max_threads(), true},
         {"compute_type", "float32", 0, true},
     };
@@ -61,6 +63,8 @@ int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset
         out->labels[i] = data->labels[out->ids[i]];
     if (!status) status = ns_weights_hash(model->weights, out->model_hash, err);
     if (!status) status = ns_dataset_hash(data, out->ids, (size_t)n, out->data_hash, err);
+    if (!status && o->mode != NS_DUMP_FULL)
+        status = ns_sketches_new(&out->sketches, model->sites, model->site_count, o->wanted, err);
     if (status) {
         ns_dump_plan_free(out);
         return status;
@@ -77,13 +81,21 @@ int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset
                                  .batch = (uint64_t)o->batch,
                                  .dtype = o->dtype,
                                  .rows = true,
-                                 .sample_rows = o->sample_rows,
+                                 .sample_rows = o->sample_rows || o->mode != NS_DUMP_SKETCH
+                                                    ? o->sample_rows
+                                                    : NS_DUMP_SKETCH_ROWS,
                                  .seed = o->seed};
+    if (out->sketches) {
+        out->store.blocks = ns_sketches_blocks;
+        out->store.blocks_settle = ns_sketches_settle_user;
+        out->store.blocks_user = out->sketches;
+    }
     set_attributes(out, model, data, o);
     return NS_OK;
 }
 
 void ns_dump_plan_free(ns_dump_plan *plan) {
+    ns_sketches_free(plan->sketches);
     free(plan->ids);
     free(plan->labels);
     free(plan->attributes);
@@ -124,7 +136,11 @@ static void workspace_free(workspace *w) {
 static int run_batch(ns_model *model, const ns_dataset *data, const ns_dump_plan *plan,
                      ns_store_writer *writer, workspace *w, uint64_t first, size_t n,
                      ns_dump_result *result, ns_error *err) {
-    const ns_observer observer = ns_store_writer_observer(writer);
+    const ns_observer store = ns_store_writer_observer(writer);
+    ns_observer both[2] = {store, store};
+    ns_tee tee = {both, 2};
+    if (plan->sketches) both[0] = ns_sketches_observer(plan->sketches);
+    const ns_observer observer = plan->sketches ? ns_tee_observer(&tee) : store;
     const ns_batch batch = {n, plan->ids + first, w->pixels};
     int status = ns_dataset_read(data, batch.sample_ids, n, w->pixels, err);
     if (!status)
@@ -146,7 +162,8 @@ static int run_batches(ns_model *model, const ns_dataset *data, const ns_dump_pl
     const uint64_t all = plan->store.samples;
     int status = NS_OK;
     for (uint64_t first = ns_store_writer_committed(writer); first < all && !status;) {
-        if (ns_stop_requested()) return ns_fail(err, NS_ESTOP, "stopped");
+        if (ns_stop_requested() && ns_store_writer_may_stop(writer))
+            return ns_fail(err, NS_ESTOP, "stopped");
         size_t n = (size_t)(all - first < plan->store.batch ? all - first : plan->store.batch);
         status = run_batch(model, data, plan, writer, w, first, n, result, err);
         first += n;
@@ -179,8 +196,10 @@ int ns_dump_run(ns_model *model, const ns_dataset *data, const ns_dump_options *
                            : ns_store_create(&writer, &plan.store, err);
     if (!status) {
         result->resumed_at = ns_store_writer_committed(writer);
+        if (plan.sketches) ns_sketches_loaded(plan.sketches);
         status = run_batches(model, data, &plan, writer, &w, o->progress, result, err);
-        result->samples = ns_store_writer_committed(writer);
+        ns_store_writer_flush(writer, NULL);
+        result->samples = ns_store_writer_in_file(writer);
         ns_error closing = {0};
         int closed = ns_store_writer_close(writer, &closing);
         if (closed && (!status || status == NS_ESTOP)) { /* what the thread met is the cause */

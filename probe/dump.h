@@ -9,11 +9,20 @@
 #include "probe/base/error.h"
 #include "probe/base/progress.h"
 #include "probe/model.h"
+#include "probe/sketch.h"
 #include "probe/store_write.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+typedef enum ns_dump_mode {
+    NS_DUMP_FULL,   /* the rows */
+    NS_DUMP_SKETCH, /* a sketch of each site, and a sample of the rows */
+    NS_DUMP_BOTH    /* the rows and a sketch */
+} ns_dump_mode;
+#define NS_DUMP_MODES       "full|sketch|both"
+#define NS_DUMP_SKETCH_ROWS 1024 /* kept beside a sketch where nothing is said */
 
 typedef struct ns_dump_options {
     const char *output;
@@ -24,7 +33,8 @@ typedef struct ns_dump_options {
     int64_t batch;
     ns_order order;
     uint64_t seed;
-    uint64_t sample_rows; /* 0: all rows */
+    ns_dump_mode mode;
+    uint64_t sample_rows; /* 0: all rows, or NS_DUMP_SKETCH_ROWS beside a sketch */
     ns_dtype dtype;
     bool force, resume;
     bool
@@ -43,6 +53,7 @@ typedef struct ns_dump_result {
  * store's plan points into it. */
 typedef struct ns_dump_plan {
     ns_store_plan store;
+    ns_sketches *sketches; /* NULL where there are none */
     int64_t *ids;
     int32_t *labels;
     ns_attribute *attributes;

@@ -173,6 +173,18 @@ int ns_h5_put(hid_t group, const char *name, hid_t type, int dims, const uint64_
     return create(group, name, type, dims, extents, unit, values, NULL, err);
 }
 
+int ns_h5_make_group(hid_t group, const char *name, ns_error *err) {
+    char folder[64];
+    const char *end = strrchr(name, '/');
+    if (!end) return NS_OK;
+    snprintf(folder, sizeof folder, "%.*s", (int)(end - name), name);
+    if (ns_h5_has(group, folder)) return NS_OK;
+    hid_t made = H5Gcreate2(group, folder, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    if (made < 0) return ns_fail(err, NS_EFAIL, "HDF5 group %s could not be made", folder);
+    H5Gclose(made);
+    return NS_OK;
+}
+
 bool ns_h5_has(hid_t group, const char *name) {
     return H5Lexists(group, name, H5P_DEFAULT) > 0;
 }

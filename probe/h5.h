@@ -48,6 +48,9 @@ typedef struct ns_h5_place {
     H5T_class_t type; /* integer or float */
     bool little, is_signed;
 } ns_h5_place;
+/* The group in which a dataset of that name lies: "sketch" for "sketch/bins"; made where it is not there. */
+int ns_h5_make_group(hid_t group, const char *name, ns_error *err);
+
 /* false where there is no such dataset, or it has more than four dimensions. */
 bool ns_h5_find(hid_t group, const char *name, ns_h5_place *place);
 bool ns_h5_has(hid_t group, const char *name);

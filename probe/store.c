@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,49 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "probe/base/half.h"
-#include "probe/base/io.h"
 #include "probe/base/mem.h"
-#include "probe/store_internal.h"
+#include "probe/store_reader_internal.h"
 
 #define MOST_SITES     100000
 #define MOST_CHANNELS  (1 << 24)
 #define MOST_POSITIONS (1 << 30)
 
-/* A dataset of a site: read by its place in the file where it lies there raw, else through HDF5. */
-typedef struct source {
-    bool there;
-    ns_h5_place place;
-} source;
-
-typedef struct site_entry {
-    ns_store_site shown;
-    char group[32];
-    char *name;
-    float *gamma, *beta, *alpha, *shift, *mean, *variance;
-    source input, output, sample, position, kind;
-    uint64_t planned; /* rows of the dataset */
-} site_entry;
-
-struct ns_store {
-    char *path;
-    int fd;
-    uint64_t file_size;
-    hid_t file;           /* kept open: for datasets that are not raw */
-    pthread_mutex_t lock; /* HDF5's serial build is for one thread at a time */
-    uint64_t samples, committed, batch;
-    site_entry *sites;
-    int site_count;
-    char **attributes; /* name, value, name, value, ... */
-    int attribute_count;
-    void *map;
-};
-
-/* ---- opening ---- */
-
 /* A raw dataset must lie in the file whole: a file cut short is found here, not when it is read. */
 static int take_source(const ns_store *s, hid_t group, const char *site, const char *name,
-                       bool must, source *out, ns_error *err) {
+                       bool must, ns_source *out, ns_error *err) {
     out->there = ns_h5_find(group, name, &out->place);
     if (!out->there)
         return must ? ns_fail(err, NS_EINPUT, "%s: %s: expected a dataset %s, found none", s->path,
@@ -77,7 +43,7 @@ static int take_source(const ns_store *s, hid_t group, const char *site, const c
 /* A small array of floats of `least` to `most` values, whatever its type in the file; NULL in *out where there is none. */
 static int take_array(const ns_store *s, hid_t group, const char *site, const char *name,
                       uint64_t least, uint64_t most, float **out, uint64_t *count, ns_error *err) {
-    source array;
+    ns_source array;
     int status = take_source(s, group, site, name, false, &array, err);
     *out = NULL;
     *count = 0;
@@ -96,7 +62,7 @@ static int take_array(const ns_store *s, hid_t group, const char *site, const ch
                     : NS_OK;
 }
 
-static int take_norm(const ns_store *s, hid_t group, site_entry *e, ns_error *err) {
+static int take_norm(const ns_store *s, hid_t group, ns_site_entry *e, ns_error *err) {
     ns_norm *n = &e->shown.site.norm;
     uint64_t c = (uint64_t)n->channels, count;
     const struct {
@@ -132,7 +98,7 @@ static int take_norm(const ns_store *s, hid_t group, site_entry *e, ns_error *er
 }
 
 /* How many of the rows are complete: all rows of the committed samples, or of the kept ones those before the next batch. */
-static int count_rows(const ns_store *s, hid_t group, site_entry *e, ns_error *err) {
+static int count_rows(const ns_store *s, hid_t group, ns_site_entry *e, ns_error *err) {
     uint64_t all = s->committed * (uint64_t)e->shown.site.positions;
     e->shown.rows_seen = all;
     e->shown.rows = all < e->planned ? all : e->planned;
@@ -170,7 +136,7 @@ static int count_rows(const ns_store *s, hid_t group, site_entry *e, ns_error *e
     return NS_OK;
 }
 
-static int take_rows(const ns_store *s, hid_t group, site_entry *e, ns_error *err) {
+static int take_rows(const ns_store *s, hid_t group, ns_site_entry *e, ns_error *err) {
     const char *site = e->group;
     e->shown.has_sketch = ns_h5_has(group, "sketch");
     int status = take_source(s, group, site, "input", !e->shown.has_sketch, &e->input, err);
@@ -186,7 +152,7 @@ static int take_rows(const ns_store *s, hid_t group, site_entry *e, ns_error *er
     e->shown.dtype = p->item == 2 ? NS_F16 : NS_F32;
     const struct {
         const char *name;
-        source *out;
+        ns_source *out;
         int dims;
     } more[] = {{"output", &e->output, 2},
                 {"sample", &e->sample, 1},
@@ -203,7 +169,7 @@ static int take_rows(const ns_store *s, hid_t group, site_entry *e, ns_error *er
     return status ? status : count_rows(s, group, e, err);
 }
 
-static int take_site(const ns_store *s, hid_t group, site_entry *e, ns_error *err) {
+static int take_site(const ns_store *s, hid_t group, ns_site_entry *e, ns_error *err) {
     ns_site *site = &e->shown.site;
     int64_t index = 0, channels = 0, positions = 0;
     double eps = 0;
@@ -242,7 +208,8 @@ static int take_site(const ns_store *s, hid_t group, site_entry *e, ns_error *er
 }
 
 static int by_index(const void *a, const void *b) {
-    return ((const site_entry *)a)->shown.site.index - ((const site_entry *)b)->shown.site.index;
+    return ((const ns_site_entry *)a)->shown.site.index -
+           ((const ns_site_entry *)b)->shown.site.index;
 }
 
 static int take_sites(ns_store *s, ns_error *err) {
@@ -258,7 +225,7 @@ static int take_sites(ns_store *s, ns_error *err) {
     else if (!(s->sites = ns_calloc((size_t)count, sizeof *s->sites, err)))
         status = NS_EFAIL;
     for (hsize_t i = 0; i < count && !status; i++) {
-        site_entry *e = &s->sites[s->site_count++];
+        ns_site_entry *e = &s->sites[s->site_count++];
         char name[24] = "";
         H5Gget_objname_by_idx(sites, i, name, sizeof name);
         snprintf(e->group, sizeof e->group, "sites/%s", name);
@@ -378,7 +345,7 @@ void ns_store_close(ns_store *s) {
     if (s->file >= 0) H5Fclose(s->file);
     if (s->fd >= 0) close(s->fd);
     for (int i = 0; i < s->site_count; i++) {
-        site_entry *e = &s->sites[i];
+        ns_site_entry *e = &s->sites[i];
         free(e->name);
         free(e->gamma);
         free(e->beta);
@@ -425,169 +392,4 @@ const char *ns_store_attribute(const ns_store *s, const char *name) {
     for (int i = 0; i < s->attribute_count; i += 2)
         if (!strcmp(s->attributes[i], name)) return s->attributes[i + 1];
     return NULL;
-}
-
-/* ---- reading ---- */
-
-/* Through HDF5, whatever the layout and type: a box of `count` elements [rows, columns] at row `first`, of slot `slot` where the dataset
- * has a leading 2 (slot < 0: it has none). */
-static int read_h5(const ns_store *s, const char *group, const char *name, int slot, uint64_t first,
-                   uint64_t rows, uint64_t columns, hid_t memory, void *out, ns_error *err) {
-    char path[96];
-    snprintf(path, sizeof path, "/%s/%s", group, name);
-    pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->lock);
-    ns_h5_quiet quiet = ns_h5_hush();
-    hid_t dataset = H5Dopen2(s->file, path, H5P_DEFAULT);
-    hid_t space = dataset < 0 ? -1 : H5Dget_space(dataset);
-    hsize_t start[3], count[3], flat = rows * (columns ? columns : 1);
-    int n = 0;
-    if (slot >= 0) start[n] = (hsize_t)slot, count[n++] = 1;
-    start[n] = first, count[n++] = rows;
-    if (columns) start[n] = 0, count[n++] = columns;
-    hid_t box = H5Screate_simple(1, &flat, NULL);
-    herr_t done = -1;
-    if (space >= 0 && H5Sget_simple_extent_ndims(space) == n &&
-        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0)
-        done = H5Dread(dataset, memory, box, space, H5P_DEFAULT, out);
-    H5Sclose(box);
-    if (space >= 0) H5Sclose(space);
-    if (dataset >= 0) H5Dclose(dataset);
-    ns_h5_unhush(quiet);
-    pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);
-    return done < 0 ? ns_fail(err, NS_EINPUT, "%s: %s: HDF5 cannot read rows %llu to %llu", s->path,
-                              path, (unsigned long long)first, (unsigned long long)(first + rows))
-                    : NS_OK;
-}
-
-static bool little_endian(void) {
-    const uint16_t one = 1;
-    return *(const unsigned char *)&one == 1;
-}
-
-/* Whether the values can be taken as they lie. */
-static bool plain(const source *from, H5T_class_t type, size_t item) {
-    return from->place.raw && from->place.type == type && from->place.item == item &&
-           from->place.little && little_endian();
-}
-
-static int check_range(const ns_store *s, const site_entry *e, uint64_t first, uint64_t rows,
-                       ns_error *err) {
-    if (first <= e->shown.rows && rows <= e->shown.rows - first) return NS_OK;
-    return ns_fail(err, NS_EUSAGE, "%s: %s: rows %llu to %llu asked for, %llu are complete",
-                   s->path, e->group, (unsigned long long)first, (unsigned long long)(first + rows),
-                   (unsigned long long)e->shown.rows);
-}
-
-/* The half-width values of a piece lie in the upper half of the caller's memory while they are widened from its beginning on. */
-static int read_half(const ns_store *s, const source *from, uint64_t first, uint64_t count,
-                     float *out, ns_error *err) {
-    enum { PIECE = 8192 };
-    uint16_t piece[PIECE];
-    uint16_t *halves = (uint16_t *)(void *)out + count;
-    int status =
-        ns_pread_all(s->fd, halves, count * 2, from->place.offset + first * 2, s->path, err);
-    for (uint64_t i = 0; i < count && !status; i += PIECE) {
-        size_t n = count - i < PIECE ? (size_t)(count - i) : PIECE;
-        memcpy(piece, halves + i, n * sizeof *piece);
-        ns_f16_to_f32(out + i, piece, n);
-    }
-    return status;
-}
-
-int ns_store_read(const ns_store *s, int i, ns_tensor which, uint64_t first, uint64_t rows,
-                  float *out, ns_error *err) {
-    const site_entry *e = &s->sites[i];
-    const source *from = which == NS_INPUT ? &e->input : &e->output;
-    uint64_t c = (uint64_t)e->shown.site.norm.channels;
-    int status = check_range(s, e, first, rows, err);
-    if (status || !rows) return status;
-    if (plain(from, H5T_FLOAT, 4))
-        return ns_pread_all(s->fd, out, rows * c * 4, from->place.offset + first * c * 4, s->path,
-                            err);
-    if (plain(from, H5T_FLOAT, 2)) return read_half(s, from, first * c, rows * c, out, err);
-    return read_h5(s, e->group, which == NS_INPUT ? "input" : "output", -1, first, rows, c,
-                   H5T_NATIVE_FLOAT, out, err);
-}
-
-static int read_column(const ns_store *s, const site_entry *e, const source *from, const char *name,
-                       size_t item, hid_t memory, uint64_t first, uint64_t rows, void *out,
-                       ns_error *err) {
-    if (!out) return NS_OK;
-    if (plain(from, H5T_INTEGER, item))
-        return ns_pread_all(s->fd, out, rows * item, from->place.offset + first * item, s->path,
-                            err);
-    return read_h5(s, e->group, name, -1, first, rows, 0, memory, out, err);
-}
-
-int ns_store_read_rows(const ns_store *s, int i, uint64_t first, uint64_t rows, int64_t *samples,
-                       int32_t *positions, uint8_t *kinds, ns_error *err) {
-    const site_entry *e = &s->sites[i];
-    int status = check_range(s, e, first, rows, err);
-    if (status || !rows) return status;
-    status =
-        read_column(s, e, &e->sample, "sample", 8, H5T_NATIVE_INT64, first, rows, samples, err);
-    if (!status)
-        status = read_column(s, e, &e->position, "position", 4, H5T_NATIVE_INT32, first, rows,
-                             positions, err);
-    if (!status)
-        status = read_column(s, e, &e->kind, "kind", 1, H5T_NATIVE_UINT8, first, rows, kinds, err);
-    return status;
-}
-
-int ns_store_read_extreme(const ns_store *s, int i, float *x, float *y, int64_t *samples,
-                          int32_t *positions, ns_error *err) {
-    const site_entry *e = &s->sites[i];
-    uint64_t n = e->shown.extreme_rows, c = (uint64_t)e->shown.site.norm.channels;
-    if (!n) return NS_OK;
-    int slot = (int)((s->committed + s->batch - 1) / s->batch % 2), status = NS_OK;
-    if (x) status = read_h5(s, e->group, "extreme_input", slot, 0, n, c, H5T_NATIVE_FLOAT, x, err);
-    if (y && !status)
-        status = read_h5(s, e->group, "extreme_output", slot, 0, n, c, H5T_NATIVE_FLOAT, y, err);
-    if (samples && !status)
-        status =
-            read_h5(s, e->group, "extreme_sample", slot, 0, n, 0, H5T_NATIVE_INT64, samples, err);
-    if (positions && !status)
-        status = read_h5(s, e->group, "extreme_position", slot, 0, n, 0, H5T_NATIVE_INT32,
-                         positions, err);
-    return status;
-}
-
-int ns_store_read_samples(const ns_store *s, uint64_t first, uint64_t count, int64_t *ids,
-                          int32_t *labels, int32_t *predictions, ns_error *err) {
-    if (first > s->committed || count > s->committed - first)
-        return ns_fail(err, NS_EUSAGE, "%s: samples %llu to %llu asked for, %llu are complete",
-                       s->path, (unsigned long long)first, (unsigned long long)(first + count),
-                       (unsigned long long)s->committed);
-    if (!count) return NS_OK;
-    int status =
-        ids ? read_h5(s, "samples", "id", -1, first, count, 0, H5T_NATIVE_INT64, ids, err) : NS_OK;
-    const struct {
-        const char *name;
-        int32_t *out;
-    } optional[] = {{"label", labels}, {"prediction", predictions}};
-    for (int k = 0; k < 2 && !status; k++) {
-        if (!optional[k].out) continue;
-        char path[32];
-        snprintf(path, sizeof path, "samples/%s", optional[k].name);
-        if (ns_h5_has(s->file, path))
-            status = read_h5(s, "samples", optional[k].name, -1, first, count, 0, H5T_NATIVE_INT32,
-                             optional[k].out, err);
-        else
-            for (uint64_t i = 0; i < count; i++) optional[k].out[i] = -1;
-    }
-    return status;
-}
-
-const float *ns_store_map(const ns_store *s, int i, ns_tensor which) {
-    const source *from = which == NS_INPUT ? &s->sites[i].input : &s->sites[i].output;
-    if (!from->there || !plain(from, H5T_FLOAT, 4) || from->place.offset % 4 || !s->file_size)
-        return NULL;
-    pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->lock);
-    if (!s->map) {
-        void *map = mmap(NULL, s->file_size, PROT_READ, MAP_SHARED, s->fd, 0);
-        if (map != MAP_FAILED) ((ns_store *)(uintptr_t)s)->map = map;
-    }
-    const unsigned char *map = s->map;
-    pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);
-    return map ? (const float *)(const void *)(map + from->place.offset) : NULL;
 }

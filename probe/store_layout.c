@@ -154,6 +154,8 @@ static int lay_out_site(hid_t file, const ns_store_plan *plan, int i, const ns_k
     if (!status && count && !(at->blocks = ns_calloc((size_t)count, sizeof *at->blocks, err)))
         status = NS_EFAIL;
     for (int b = 0; b < count && !status; b++) {
+        status = ns_h5_make_group(group, blocks[b].name, err);
+        if (status) break;
         uint64_t extents[4] = {2};
         for (int d = 0; d < blocks[b].dims; d++) extents[d + 1] = blocks[b].extents[d];
         status = ns_h5_lay_out(group, blocks[b].name, ns_block_h5type(blocks[b].type),

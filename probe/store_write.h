@@ -22,6 +22,8 @@ extern "C" {
 #endif
 
 #define NS_STORE_BUFFERS 4
+/* Blocks of the plan, which may be large, are written no oftener; then the count in the file moves no oftener either. */
+#define NS_STORE_HOLD_SECONDS 1.0
 #define NS_STORE_EXTREME_ROWS                                                                      \
     64 /* kept beside a sample: half with the largest, half with the smallest values */
 
@@ -52,9 +54,9 @@ typedef struct ns_store_block {
     const char *name;
     const char *unit; /* or NULL */
     ns_block_type type;
-    int dims; /* without the leading 2 */
-    uint64_t extents[3];
-    void *bytes; /* borrowed: written at a commit, read back when a run is resumed */
+    int dims;            /* without the leading 2 */
+    uint64_t extents[3]; /* a name may lie in a group: "sketch/bins" */
+    void *bytes;         /* borrowed: written at a commit, read back when a run is resumed */
 } ns_store_block;
 
 typedef struct ns_store_plan {
@@ -76,6 +78,7 @@ typedef struct ns_store_plan {
     int attribute_count;
     /* Blocks of site i (index into sites), or none where NULL is returned. */
     const ns_store_block *(*blocks)(void *user, int site, int *count);
+    void (*blocks_settle)(void *user); /* called before blocks are copied; or NULL */
     void *blocks_user;
 } ns_store_plan;
 
@@ -100,6 +103,13 @@ ns_observer ns_store_writer_observer(ns_store_writer *writer);
  * predictions [samples] may be NULL. Blocks are copied before it returns. Reports an earlier failure of the writer thread. */
 int ns_store_writer_commit(ns_store_writer *writer, uint64_t samples, const int32_t *predictions,
                            ns_error *err);
+
+/* Samples that the file will say are committed, once the thread is done: fewer than those above where the plan has blocks. */
+uint64_t ns_store_writer_in_file(const ns_store_writer *writer);
+/* Whether nothing is lost by closing now; after the next batch it is so where it is not. */
+bool ns_store_writer_may_stop(const ns_store_writer *writer);
+/* Has the count in the file follow, where ns_store_writer_may_stop. */
+int ns_store_writer_flush(ns_store_writer *writer, ns_error *err);
 
 /* Waits for the thread, writes to the disk (fsync) and frees the writer, also after a failure, which it reports. */
 int ns_store_writer_close(ns_store_writer *writer, ns_error *err);

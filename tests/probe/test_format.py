@@ -25,7 +25,7 @@ page = open("probe/FORMAT.md", encoding="utf-8").read()
 named = {}  # section -> the names in its tables' first columns
 for section in re.split(r"^## ", page, flags=re.M)[1:]:
     title = section.split("\n")[0]
-    key = "root" if title.startswith("Root") else re.findall(r"`(\w+)", title)[0]
+    key = "root" if title.startswith("Root") else "sketch" if "sketch" in title else re.findall(r"`(\w+)", title)[0]
     named[key] = {w for line in section.split("\n") if line.startswith("| `") for w in re.findall(r"`(\w+)`", line.split("|")[1])}
 
 
@@ -39,8 +39,9 @@ variants = {
     "half": ["--dtype", "f16", "--order", "shuffled", "--seed", "5"],
     "sampled": ["--sample-rows", "100", "-b", "8"],
     "dyt": [],
+    "both": ["--mode", "both"],
 }
-seen = {"root": set(), "progress": set(), "samples": set(), "sites": set()}
+seen = {"root": set(), "progress": set(), "samples": set(), "sites": set(), "sketch": set()}
 for name, more in variants.items():
     path, source = f"{tmp}/{name}.h5", model if name != "dyt" else "tests/golden/vit/timm-dyt"
     if name == "dyt":
@@ -59,7 +60,8 @@ for name, more in variants.items():
         samples = file["samples/id"][()]
         assert file["progress/samples_committed"][0] == file.attrs["samples"] == len(samples)
         for site in file["sites"].values():
-            seen["sites"] |= set(site) | set(site.attrs)
+            seen["sites"] |= (set(site) | set(site.attrs)) - {"sketch"}
+            seen["sketch"] |= set(site.get("sketch", []))
             x, y, c, t = site["input"][()], site["output"][()], site.attrs["channels"], site.attrs["positions"]
             assert x.shape == y.shape and x.shape[1] == c and x.dtype == ("f2" if name == "half" else "f4")
             assert site["input"].attrs["unit"] == "x" and site["output"].attrs["unit"] == "1"

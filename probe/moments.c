@@ -1,4 +1,4 @@
-#include "analysis/moments.h"
+#include "probe/moments.h"
 
 #include <math.h>
 

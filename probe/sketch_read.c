@@ -1,0 +1,40 @@
+/* A sketch out of a file. What stands there may be anybody's: it is checked as far as later code relies on it. */
+#include <math.h>
+
+#include "probe/sketch_internal.h"
+#include "probe/store_internal.h"
+
+/* Counts that are no counts, or sums that are no numbers, would turn up much later as nonsense. */
+static const char *what_is_wrong(const ns_sketch *s) {
+    double points = 0;
+    for (int b = 0; b < NS_SKETCH_BINS; b++) {
+        if (!(s->bins[b][NS_BIN_N] >= 0)) return "bins: a count that is none";
+        for (int k = 0; k < NS_BIN_SUMS; k++)
+            if (!isfinite(s->bins[b][k])) return "bins: a sum that is not finite";
+        points += s->bins[b][NS_BIN_N];
+    }
+    if (points != (double)s->counts.points) return "bins: other points than counts has";
+    if (s->counts.padding > s->counts.rows) return "counts: more rows of padding than rows";
+    if (s->moments.n != (double)s->counts.points) return "moments: other points than counts has";
+    for (int i = 0; i < 2; i++)
+        if (s->grid_exponents[i] < NS_GRID_FINEST || s->grid_exponents[i] > 200)
+            return "grid_exponents: out of range";
+    return NULL;
+}
+
+int ns_sketch_read(ns_sketch *out, const ns_store *store, int i, ns_error *err) {
+    const ns_store_site *site = ns_store_site_at(store, i);
+    ns_store_block blocks[NS_SKETCH_BLOCKS];
+    int status = ns_sketch_new(out, site->site.norm.channels, site->site.positions, err);
+    if (status) return status;
+    if (!site->has_sketch)
+        return ns_fail(err, NS_EINPUT, "%s: site %d (%s): expected a sketch, found none",
+                       ns_store_path(store), site->site.index, site->site.name);
+    int count = ns_sketch_blocks(out, blocks);
+    for (int b = 0; b < count && !status && ns_store_samples(store); b++)
+        status = ns_store_read_block(store, i, &blocks[b], err);
+    const char *wrong = status ? NULL : what_is_wrong(out);
+    if (!wrong) return status;
+    return ns_fail(err, NS_EINPUT, "%s: site %d (%s): sketch/%s", ns_store_path(store),
+                   site->site.index, site->site.name, wrong);
+}
