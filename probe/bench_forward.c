@@ -17,6 +17,7 @@
 #include "probe/base/random.h"
 #include "probe/model.h"
 #include "probe/safetensors_write.h"
+#include "probe/sketch.h"
 #include "probe/store_write.h"
 
 typedef struct settings {
@@ -112,7 +113,7 @@ static int make_model(const settings *s, const char *folder, ns_error *err) {
 
 /* What is measured, each a set of runs. */
 typedef struct measures {
-    ns_bench_runs sgemm, plain, dumped, ratio, of_limit;
+    ns_bench_runs sgemm, plain, dumped, ratio, of_limit, sketched, sketch_ratio;
     double flops;      /* of a forward pass of an image */
     double big;        /* of those in products of many rows */
     double disk_bytes; /* an image */
@@ -148,6 +149,7 @@ typedef struct bench {
     float *pixels, *logits;
     int64_t *ids;
     bool *wanted;
+    ns_sketches *sketches;
     char *file;
 } bench;
 
@@ -189,6 +191,18 @@ static int run_dumped(const bench *b, double *seconds, ns_error *err) {
     return status ? status : closed;
 }
 
+/* The sketches of all sites, which are kept from run to run. */
+static int run_sketched(const bench *b, double *seconds, ns_error *err) {
+    const ns_batch batch = {(size_t)b->s->batch, b->ids, b->pixels};
+    const ns_observer observer = ns_sketches_observer(b->sketches);
+    int status = NS_OK;
+    double began = ns_seconds();
+    for (int64_t i = 0; i < b->s->batches && !status; i++)
+        status = ns_model_forward(b->model, &batch, &observer, 0, b->logits, err);
+    *seconds = ns_seconds() - began;
+    return status;
+}
+
 static double products_flops(const shapes *g) {
     double flops = 0;
     for (int i = 0; i < 5; i++) flops += 2.0 * g->m[i] * g->n[i] * g->k[i] * g->times[i];
@@ -212,14 +226,17 @@ static int measure(const bench *b, measures *m, ns_error *err) {
     m->big = products_flops(&g) / batch;
     m->flops = m->big + (double)s->depth * 4 * tokens * tokens * w;
     for (int64_t run = -1; run < s->runs && !status; run++) { /* one before, not counted */
-        double products = run_products(&g, in, weight, out) / batch, plain, dumped;
+        double products = run_products(&g, in, weight, out) / batch, plain, dumped, sketched;
         status = run_plain(b, &plain, err);
         if (!status) status = run_dumped(b, &dumped, err);
+        if (!status) status = run_sketched(b, &sketched, err);
         if (status || run < 0) continue;
         ns_bench_add(&m->sgemm, m->big / products * 1e-9);
         ns_bench_add(&m->plain, plain / images);
         ns_bench_add(&m->dumped, dumped / images);
         ns_bench_add(&m->ratio, dumped / plain);
+        ns_bench_add(&m->sketched, sketched / images);
+        ns_bench_add(&m->sketch_ratio, sketched / plain);
         ns_bench_add(&m->of_limit, m->flops / (plain / images) / (m->big / products));
     }
     struct stat st;
@@ -241,6 +258,8 @@ static int print(const settings *s, const measures *m, ns_error *err) {
     ns_bench_row(table, "forward", "s/image", &m->plain);
     ns_bench_row(table, "forward, all sites dumped", "s/image", &m->dumped);
     ns_bench_row(table, "dumped / not dumped", "1", &m->ratio);
+    ns_bench_row(table, "forward, all sites sketched", "s/image", &m->sketched);
+    ns_bench_row(table, "sketched / not sketched", "1", &m->sketch_ratio);
     int status = ns_table_print(table, stdout, (ns_table_format)s->format, err);
     char size[24];
     if (!status && s->format == NS_ALIGNED)
@@ -266,11 +285,15 @@ static int prepare(bench *b, const settings *s, const char *folder, ns_error *er
     b->ids = ns_calloc(images, sizeof *b->ids, err);
     b->wanted = ns_calloc((size_t)b->model->site_count, sizeof *b->wanted, err);
     b->file = ns_path_join(folder, "run.h5", err);
+    for (int i = 0; b->wanted && i < b->model->site_count; i++) b->wanted[i] = true;
+    if (b->wanted)
+        status =
+            ns_sketches_new(&b->sketches, b->model->sites, b->model->site_count, b->wanted, err);
+    if (status) return status;
     if (!b->pixels || !b->logits || !b->ids || !b->wanted || !b->file) return NS_EFAIL;
     uint64_t state = 2;
     for (size_t i = 0; i < values; i++) b->pixels[i] = (float)(2 * ns_random_unit(&state) - 1);
     for (size_t i = 0; i < images; i++) b->ids[i] = (int64_t)i;
-    for (int i = 0; i < b->model->site_count; i++) b->wanted[i] = true;
     return NS_OK;
 }
 
@@ -281,6 +304,7 @@ static int run_in(const settings *s, const char *folder, ns_error *err) {
     if (!status) status = measure(&b, &m, err);
     if (!status) status = print(s, &m, err);
     if (b.file) unlink(b.file);
+    ns_sketches_free(b.sketches);
     free(b.pixels);
     free(b.logits);
     free(b.ids);
