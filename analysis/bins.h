@@ -12,6 +12,7 @@
 #include "analysis/points.h"
 #include "probe/base/error.h"
 #include "probe/base/progress.h"
+#include "probe/sketch.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,6 +36,8 @@ typedef struct ns_bins {
 
 /* One walk over all points. ns_bins_free(out) afterwards, also after a failure. */
 int ns_bins_make(ns_bins *out, const ns_points *points, ns_progress *progress, ns_error *err);
+/* Those of a sketch, `step` of them (a power of two) joined into one. */
+int ns_bins_of_sketch(ns_bins *out, const ns_sketch *sketch, int step, ns_error *err);
 void ns_bins_free(ns_bins *bins);
 
 /* The q-quantile of x, 0 <= q <= 1, to within a bin (1/64 of its value). NaN where there are no points. */

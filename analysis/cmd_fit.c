@@ -10,10 +10,12 @@
 #include "probe/base/mem.h"
 #include "probe/base/table.h"
 
+enum { FROM_BEST, FROM_ROWS, FROM_SKETCH };
+
 typedef struct settings {
     ns_selection_words sites;
     const char *curve;
-    int scale, weighting, format;
+    int scale, weighting, format, from;
     bool shift, offset, held_out;
     int64_t seed;
 } settings;
@@ -25,9 +27,10 @@ typedef struct work {
     ns_fit *fits;
     ns_progress progress;
     int degenerate, rows;
+    bool sketched;
 } work;
 
-enum { RUN, CURVE = 5, RANK = 7, HELD_OUT, COLUMNS = 47 };
+enum { RUN, CURVE = 5, RANK = 7, HELD_OUT, COLUMNS = 49 };
 
 /* The columns for people fit into 80; `run`, `curve`, `rank` and `held_out_rmse` join them where there are several. */
 static const ns_column all_columns[COLUMNS] = {
@@ -76,6 +79,8 @@ static const ns_column all_columns[COLUMNS] = {
     {"reason", NULL, NS_TEXT, 0, true, NULL},
     {"rows_stored", "1", NS_INT, 0, true, NULL},
     {"rows_seen", "1", NS_INT, 0, true, NULL},
+    {"from", NULL, NS_TEXT, 0, true, NULL},
+    {"sketch_error", "1", NS_REAL, 0, true, NULL},
     {"formula", NULL, NS_TEXT, 0, true, NULL},
     {"flag", NULL, NS_TEXT, 0, false, ""},
 };
@@ -96,6 +101,7 @@ static void add_parameter(ns_table *table, const ns_fit *fit, int k) {
 /* What a person has to know at a glance. */
 static const char *flag(const ns_fit *fit) {
     if (fit->degenerate) return fit->reason;
+    if (fit->from_sketch) return "from sketch";
     return fit->nonfinite ? "not all finite" : "";
 }
 
@@ -142,6 +148,8 @@ static void add_row(work *w, const ns_store *store, const ns_store_site *s, cons
     ns_table_text(t, fit->reason);
     ns_table_int(t, (int64_t)s->rows);
     ns_table_int(t, (int64_t)s->rows_seen);
+    ns_table_text(t, fit->from_sketch ? "sketch" : s->sampled ? "sample" : "rows");
+    number(t, fit->sketch_error);
     ns_table_text(t, fit->curve->formula);
     ns_table_text(t, flag(fit));
     w->degenerate += fit->degenerate;
@@ -158,18 +166,42 @@ static int rank_of(const ns_fit *fits, int count, int i) {
     return rank;
 }
 
+/* All rows are better than a sketch of them, a sketch of all better than a sample. */
+static bool use_sketch(const settings *s, const ns_store_site *site) {
+    if (s->from != FROM_BEST) return s->from == FROM_SKETCH;
+    return site->has_sketch && (site->sampled || !site->rows) && s->weighting == NS_WEIGH_POINTS;
+}
+
+static int fit_from_sketch(work *w, ns_store *store, int i, ns_fit_options *options,
+                           ns_error *err) {
+    ns_sketch sketch = {0};
+    options->held_out = false;
+    int status = ns_sketch_read(&sketch, store, i, err);
+    if (!status) status = ns_fit_sketch(&sketch, options, w->fits, err);
+    ns_sketch_free(&sketch);
+    w->sketched = true;
+    return status;
+}
+
+static int fit_from_rows(work *w, ns_store *store, int i, ns_fit_options *options, ns_error *err) {
+    ns_points points;
+    int status = ns_points_store(&points, store, i, err);
+    if (status) return status;
+    ns_progress_begin(&w->progress, ns_store_site_at(store, i)->site.name, "rows", points.rows);
+    options->progress = &w->progress;
+    status = ns_fit_points(&points, options, w->fits, err);
+    ns_progress_end(&w->progress);
+    return status;
+}
+
 static int fit_site(void *user, ns_store *store, int i, ns_error *err) {
     work *w = user;
     const ns_store_site *site = ns_store_site_at(store, i);
-    ns_points points;
-    int status = ns_points_store(&points, store, i, err), count = w->options.curve_count;
-    if (status) return status;
+    int count = w->options.curve_count;
     ns_fit_options options = w->options;
     if (w->settings->scale == 2) options.scale = sqrt((double)site->site.norm.channels);
-    ns_progress_begin(&w->progress, site->site.name, "rows", points.rows);
-    options.progress = &w->progress;
-    status = ns_fit_points(&points, &options, w->fits, err);
-    ns_progress_end(&w->progress);
+    int status = use_sketch(w->settings, site) ? fit_from_sketch(w, store, i, &options, err)
+                                               : fit_from_rows(w, store, i, &options, err);
     if (status) {
         ns_fail_context(err, "%s: site %d (%s)", ns_store_path(store), site->site.index,
                         site->site.name);
@@ -235,6 +267,10 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
                    "S-index: the share of what a straight line leaves unexplained that the curve "
                    "explains.\n",
                    curves[0]->name);
+        if (s->format == NS_ALIGNED && w.sketched)
+            printf("From a sketch: all points, by bins of x; tsv and json tell in sketch_error how "
+                   "far "
+                   "they can be off.\n");
     }
     ns_table_free(w.table);
     free(w.fits);
@@ -253,6 +289,10 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
          "every point alike; every occupied bin of x alike; residuals beyond 1.345 sigma count "
          "less",
          "points", 0, 0},
+        {"from", 0, NS_OPT_CHOICE, &s.from, "best|rows|sketch",
+         "the rows where all are there, else the sketch where there is one, else the sample; or "
+         "one of them",
+         "best", 0, 0},
         {"held-out", 0, NS_OPT_FLAG, &s.held_out, NULL,
          "also fit nine tenths of the samples and give the error on the others; always with "
          "--curve all",

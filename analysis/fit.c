@@ -27,7 +27,7 @@ static double missing(void) {
     return (double)NAN;
 }
 
-static void blank(ns_fit *fit, const ns_curve *curve, const ns_bins *bins) {
+void ns_fit_blank(ns_fit *fit, const ns_curve *curve, const ns_bins *bins) {
     double *numbers[] = {&fit->slope,
                          &fit->slope_nominal,
                          &fit->slope_clustered,
@@ -41,7 +41,8 @@ static void blank(ns_fit *fit, const ns_curve *curve, const ns_bins *bins) {
                          &fit->tail_rmse,
                          &fit->aic,
                          &fit->held_out_rmse,
-                         &fit->huber};
+                         &fit->huber,
+                         &fit->sketch_error};
     *fit = (ns_fit){.curve = curve,
                     .points = bins->points,
                     .nonfinite = bins->nonfinite,
@@ -53,7 +54,7 @@ static void blank(ns_fit *fit, const ns_curve *curve, const ns_bins *bins) {
         fit->theta[k] = fit->nominal[k] = fit->clustered[k] = missing();
 }
 
-static void set_free(ns_solver *s, const ns_curve *curve, const ns_fit_options *o) {
+void ns_fit_free_parameters(ns_solver *s, const ns_curve *curve, const ns_fit_options *o) {
     *s = (ns_solver){.curve = curve, .theta = {1, o->scale_fixed ? o->scale : 1, 0, 0}, .stop = ""};
     if (!curve->is_linear) s->free[s->count++] = NS_ALPHA;
     if (!o->scale_fixed || curve->is_linear) s->free[s->count++] = NS_SCALE;
@@ -61,8 +62,7 @@ static void set_free(ns_solver *s, const ns_curve *curve, const ns_fit_options *
     if (o->offset) s->free[s->count++] = NS_OFFSET;
 }
 
-/* Why nothing can be fitted, or NULL. */
-static const char *hopeless(const ns_bins *bins, int parameters) {
+const char *ns_fit_hopeless(const ns_bins *bins, int parameters) {
     double n = bins->total.n, spread = bins->total.yy - bins->total.y * bins->total.y / n;
     if (!bins->points) return bins->nonfinite ? "no finite points" : "no points";
     if (bins->least >= bins->most) return "constant input";
@@ -225,13 +225,17 @@ static double line_sse(const ns_fit_sums *at, bool offset, double *sst) {
     return *sst - cxy * cxy / cxx;
 }
 
-/* The same sums from the bins where every point counts alike. */
+ns_fit_sums ns_fit_line_sums(const ns_bin *t) {
+    ns_fit_sums sums = {.n = t->n, .rr = t->yy};
+    sums.jj[9] = t->n, sums.jj[7] = t->x, sums.jj[2] = t->xx;
+    sums.jr[NS_SCALE] = -t->xy, sums.jr[NS_OFFSET] = -t->y;
+    return sums;
+}
+
+/* The same from the bins where every point counts alike. */
 static int line_sums(fitting *f, ns_fit_sums *sums, ns_error *err) {
-    const ns_bin *t = &f->bins.total;
     if (!f->pass.density) {
-        *sums = (ns_fit_sums){.n = t->n, .rr = t->yy};
-        sums->jj[9] = t->n, sums->jj[7] = t->x, sums->jj[2] = t->xx;
-        sums->jr[NS_SCALE] = -t->xy, sums->jr[NS_OFFSET] = -t->y;
+        *sums = ns_fit_line_sums(&f->bins.total);
         return NS_OK;
     }
     ns_job job = {
@@ -242,7 +246,7 @@ static int line_sums(fitting *f, ns_fit_sums *sums, ns_error *err) {
     return status;
 }
 
-static void fill(ns_fit *fit, const fitting *f, const ns_solver *s, const ns_job *job,
+void ns_fit_fill(ns_fit *fit, const ns_fit_options *options, const ns_solver *s, const ns_job *job,
                  const ns_fit_sums *plain, const ns_fit_sums *line) {
     memcpy(fit->theta, s->theta, sizeof fit->theta);
     for (int i = 0; i < s->count; i++) fit->free[s->free[i]] = true;
@@ -251,7 +255,7 @@ static void fill(ns_fit *fit, const fitting *f, const ns_solver *s, const ns_job
     fit->converged = s->converged;
     fit->stop = s->stop;
     errors(fit, s, job);
-    double linear = line_sse(line, f->options->offset, &fit->sst), n = (double)fit->points;
+    double linear = line_sse(line, options->offset, &fit->sst), n = (double)fit->points;
     fit->sse = plain->rr;
     fit->r2 = 1 - fit->sse / fit->sst;
     fit->r2_linear = 1 - linear / fit->sst;
@@ -260,7 +264,7 @@ static void fill(ns_fit *fit, const fitting *f, const ns_solver *s, const ns_job
         fit->s_index = s->curve->is_linear ? 0 : (linear - fit->sse) / linear;
     fit->rmse = sqrt(fit->sse / plain->n);
     if (plain->tail_n > 0) fit->tail_rmse = sqrt(plain->tail_rr / plain->tail_n);
-    if (f->options->weighting == NS_WEIGH_POINTS)
+    if (options->weighting == NS_WEIGH_POINTS)
         fit->aic = n * log(fit->sse / n) + 2.0 * (s->count + 1);
     judge(fit, s);
 }
@@ -339,7 +343,7 @@ static int fit_all(fitting *f, ns_fit *fits, ns_error *err) {
     for (int i = 0; i < o->curve_count && !status; i++) {
         ns_fit_sums plain;
         status = plain_sums(f, i, &plain, err);
-        if (!status) fill(&fits[i], f, &f->solvers[i], &f->final[i], &plain, &line);
+        if (!status) ns_fit_fill(&fits[i], f->options, &f->solvers[i], &f->final[i], &plain, &line);
     }
     if (!status && o->held_out) status = hold_out(f, fits, err);
     return status;
@@ -359,11 +363,11 @@ int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit
     int status = f.solvers && f.training && f.jobs && f.final ? NS_OK : NS_EFAIL, most = 0;
     if (!status) status = ns_bins_make(&f.bins, points, options->progress, err);
     for (size_t i = 0; i < count && !status; i++) {
-        blank(&fits[i], options->curves[i], &f.bins);
-        set_free(&f.solvers[i], options->curves[i], options);
+        ns_fit_blank(&fits[i], options->curves[i], &f.bins);
+        ns_fit_free_parameters(&f.solvers[i], options->curves[i], options);
         most = f.solvers[i].count > most ? f.solvers[i].count : most;
     }
-    const char *reason = status ? NULL : hopeless(&f.bins, most);
+    const char *reason = status ? NULL : ns_fit_hopeless(&f.bins, most);
     if (!status && !reason) status = fit_all(&f, fits, err);
     for (size_t i = 0; i < count && reason; i++)
         fits[i].degenerate = true, fits[i].reason = reason, fits[i].stop = reason;

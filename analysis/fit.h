@@ -20,6 +20,7 @@
 #include "analysis/points.h"
 #include "probe/base/error.h"
 #include "probe/base/progress.h"
+#include "probe/sketch.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -65,6 +66,8 @@ typedef struct ns_fit {
     double
         held_out_rmse; /* y, on the tenth of the samples that was left out of a fit to the others */
     double huber;      /* threshold, y */
+    bool from_sketch;  /* of the bins of a sketch; see ns_fit_sketch */
+    double sketch_error; /* how far a parameter or the slope may then be off, relative to it */
     uint64_t points, nonfinite, padding; /* used; left out; rows left out */
     uint64_t samples;                    /* clusters; 0 where the points do not know their sample */
     int iterations;                      /* Newton steps over all points */
@@ -77,6 +80,14 @@ typedef struct ns_fit {
 /* Fits every curve of the options at once: fits [curve_count]. Points that are not finite are counted and left out; data that
  * cannot tell the parameters give a degenerate fit, not an error. Rows of one sample must stand together, as in a store. */
 int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit *fits,
+                  ns_error *err);
+
+/* The same from a sketch's bins: the search and Newton's method run on pseudo-points that have each bin's sums (see ns_bins_pseudo), so that
+ * smooth curves agree with the fit to the points to about 1e-6; curves with corners, whose corner lies within a bin, to about 1e-2.
+ * sketch_error is half of the largest relative change of a free parameter or the slope when bins are joined in fours, which lets what is
+ * of second order in their width grow sixteenfold. Unknown: clustered standard errors,
+ * held_out_rmse. Weightings other than by points are NS_EUSAGE. */
+int ns_fit_sketch(const ns_sketch *sketch, const ns_fit_options *options, ns_fit *fits,
                   ns_error *err);
 
 #ifdef __cplusplus

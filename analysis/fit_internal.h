@@ -42,6 +42,9 @@ typedef struct ns_pseudo {
  * solver->theta are given; solver->low and high are set. scale_free: s is solved for. */
 void ns_search(ns_solver *solver, const ns_pseudo *pseudo, const ns_bins *bins);
 
+/* Sums over pseudo-points at theta. */
+ns_fit_sums ns_pseudo_sums(const ns_solver *solver, const ns_pseudo *pseudo, const double *theta);
+
 /* One curve in a pass. */
 typedef struct ns_job {
     const ns_curve *curve;
@@ -70,5 +73,18 @@ double ns_density_weight(const double *weights, double least, double most, doubl
 /* The median of |r| over all points, to half a percent. */
 int ns_residual_median(const ns_fit_pass *pass, const ns_curve *curve, const double *theta,
                        double *median, ns_error *err);
+
+/* A fit of which nothing is known yet. */
+void ns_fit_blank(ns_fit *fit, const ns_curve *curve, const ns_bins *bins);
+/* Which parameters the options leave free for a curve. */
+void ns_fit_free_parameters(ns_solver *solver, const ns_curve *curve,
+                            const ns_fit_options *options);
+/* Why nothing can be fitted, or NULL. */
+const char *ns_fit_hopeless(const ns_bins *bins, int parameters);
+/* The sums at s = 0 that the straight line needs, every point alike. */
+ns_fit_sums ns_fit_line_sums(const ns_bin *total);
+/* Everything that a fit tells, from the solver's end: the job's sums there, the plain sums of squares, and those of the line. */
+void ns_fit_fill(ns_fit *fit, const ns_fit_options *options, const ns_solver *solver,
+                 const ns_job *job, const ns_fit_sums *plain, const ns_fit_sums *line);
 
 #endif

@@ -6,7 +6,7 @@
 #include "analysis/fit_internal.h"
 #include "probe/base/mem.h"
 
-static ns_fit_sums sums_at(const ns_solver *s, const ns_pseudo *pseudo, const double *theta) {
+ns_fit_sums ns_pseudo_sums(const ns_solver *s, const ns_pseudo *pseudo, const double *theta) {
     ns_pass pass = {.low = -INFINITY, .high = INFINITY, .huber = INFINITY};
     memcpy(pass.theta, theta, sizeof pass.theta);
     ns_fit_sums sums = {0};
@@ -26,7 +26,7 @@ static double project(const ns_solver *s, const ns_pseudo *pseudo, double *theta
     bool scale = is_free(s, NS_SCALE), offset = is_free(s, NS_OFFSET);
     theta[NS_SCALE] = 1;
     theta[NS_OFFSET] = 0;
-    ns_fit_sums at = sums_at(s, pseudo, theta);
+    ns_fit_sums at = ns_pseudo_sums(s, pseudo, theta);
     double ff = at.jj[2], f = at.jj[7], n = at.n, fy = ff - at.jr[NS_SCALE],
            y = f - at.jr[NS_OFFSET];
     double yy = at.rr - ff + 2 * fy, b = 0;
@@ -69,7 +69,7 @@ static void narrow(const ns_solver *s, const ns_pseudo *pseudo, double *theta, d
 static void settle(ns_solver *s, const ns_pseudo *pseudo, const double *theta) {
     ns_solver_begin(s, theta);
     while (!s->done) {
-        ns_fit_sums sums = sums_at(s, pseudo, s->trial);
+        ns_fit_sums sums = ns_pseudo_sums(s, pseudo, s->trial);
         ns_solver_feed(s, &sums);
     }
 }
