@@ -69,6 +69,9 @@ void ns_select_merge_refined(ns_select *to, const ns_select *from);
 /* The k-th wanted quantile, linear between order statistics (Hyndman and Fan's type 7, NumPy's default); NaN without values. */
 double ns_select_result(const ns_select *select, int k);
 
+/* The two order statistics between which it lies; returns the share of the way from the one below, 0 to 1. NaN without values. */
+double ns_select_between(const ns_select *select, int k, double *below, double *above);
+
 #ifdef __cplusplus
 }
 #endif
