@@ -238,8 +238,7 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
                                  .seed = (uint64_t)s->seed};
     int status = choose_curves(&w, curves, err);
     if (status) return status;
-    bool several = w.options.curve_count > 1;
-    w.options.held_out = s->held_out || several;
+    w.options.held_out = s->held_out || w.options.curve_count > 1;
     show_columns(columns, &w.options, files->count);
     w.fits = ns_calloc((size_t)w.options.curve_count, sizeof *w.fits, err);
     w.table = ns_table_new(columns, COLUMNS, err);
@@ -251,11 +250,11 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
         ns_error printing = {0};
         int printed = ns_table_print(w.table, stdout, (ns_table_format)s->format, &printing);
         if (printed && !status) *err = printing, status = printed;
-        if (s->format == NS_ALIGNED && !several)
+        if (s->format == NS_ALIGNED && w.options.curve_count == 1)
             printf("\ny = s %s(alpha x%s)%s. +-: standard error, clustered by sample.\n"
                    "slope: s alpha f'(0). S-index: the share of what a straight line leaves\n"
                    "unexplained that the curve explains.\n",
-                   curves[0]->name, s->shift ? " + d" : "", s->offset ? " + b" : "");
+                   w.options.curves[0]->name, s->shift ? " + d" : "", s->offset ? " + b" : "");
     }
     ns_table_free(w.table);
     free(w.fits);

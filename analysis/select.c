@@ -36,7 +36,7 @@ static int locate(ns_select *s, uint64_t rank, int k, int side, ns_error *err) {
     s->class_of[k][side] = class;
     s->rank[k][side] = rank;
     if (s->index[class] < 0) {
-        s->index[class] = (int8_t)s->distinct;
+        s->index[class] = (int16_t)s->distinct;
         if (make_lower(s, err)) return NS_EFAIL;
     }
     s->lower_of[k][side] = s->index[class];

@@ -32,7 +32,7 @@ static inline float ns_ordered_float(uint32_t ordered) {
 typedef struct ns_select {
     uint64_t *upper;                 /* [NS_SELECT_CLASSES] */
     uint64_t *lower[NS_SELECT_MOST]; /* of class[k]; those that share a class share the counts */
-    int8_t *index; /* [NS_SELECT_CLASSES] which lower counts a class has; -1: none */
+    int16_t *index; /* [NS_SELECT_CLASSES] which lower counts a class has; -1: none */
     int wanted, distinct;
     uint64_t n;
     double q[NS_SELECT_MOST];

@@ -90,13 +90,13 @@ static double multiples(const ns_axis *axis, double factor, int exponent, int mo
     double first = ceil((axis->low - slack) / step), last = floor((axis->high + slack) / step);
     if (last - first + 1 > most) return last - first + 1;
     double size = fmax(fabs(first * step), fabs(last * step));
-    int power = size > 0 ? (int)floor(log10(size) + 1e-9) : 0, count = 0;
+    int power = size > 0 ? (int)floor(log10(size) + 1e-9) : 0, count = (int)(last - first) + 1;
     bool powers = power >= 5 || power < -3;
     int decimals = (powers ? power : 0) - exponent + (factor != floor(factor));
     if (decimals < 0) decimals = 0;
-    for (double k = first; k <= last; k++, count++) {
-        ns_tick *t = &ticks[count];
-        t->value = k * step;
+    for (int i = 0; i < count; i++) {
+        ns_tick *t = &ticks[i];
+        t->value = (first + i) * step;
         if (powers)
             power_label(t->value / pow(10, power), decimals, power, t->label);
         else

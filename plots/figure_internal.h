@@ -30,6 +30,6 @@ void ns_ink_spots(ns_ink *ink, const ns_spot *spots, size_t count, bool joined);
 double ns_ink_within(const ns_ink *ink, ns_box box);
 
 /* The framed box with the panel's name, and the legend with its notes, each in the corner where it covers least. */
-int ns_draw_labels(const ns_pen *pen, const ns_panel *panel, const ns_ink *ink, ns_error *err);
+int ns_draw_labels(const ns_pen *d, const ns_panel *p, const ns_ink *ink, ns_error *err);
 
 #endif

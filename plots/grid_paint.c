@@ -18,10 +18,11 @@ static float *disc_kernel(double diameter, int *side, ns_error *err) {
     for (int j = 0; j < *side; j++)
         for (int i = 0; i < *side; i++) {
             int hits = 0;
-            for (int s = 0; s < 256; s++) {
-                double dx = i - reach + (s % 16 - 7.5) / 16, dy = j - reach + (s / 16 - 7.5) / 16.0;
-                hits += dx * dx + dy * dy <= radius * radius;
-            }
+            for (int v = 0; v < 16; v++)
+                for (int u = 0; u < 16; u++) {
+                    double dx = i - reach + (u - 7.5) / 16, dy = j - reach + (v - 7.5) / 16;
+                    hits += dx * dx + dy * dy <= radius * radius;
+                }
             kernel[j * *side + i] = (float)hits / 256;
         }
     return kernel;
@@ -114,10 +115,11 @@ static void paint_pixel(const ramp *r, uint8_t *pixel) {
 int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
                   ns_picture *out, ns_error *err) {
     int side, status = NS_EFAIL;
-    float *kernel = disc_kernel(diameter, &side, err), most;
+    float *kernel = disc_kernel(diameter, &side, err), most = 0;
     size_t pixels = (size_t)grid->width * (size_t)grid->height;
-    *out = (ns_picture){grid->width, grid->height, kernel ? ns_calloc(pixels, 4, err) : NULL};
-    if (out->rgba) {
+    *out = (ns_picture){grid->width, grid->height, NULL};
+    if (!kernel) return NS_EFAIL;
+    if ((out->rgba = ns_calloc(pixels, 4, err))) {
         status = count_discs(grid, kernel, side, out, &most);
         if (status) ns_fail(err, status, "no memory for a row of pixels");
     }

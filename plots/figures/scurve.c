@@ -174,7 +174,7 @@ static const char *norm_of(const ns_plot_run *run, const int *sites, int count) 
 static int build_run(const ns_plot_request *r, ns_figure *figure, const ns_plot_run *run,
                      const int *sites, int count, int row, ns_error *err) {
     int first = figure->panel_count, status = NS_OK;
-    double *most = ns_calloc((size_t)(first + count), sizeof *most, err);
+    double *most = ns_calloc((size_t)first + (size_t)count, sizeof *most, err);
     if (!most) return NS_EFAIL;
     const char *model = ns_plot_model_title(figure, run->store, err);
     const char *norm = norm_of(run, sites, count);
