@@ -30,9 +30,21 @@ typedef struct work {
     bool sketched;
 } work;
 
-enum { RUN, CURVE = 5, RANK = 7, HELD_OUT, COLUMNS = 49 };
+enum {
+    RUN,
+    CURVE = 5,
+    RANK = 7,
+    HELD_OUT,
+    ALPHA_SE = 10,
+    S_SE = 13,
+    D = 15,
+    B = 18,
+    R2 = 25,
+    COLUMNS = 49
+};
 
-/* The columns for people fit into 80; `run`, `curve`, `rank` and `held_out_rmse` join them where there are several. */
+/* The columns for people fit into 80: `run` joins them where there are several, `d` and `b` where they are free, and several curves'
+ * names, ranks and errors take the place of some others. */
 static const ns_column all_columns[COLUMNS] = {
     {"run", NULL, NS_TEXT, 0, true, NULL},
     {"site", "1", NS_INT, 0, false, NULL},
@@ -49,10 +61,10 @@ static const ns_column all_columns[COLUMNS] = {
     {"s", "y", NS_REAL, 4, false, NULL},
     {"s_se", "y", NS_REAL, 2, false, "+-"},
     {"s_se_nominal", "y", NS_REAL, 0, true, NULL},
-    {"d", "1", NS_REAL, 0, true, NULL},
+    {"d", "1", NS_REAL, 3, true, NULL},
     {"d_se", "1", NS_REAL, 0, true, NULL},
     {"d_se_nominal", "1", NS_REAL, 0, true, NULL},
-    {"b", "y", NS_REAL, 0, true, NULL},
+    {"b", "y", NS_REAL, 3, true, NULL},
     {"b_se", "y", NS_REAL, 0, true, NULL},
     {"b_se_nominal", "y", NS_REAL, 0, true, NULL},
     {"slope", "y/x", NS_REAL, 4, false, "slope"},
@@ -233,6 +245,18 @@ static int choose_curves(work *w, const ns_curve **curves, ns_error *err) {
     return NS_OK;
 }
 
+static void show_columns(ns_column columns[COLUMNS], const ns_fit_options *o, int files) {
+    bool several = o->curve_count > 1;
+    columns[RUN].machine_only = files < 2;
+    columns[CURVE].machine_only = columns[RANK].machine_only = !several;
+    columns[ALPHA_SE].machine_only = several;
+    columns[S_SE].machine_only = several || (o->shift && o->offset);
+    columns[R2].machine_only = o->held_out || o->shift || o->offset;
+    columns[HELD_OUT].machine_only = !o->held_out;
+    columns[D].machine_only = !o->shift;
+    columns[B].machine_only = !o->offset;
+}
+
 static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
     ns_column columns[COLUMNS];
     memcpy(columns, all_columns, sizeof columns);
@@ -246,11 +270,8 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
                                  .seed = (uint64_t)s->seed};
     int status = choose_curves(&w, curves, err);
     if (status) return status;
-    bool several = w.options.curve_count > 1;
-    w.options.held_out = s->held_out || several;
-    columns[RUN].machine_only = files->count < 2;
-    columns[CURVE].machine_only = columns[RANK].machine_only = !several;
-    columns[HELD_OUT].machine_only = !w.options.held_out;
+    w.options.held_out = s->held_out || w.options.curve_count > 1;
+    show_columns(columns, &w.options, files->count);
     w.fits = ns_calloc((size_t)w.options.curve_count, sizeof *w.fits, err);
     w.table = ns_table_new(columns, COLUMNS, err);
     status = w.fits && w.table ? NS_OK : NS_EFAIL;
@@ -261,16 +282,14 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
         ns_error printing = {0};
         int printed = ns_table_print(w.table, stdout, (ns_table_format)s->format, &printing);
         if (printed && !status) *err = printing, status = printed;
-        if (s->format == NS_ALIGNED && !several)
-            printf("\ny = s %s(alpha x); +- is the standard error, clustered by sample. slope: s "
-                   "alpha f'(0).\n"
-                   "S-index: the share of what a straight line leaves unexplained that the curve "
-                   "explains.\n",
-                   curves[0]->name);
+        if (s->format == NS_ALIGNED && w.options.curve_count == 1)
+            printf("\ny = s %s(alpha x%s)%s. +-: standard error, clustered by sample.\n"
+                   "slope: s alpha f'(0). S-index: the share of what a straight line leaves\n"
+                   "unexplained that the curve explains.\n",
+                   w.options.curves[0]->name, s->shift ? " + d" : "", s->offset ? " + b" : "");
         if (s->format == NS_ALIGNED && w.sketched)
-            printf("From a sketch: all points, by bins of x; tsv and json tell in sketch_error how "
-                   "far "
-                   "they can be off.\n");
+            printf("From a sketch: all points, by bins of x; tsv and json tell in sketch_error\n"
+                   "how far they can be off.\n");
     }
     ns_table_free(w.table);
     free(w.fits);

@@ -32,11 +32,11 @@ typedef struct work {
 /* One place for a real column: its name, unit, what people see, and where its value stands. */
 #define REALS(X)                                                                                   \
     X("mean", "x", true, NULL, s->mean)                                                            \
-    X("sigma", "x", false, NULL, s->sigma)                                                         \
+    X("sigma", "x", true, NULL, s->sigma)                                                          \
     X("min", "x", true, NULL, s->least)                                                            \
     X("max", "x", true, NULL, s->most)                                                             \
     X("skewness", "1", true, NULL, s->skewness)                                                    \
-    X("excess_kurtosis", "1", false, "kurtosis", s->excess_kurtosis)                               \
+    X("excess_kurtosis", "1", false, "kurt.", s->excess_kurtosis)                                  \
     X("q0.001", "x", true, NULL, s->quantiles[0])                                                  \
     X("q0.01", "x", true, NULL, s->quantiles[1])                                                   \
     X("q0.25", "x", true, NULL, s->quantiles[2])                                                   \
@@ -73,7 +73,7 @@ typedef struct work {
     X("saturated_3", true, NULL, s->saturated[3])
 
 #define REAL_COLUMN(name, unit, machine, title, value) {name, unit, NS_REAL, 3, machine, title},
-#define SHARE_COLUMN(name, machine, title, value)      {name, "1", NS_SHARE, 3, machine, title},
+#define SHARE_COLUMN(name, machine, title, value)      {name, "1", NS_SHARE, 1, machine, title},
 static const ns_column all_columns[] = {
     {"run", NULL, NS_TEXT, 0, true, NULL},
     {"site", "1", NS_INT, 0, false, NULL},
@@ -211,9 +211,9 @@ static int stats_of_files(const settings *s, const ns_list *files, ns_error *err
         int printed = ns_table_print(w.table, stdout, (ns_table_format)s->format, &printing);
         if (printed && !status) *err = printing, status = printed;
         if (s->format == NS_ALIGNED)
-            printf("\nOf the input x. 1/sigma: of all points; median over rows; robust. linear: "
-                   "points within\n"
-                   "%g of the line y = k x (of max(1, |k x|)). --format tsv has every figure.\n",
+            printf("\nOf the input x. kurt.: excess kurtosis. 1/sigma: of all points; median over\n"
+                   "rows; robust. max/med: largest |x| over median |x|. linear: points within %g\n"
+                   "of the line y = k x (times max(1, |k x|)). --format tsv has every figure.\n",
                    s->tolerance);
     }
     ns_table_free(w.table);

@@ -36,7 +36,7 @@ static int locate(ns_select *s, uint64_t rank, int k, int side, ns_error *err) {
     s->class_of[k][side] = class;
     s->rank[k][side] = rank;
     if (s->index[class] < 0) {
-        s->index[class] = (int8_t)s->distinct;
+        s->index[class] = (int16_t)s->distinct;
         if (make_lower(s, err)) return NS_EFAIL;
     }
     s->lower_of[k][side] = s->index[class];
@@ -82,8 +82,15 @@ static double order_statistic(const ns_select *s, int k, int side) {
     return (double)ns_ordered_float(s->class_of[k][side] << 16 | i);
 }
 
-double ns_select_result(const ns_select *s, int k) {
+double ns_select_between(const ns_select *s, int k, double *below, double *above) {
+    *below = *above = (double)NAN;
     if (!s->n || k >= s->wanted) return (double)NAN;
-    double below = order_statistic(s, k, 0), above = order_statistic(s, k, 1);
-    return below + s->share[k] * (above - below);
+    *below = order_statistic(s, k, 0);
+    *above = order_statistic(s, k, 1);
+    return s->share[k];
+}
+
+double ns_select_result(const ns_select *s, int k) {
+    double below, above, share = ns_select_between(s, k, &below, &above);
+    return below + share * (above - below);
 }

@@ -32,7 +32,7 @@ static inline float ns_ordered_float(uint32_t ordered) {
 typedef struct ns_select {
     uint64_t *upper;                 /* [NS_SELECT_CLASSES] */
     uint64_t *lower[NS_SELECT_MOST]; /* of class[k]; those that share a class share the counts */
-    int8_t *index; /* [NS_SELECT_CLASSES] which lower counts a class has; -1: none */
+    int16_t *index; /* [NS_SELECT_CLASSES] which lower counts a class has; -1: none */
     int wanted, distinct;
     uint64_t n;
     double q[NS_SELECT_MOST];
@@ -68,6 +68,9 @@ void ns_select_merge_refined(ns_select *to, const ns_select *from);
 
 /* The k-th wanted quantile, linear between order statistics (Hyndman and Fan's type 7, NumPy's default); NaN without values. */
 double ns_select_result(const ns_select *select, int k);
+
+/* The two order statistics between which it lies; returns the share of the way from the one below, 0 to 1. NaN without values. */
+double ns_select_between(const ns_select *select, int k, double *below, double *above);
 
 #ifdef __cplusplus
 }

@@ -36,7 +36,7 @@ typedef struct making {
     const ns_stats_options *options;
     corner *corners;
     int threads, channels;
-    float median;
+    double median;
 } making;
 
 static bool is_finite(float v) {
@@ -134,7 +134,7 @@ static int third_walk(void *user, const ns_piece *piece, ns_error *err) {
         for (int i = 0; i < m->channels; i++) {
             if (!is_finite(x[i]) || !is_finite(y[i])) continue;
             double size = fabs((double)x[i]), u = alpha * size, t = 1 - tanh(u) * tanh(u);
-            ns_select_count(&c->deviation, fabsf(x[i] - m->median));
+            ns_select_count(&c->deviation, (float)fabs((double)x[i] - m->median));
             c->massive[i] += size >= massive;
             for (int k = 0; k < NS_STATS_THRESHOLDS; k++)
                 c->saturated[k] += u > ns_stats_thresholds[k];
@@ -150,7 +150,7 @@ static int fourth_walk(void *user, const ns_piece *piece, ns_error *err) {
     corner *c = &m->corners[piece->thread];
     for (size_t i = 0; i < piece->points; i++)
         if (is_finite(piece->x[i]) && is_finite(piece->y[i]))
-            ns_select_refine(&c->deviation, fabsf(piece->x[i] - m->median));
+            ns_select_refine(&c->deviation, (float)fabs((double)piece->x[i] - m->median));
     return NS_OK;
 }
 
@@ -286,6 +286,13 @@ static int walk(making *m, int (*visit)(void *, const ns_piece *, ns_error *), n
     return ns_walk_all(&w, err);
 }
 
+/* The median of 1 / sigma_row, which an even number of rows puts between two of them: not 1 / the median. */
+static double median_inverse(const ns_select *row) {
+    enum { MIDDLE = 1 }; /* of row_quantiles */
+    double below, above, share = ns_select_between(row, MIDDLE, &below, &above);
+    return share > 0 ? (1 / below + 1 / above) / 2 : 1 / below;
+}
+
 static int quantiles_of_all(making *m, ns_error *err) {
     ns_stats *out = m->out;
     int status = want(m, of_x, ns_stats_quantiles, NS_STATS_QUANTILES, err);
@@ -299,6 +306,7 @@ static int quantiles_of_all(making *m, ns_error *err) {
     corner *c = &m->corners[0];
     for (int k = 0; k < NS_STATS_QUANTILES; k++) out->quantiles[k] = ns_select_result(&c->x, k);
     for (int k = 0; k < 3; k++) out->row_sigma[k + 1] = ns_select_result(&c->row, k);
+    out->inverse_sigma_row = median_inverse(&c->row);
     out->median_size = ns_select_result(&c->size, 0);
     out->largest_over_median = fmax(fabs(out->least), fabs(out->most)) / out->median_size;
     uint64_t linear = 0;
@@ -310,7 +318,7 @@ static int quantiles_of_all(making *m, ns_error *err) {
 static int deviations(making *m, ns_error *err) {
     ns_stats *out = m->out;
     corner *c = &m->corners[0];
-    m->median = (float)out->quantiles[3];
+    m->median = out->quantiles[3];
     int status = walk(m, third_walk, err);
     for (int t = 1; t < m->threads && !status; t++) {
         const corner *from = &m->corners[t];
@@ -374,7 +382,6 @@ int ns_stats_make(ns_stats *out, const ns_points *points, const ns_stats_options
     if (!status) status = deviations(&m, err);
     if (!status) {
         out->inverse_sigma = 1 / out->sigma;
-        out->inverse_sigma_row = 1 / out->row_sigma[2];
         out->inverse_sigma_robust = 1 / (1.4826 * out->mad);
     }
     for (int t = 0; m.corners && t < m.threads; t++) free_corner(&m.corners[t]);

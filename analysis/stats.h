@@ -1,5 +1,5 @@
-/* What goes into a normalization layer, in numbers. Every figure is exact over all points; padding rows and points that are not
- * finite are counted and left out.
+/* What goes into a normalization layer, in numbers. Every figure is exact over all points, but that sigma_row and |x - median| are
+ * rounded to float before they are ordered; padding rows and points that are not finite are counted and left out.
  *
  * Memory: some 10 MiB for each thread, and a few numbers for each channel, whatever the number of points. Four walks, and those
  * of the fit. */

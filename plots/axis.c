@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plots/text.h"
@@ -65,73 +66,60 @@ static void power_label(double mantissa, int decimals, int exponent, char label[
              number, exponent < 0 ? NS_MINUS : "", exponent < 0 ? -exponent : exponent);
 }
 
-static void strip_zeros(char *number) {
-    if (!strchr(number, '.')) return;
-    size_t end = strlen(number);
-    while (number[end - 1] == '0') end--;
-    if (number[end - 1] == '.') end--;
-    number[end] = 0;
-}
-
 char *ns_number_label(double value, int digits, char label[64]) {
     if (!isfinite(value)) {
         strcpy(label, isnan(value) ? "NaN" : value < 0 ? NS_MINUS "\342\210\236" : "\342\210\236");
         return label;
     }
-    int exponent = value != 0 ? (int)floor(log10(fabs(value))) : 0;
-    if (exponent >= 5 || exponent <= -5) {
-        double mantissa = value / pow(10, exponent);
-        char number[64];
-        decimal_label(mantissa, digits - 1, number);
-        strip_zeros(number);
-        snprintf(label, 64,
-                 "%.24s\303\227"
-                 "10" NS_SUP "%s%d" NS_END,
-                 number, exponent < 0 ? NS_MINUS : "", exponent < 0 ? -exponent : exponent);
-        return label;
-    }
-    int decimals = digits - 1 - exponent;
-    decimal_label(value, decimals > 0 ? decimals : 0, label);
-    strip_zeros(label);
+    char
+        rounded[48]; /* 9.99 is 10 with two digits: the exponent is that of what will stand there */
+    snprintf(rounded, sizeof rounded, "%.*e", digits - 1, value);
+    int exponent = (int)strtol(strchr(rounded, 'e') + 1, NULL, 10);
+    *strchr(rounded, 'e') = 0;
+    if (exponent >= 5 || exponent <= -5)
+        power_label(strtod(rounded, NULL), digits - 1, exponent, label);
+    else
+        decimal_label(value, digits - 1 > exponent ? digits - 1 - exponent : 0, label);
     return label;
 }
 
-/* The smallest of 1, 2, 5 times a power of ten that is not below `least`. */
-static double round_step(double least, int *exponent) {
-    *exponent = (int)floor(log10(least));
-    double unit = pow(10, *exponent);
-    double ratio = least / unit;
-    double factor = ratio <= 1 + 1e-9 ? 1 : ratio <= 2 + 1e-9 ? 2 : ratio <= 5 + 1e-9 ? 5 : 10;
-    if (factor >= 10) {
-        ++*exponent;
-        factor = 1;
-        unit *= 10;
+/* Ticks at the multiples of factor * 10^exponent within the axis; where they are more than `most`, only their number is returned. */
+static double multiples(const ns_axis *axis, double factor, int exponent, int most,
+                        ns_tick *ticks) {
+    double step = factor * pow(10, exponent), slack = (axis->high - axis->low) * 1e-9;
+    double first = ceil((axis->low - slack) / step), last = floor((axis->high + slack) / step);
+    if (last - first + 1 > most) return last - first + 1;
+    double size = fmax(fabs(first * step), fabs(last * step));
+    int power = size > 0 ? (int)floor(log10(size) + 1e-9) : 0, count = (int)(last - first) + 1;
+    bool powers = power >= 5 || power < -3;
+    int decimals = (powers ? power : 0) - exponent + (factor != floor(factor));
+    if (decimals < 0) decimals = 0;
+    for (int i = 0; i < count; i++) {
+        ns_tick *t = &ticks[i];
+        t->value = (first + i) * step;
+        if (powers)
+            power_label(t->value / pow(10, power), decimals, power, t->label);
+        else
+            decimal_label(t->value, decimals, t->label);
     }
-    return factor * unit;
+    return count;
 }
 
+/* The finest steps of 1, 2 or 5 that give no more than `most`; where they leave less than two, 4, 2.5 or 3. */
 static int linear_ticks(const ns_axis *axis, int most, ns_tick *ticks) {
-    double span = axis->high - axis->low, slack = span * 1e-9;
-    for (double least = span / most;; least *= 1.5) {
-        int exponent;
-        double step = round_step(least, &exponent), first = ceil((axis->low - slack) / step),
-               last = floor((axis->high + slack) / step);
-        if (last - first + 1 > most) continue;
-        double size = fmax(fabs(first * step), fabs(last * step));
-        int power = size > 0 ? (int)floor(log10(size) + 1e-9) : 0;
-        bool powers = power >= 5 || power < -3;
-        int decimals = powers ? power - exponent : -exponent, count = 0;
-        for (double k = first; k <= last && count < NS_MOST_TICKS; k++, count++) {
-            ns_tick *t = &ticks[count];
-            t->value = k * step;
-            if (powers)
-                power_label(t->value / pow(10, power), decimals > 0 ? decimals : 0, power,
-                            t->label);
-            else
-                decimal_label(t->value, decimals > 0 ? decimals : 0, t->label);
+    static const double usual[] = {1, 2, 5}, rare[] = {4, 2.5, 3};
+    int exponent = (int)floor(log10((axis->high - axis->low) / most)), k = 0;
+    while (multiples(axis, usual[k % 3], exponent + k / 3, most, ticks) > most) k++;
+    int count = (int)multiples(axis, usual[k % 3], exponent + k / 3, most, ticks);
+    for (int e = exponent; e <= exponent + 1 && count < 2; e++)
+        for (int r = 0; r < 3 && count < 2; r++) {
+            ns_tick tried[NS_MOST_TICKS];
+            double found = multiples(axis, rare[r], e, most, tried);
+            if (found < 2 || found > most) continue;
+            count = (int)found;
+            memcpy(ticks, tried, (size_t)count * sizeof *ticks);
         }
-        return count;
-    }
+    return count;
 }
 
 /* Decades, or some of them, or 1, 2, 5 in each where there are few. */
@@ -148,7 +136,7 @@ static int log_ticks(const ns_axis *axis, int most, ns_tick *ticks) {
                     if (inside++ >= most) continue;
                     ticks[count].value = value;
                     if (e >= -3 && e <= 4)
-                        ns_number_label(value, 2, ticks[count++].label);
+                        ns_number_label(value, 1, ticks[count++].label);
                     else if (p)
                         power_label(parts[p], 0, e, ticks[count++].label);
                     else

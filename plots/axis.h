@@ -39,8 +39,8 @@ double ns_axis_place(const ns_axis *axis, double value);
 /* At most `most` (2 to NS_MOST_TICKS) ticks within the range, rising; returns their number. */
 int ns_axis_ticks(const ns_axis *axis, int most, ns_tick ticks[NS_MOST_TICKS]);
 
-/* A number as a label: a true minus sign, `digits` significant digits without closing zeros, and a power of ten where there would be more
- * than four zeros. */
+/* A number as a label: a true minus sign, `digits` (1 to 17) significant digits, and a power of ten where there would be more than four
+ * zeros. Zero is "0". */
 char *ns_number_label(double value, int digits, char label[64]);
 
 #ifdef __cplusplus

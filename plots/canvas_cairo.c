@@ -400,9 +400,9 @@ static void close_page(ns_canvas *canvas) {
 
 #define KIND(kind, many, next)                                                                     \
     const ns_canvas_kind ns_canvas_##kind = {.name = #kind,                                        \
-                                             .pages = many,                                        \
+                                             .pages = (many),                                      \
                                              .open = open_##kind,                                  \
-                                             .next_page = next,                                    \
+                                             .next_page = (next),                                  \
                                              .path = path,                                         \
                                              .box = box,                                           \
                                              .picture = picture,                                   \

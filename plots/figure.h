@@ -68,12 +68,13 @@ enum { NS_MOST_NOTES = 6 };
 struct ns_panel {
     int row, column;
     ns_axis x, y;
-    const char *title;    /* in the framed box of the upper left corner, or NULL */
+    const char *title;    /* in a framed box in the upper left corner where that is free, or NULL */
     const char *subtitle; /* smaller, below it, or NULL; shortened where the panel is too narrow */
     const ns_item *items; /* drawn in this order */
     int item_count;
-    ns_corner legend;
-    const char *notes[NS_MOST_NOTES]; /* lines below the legend's; NULL ends them */
+    ns_corner legend; /* where that corner is free; else in the one where it covers least */
+    const char *notes[NS_MOST_NOTES]; /* below the legend, broken into lines; NULL ends them */
+    int lasting; /* so many of the last notes stay where a panel has no room for the others */
     bool no_grid;
     /* A scale of colours right of the panel, from low to high; NULL: none. */
     const ns_axis *bar;

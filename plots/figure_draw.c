@@ -3,26 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plots/figure.h"
+#include "plots/figure_internal.h"
 #include "probe/base/mem.h"
 
-static const double GAP = 2, BOX_PAD = 2.4; /* points */
-
-typedef struct pen {
-    const ns_figure *figure;
-    const ns_figure_places *layout;
-    const ns_style *style;
-    ns_canvas *canvas;
-    FILE *data;
-    int panel; /* from 0 */
-} pen;
+static const double GAP = 2; /* points */
 
 static ns_spot spot_at(const ns_panel *p, ns_box b, ns_spot v) {
     return (ns_spot){b.x + b.width * ns_axis_place(&p->x, v.x),
                      b.y + b.height * (1 - ns_axis_place(&p->y, v.y))};
 }
 
-static void draw_grid(const pen *d, const ns_panel *p, const ns_panel_place *at) {
+static void draw_grid(const ns_pen *d, const ns_panel *p, const ns_panel_place *at) {
     ns_box b = at->box;
     for (int i = 0; i < at->x_count && !p->no_grid; i++) {
         double x = b.x + b.width * ns_axis_place(&p->x, at->x[i].value);
@@ -36,7 +27,7 @@ static void draw_grid(const pen *d, const ns_panel *p, const ns_panel_place *at)
     }
 }
 
-static void draw_ticks(const pen *d, const ns_panel *p, const ns_panel_place *at) {
+static void draw_ticks(const ns_pen *d, const ns_panel *p, const ns_panel_place *at) {
     const ns_style *s = d->style;
     ns_box b = at->box;
     ns_text_extents e = ns_text_measure(d->canvas->text, "0", s->tick_size);
@@ -56,10 +47,13 @@ static void draw_ticks(const pen *d, const ns_panel *p, const ns_panel_place *at
     }
 }
 
-/* Left of the widest tick label of the panel's column. */
-static void draw_y_label(const pen *d, const ns_panel *p, const ns_panel_place *at) {
-    if (!p->y.label) return;
-    double width = 0;
+/* Left of the widest tick label of the panel's column; shortened where it would meet that of the next row, or the page's edge. */
+static int draw_y_label(const ns_pen *d, const ns_panel *p, const ns_panel_place *at,
+                        ns_error *err) {
+    if (!p->y.label) return NS_OK;
+    double width = 0, middle = at->box.y + at->box.height / 2,
+           room = d->figure->rows > 1 ? at->box.height + d->style->tick_size
+                                      : 2 * fmin(middle, d->layout->height - middle);
     for (int i = 0; i < d->figure->panel_count; i++) {
         if (d->figure->panels[i].column != p->column || d->figure->panels[i].y.bare) continue;
         const ns_panel_place *other = &d->layout->panels[i];
@@ -68,13 +62,17 @@ static void draw_y_label(const pen *d, const ns_panel *p, const ns_panel_place *
                 width,
                 ns_text_measure(d->canvas->text, other->y[t].label, d->style->tick_size).width);
     }
-    ns_text_extents e = ns_text_measure(d->canvas->text, p->y.label, d->style->label_size);
+    const double size = d->style->label_size;
+    char *label = ns_label_fit(d->canvas->text, p->y.label, size, room, err);
+    if (!label) return NS_EFAIL;
+    ns_text_extents e = ns_text_measure(d->canvas->text, label, size);
     double x = at->box.x - d->style->tick_length - 2 * GAP - width - e.descent;
-    ns_draw_text_up(d->canvas, x, at->box.y + at->box.height / 2, NS_MIDDLE, d->style->label_size,
-                    d->style->text, p->y.label);
+    ns_draw_text_up(d->canvas, x, middle, NS_MIDDLE, size, d->style->text, label);
+    free(label);
+    return NS_OK;
 }
 
-static void draw_x_label(const pen *d, const ns_panel *p, const ns_panel_place *at) {
+static void draw_x_label(const ns_pen *d, const ns_panel *p, const ns_panel_place *at) {
     if (!p->x.label) return;
     const ns_style *s = d->style;
     ns_text_extents tick = ns_text_measure(d->canvas->text, "0", s->tick_size),
@@ -86,7 +84,8 @@ static void draw_x_label(const pen *d, const ns_panel *p, const ns_panel_place *
 }
 
 /* The stretches between gaps. */
-static void draw_curve(const pen *d, const ns_panel *p, ns_box b, const ns_item *item) {
+static void draw_curve(const ns_pen *d, const ns_panel *p, ns_box b, const ns_item *item,
+                       ns_ink *ink) {
     ns_spot *spots = ns_calloc(item->count, sizeof *spots, NULL);
     if (!spots) {
         ns_error err = {0};
@@ -103,6 +102,7 @@ static void draw_curve(const pen *d, const ns_panel *p, ns_box b, const ns_item 
                                       fmin(fmax(at.y, b.y - 4 * b.height), b.y + 5 * b.height)};
             continue;
         }
+        ns_ink_spots(ink, spots, used, true);
         if (used > 1)
             ns_draw_path(d->canvas, spots, used, item->kind == NS_ITEM_AREA, &item->stroke,
                          item->kind == NS_ITEM_AREA ? &item->fill : NULL);
@@ -111,8 +111,8 @@ static void draw_curve(const pen *d, const ns_panel *p, ns_box b, const ns_item 
     free(spots);
 }
 
-static void draw_mark(ns_canvas *canvas, ns_spot at, ns_mark mark, double size,
-                      const ns_stroke *stroke, const ns_color *fill) {
+void ns_draw_mark(ns_canvas *canvas, ns_spot at, ns_mark mark, double size, const ns_stroke *stroke,
+                  const ns_color *fill) {
     double r = size / 2;
     if (mark == NS_MARK_DISC || mark == NS_MARK_SQUARE) {
         double side = mark == NS_MARK_DISC ? r : r * 0.886; /* of the same area */
@@ -138,30 +138,35 @@ static void draw_mark(ns_canvas *canvas, ns_spot at, ns_mark mark, double size,
                  mark == NS_MARK_TRIANGLE ? 3 : 4, true, stroke, fill);
 }
 
-static void draw_marks(const pen *d, const ns_panel *p, ns_box b, const ns_item *item) {
+static void draw_marks(const ns_pen *d, const ns_panel *p, ns_box b, const ns_item *item,
+                       ns_ink *ink) {
     for (size_t i = 0; i < item->count; i++) {
         ns_spot at = spot_at(p, b, item->spots[i]);
         if (!(at.x >= b.x - item->size && at.x <= b.x + b.width + item->size &&
               at.y >= b.y - item->size && at.y <= b.y + b.height + item->size))
             continue;
-        draw_mark(d->canvas, at, item->mark, item->size, &item->stroke,
-                  item->colors ? &item->colors[i] : &item->fill);
+        ns_ink_spots(ink, &at, 1, false);
+        ns_draw_mark(d->canvas, at, item->mark, item->size, &item->stroke,
+                     item->colors ? &item->colors[i] : &item->fill);
     }
 }
 
-static int draw_layer(const pen *d, const ns_panel *p, ns_box b, const ns_item *item,
-                      ns_error *err) {
+static int draw_layer(const ns_pen *d, const ns_panel *p, ns_box b, const ns_item *item,
+                      ns_ink *ink, ns_error *err) {
     double dpi = d->canvas->document.dpi;
     int width = (int)lround(b.width * dpi / 72), height = (int)lround(b.height * dpi / 72);
     ns_picture picture = {0};
     int status = item->layer.paint(item->layer.user, p, width, height, d->style, dpi, &picture,
                                    d->data, err);
-    if (!status && picture.rgba) ns_draw_picture(d->canvas, b, &picture);
+    if (!status && picture.rgba) {
+        ns_ink_picture(ink, &picture);
+        ns_draw_picture(d->canvas, b, &picture);
+    }
     free(picture.rgba);
     return status;
 }
 
-static void write_data(const pen *d, const ns_item *item) {
+static void write_data(const ns_pen *d, const ns_item *item) {
     const char *what = item->kind == NS_ITEM_CURVE  ? "curve"
                        : item->kind == NS_ITEM_AREA ? "area"
                                                     : "mark";
@@ -170,103 +175,26 @@ static void write_data(const pen *d, const ns_item *item) {
                             (const double[]){item->spots[i].x, item->spots[i].y, NAN, NAN, NAN});
 }
 
-static int draw_items(const pen *d, const ns_panel *p, ns_box b, ns_error *err) {
+static int draw_items(const ns_pen *d, const ns_panel *p, ns_box b, ns_ink *ink, ns_error *err) {
     int status = NS_OK;
     ns_draw_clip(d->canvas, b);
     for (int i = 0; i < p->item_count && !status; i++) {
         const ns_item *item = &p->items[i];
         if (item->kind == NS_ITEM_LAYER) {
-            status = draw_layer(d, p, b, item, err);
+            status = draw_layer(d, p, b, item, ink, err);
             continue;
         }
         if (item->kind == NS_ITEM_MARKS)
-            draw_marks(d, p, b, item);
+            draw_marks(d, p, b, item, ink);
         else
-            draw_curve(d, p, b, item);
+            draw_curve(d, p, b, item, ink);
         write_data(d, item);
     }
     ns_draw_unclip(d->canvas);
     return status;
 }
 
-/* The framed box with the panel's name. */
-static int draw_title(const pen *d, const ns_panel *p, ns_box b, ns_error *err) {
-    const ns_style *s = d->style;
-    if (!p->title) return NS_OK;
-    double room = b.width - 4 * BOX_PAD;
-    char *title = ns_label_fit(d->canvas->text, p->title, s->tick_size, room, err);
-    char *subtitle =
-        ns_label_fit(d->canvas->text, p->subtitle ? p->subtitle : "", s->small_size, room, err);
-    if (!title || !subtitle) {
-        free(title);
-        free(subtitle);
-        return NS_EFAIL;
-    }
-    ns_text_extents big = ns_text_measure(d->canvas->text, title, s->tick_size),
-                    small = ns_text_measure(d->canvas->text, subtitle, s->small_size);
-    double lead = *subtitle ? 1.15 * small.ascent : 0;
-    ns_box box = {b.x + BOX_PAD, b.y + BOX_PAD, fmax(big.width, small.width) + 2 * BOX_PAD,
-                  big.cap + lead + 2 * BOX_PAD + (*subtitle ? small.descent / 2 : 0)};
-    ns_draw_box(d->canvas, box, 1.5, &s->box, &s->box_fill);
-    double base = box.y + BOX_PAD + big.cap;
-    ns_draw_text(d->canvas, box.x + BOX_PAD, base, NS_START, s->tick_size, s->text, title);
-    ns_draw_text(d->canvas, box.x + BOX_PAD, base + lead, NS_START, s->small_size, s->faint,
-                 subtitle);
-    free(title);
-    free(subtitle);
-    return NS_OK;
-}
-
-static void draw_sample(const pen *d, const ns_item *item, double x, double y, double length) {
-    if (item->kind == NS_ITEM_CURVE) {
-        ns_draw_line(d->canvas, x, y, x + length, y, &item->stroke);
-    } else if (item->kind == NS_ITEM_AREA) {
-        ns_draw_box(d->canvas, (ns_box){x, y - length / 4, length, length / 2}, 0, &item->stroke,
-                    &item->fill);
-    } else if (item->kind == NS_ITEM_MARKS) {
-        draw_mark(d->canvas, (ns_spot){x + length / 2, y}, item->mark, fmin(item->size, length),
-                  &item->stroke, &item->fill);
-    }
-}
-
-static bool in_legend(const ns_item *item) {
-    return item->name && !item->unlisted && item->kind != NS_ITEM_LAYER;
-}
-
-/* Samples with their names, then the notes, in a corner on a white ground without a frame. */
-static void draw_legend(const pen *d, const ns_panel *p, ns_box b) {
-    const ns_style *s = d->style;
-    ns_text_kit *text = d->canvas->text;
-    const double size = s->small_size, pitch = 1.3 * size, sample = 2.2 * size, gap = 0.5 * size;
-    double width = 0;
-    int lines = 0;
-    for (int i = 0; i < p->item_count; i++) {
-        if (!in_legend(&p->items[i])) continue;
-        width = fmax(width, sample + gap + ns_text_measure(text, p->items[i].name, size).width);
-        lines++;
-    }
-    for (int i = 0; i < NS_MOST_NOTES && p->notes[i]; i++, lines++)
-        width = fmax(width, ns_text_measure(text, p->notes[i], size).width);
-    if (!lines) return;
-    double cap = ns_text_measure(text, "H", size).cap, pad = 0.5 * BOX_PAD;
-    ns_box box = {0, 0, width + 2 * pad, (lines - 1) * pitch + cap + 2 * pad};
-    bool right = p->legend == NS_UPPER_RIGHT || p->legend == NS_LOWER_RIGHT,
-         low = p->legend == NS_LOWER_LEFT || p->legend == NS_LOWER_RIGHT;
-    box.x = right ? b.x + b.width - BOX_PAD - box.width : b.x + BOX_PAD;
-    box.y = low ? b.y + b.height - BOX_PAD - box.height : b.y + BOX_PAD;
-    ns_draw_box(d->canvas, box, 1, NULL, &s->box_fill);
-    double x = box.x + pad, y = box.y + pad + cap;
-    for (int i = 0; i < p->item_count; i++) {
-        if (!in_legend(&p->items[i])) continue;
-        draw_sample(d, &p->items[i], x, y - cap / 2, sample);
-        ns_draw_text(d->canvas, x + sample + gap, y, NS_START, size, s->text, p->items[i].name);
-        y += pitch;
-    }
-    for (int i = 0; i < NS_MOST_NOTES && p->notes[i]; i++, y += pitch)
-        ns_draw_text(d->canvas, x, y, NS_START, size, s->text, p->notes[i]);
-}
-
-static void draw_bar(const pen *d, const ns_panel *p, ns_box b) {
+static void draw_bar(const ns_pen *d, const ns_panel *p, ns_box b) {
     if (!p->bar) return;
     const ns_style *s = d->style;
     ns_box bar = {b.x + b.width + 2 * GAP, b.y, 0.8 * s->tick_size, b.height};
@@ -295,29 +223,29 @@ static void draw_bar(const pen *d, const ns_panel *p, ns_box b) {
                         b.y + b.height / 2, NS_MIDDLE, s->small_size, s->text, p->bar->label);
 }
 
-static int draw_panel(const pen *d, ns_error *err) {
+static int draw_panel(const ns_pen *d, ns_error *err) {
     const ns_panel *p = &d->figure->panels[d->panel];
     const ns_panel_place *at = &d->layout->panels[d->panel];
     char name[32];
     snprintf(name, sizeof name, "panel-%d", d->panel + 1);
+    ns_ink ink = {.box = at->box};
     ns_draw_group(d->canvas, name);
     draw_grid(d, p, at);
-    int status = draw_items(d, p, at->box, err);
+    int status = draw_items(d, p, at->box, &ink, err);
     if (!status) {
         ns_draw_box(d->canvas, at->box, 0, &d->style->frame, NULL);
         draw_ticks(d, p, at);
         draw_x_label(d, p, at);
-        draw_y_label(d, p, at);
         draw_bar(d, p, at->box);
-        draw_legend(d, p, at->box);
-        status = draw_title(d, p, at->box, err);
+        status = draw_y_label(d, p, at, err);
+        if (!status) status = ns_draw_labels(d, p, &ink, err);
     }
     ns_draw_end_group(d->canvas);
     return status;
 }
 
 /* A line over the whole width, shortened where it is too long. */
-static int draw_wide(const pen *d, const char *label, double x, double y, ns_anchor anchor,
+static int draw_wide(const ns_pen *d, const char *label, double x, double y, ns_anchor anchor,
                      double size, ns_color color, double room, ns_error *err) {
     if (!label) return NS_OK;
     char *fitted = ns_label_fit(d->canvas->text, label, size, room, err);
@@ -329,7 +257,7 @@ static int draw_wide(const pen *d, const char *label, double x, double y, ns_anc
 
 int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int page,
                    const ns_style *style, ns_canvas *canvas, FILE *data, ns_error *err) {
-    pen d = {figure, layout, style, canvas, data, 0};
+    ns_pen d = {figure, layout, style, canvas, data, 0};
     int status = NS_OK;
     double left = INFINITY, right = 0;
     for (int i = 0; i < figure->panel_count && !status; i++) {

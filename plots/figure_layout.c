@@ -8,6 +8,7 @@
 enum { MOST_COLUMNS = 64 };
 static const double EDGE = 1.5,
                     GAP = 2; /* points: at the page's edge, between text and what it belongs to */
+static const double COLUMN_GAP = 0.8; /* between panels, of the size of tick labels */
 static const double PAGE_MOST =
     235 * NS_POINTS_PER_MM; /* height from which rows go to the next page */
 
@@ -37,24 +38,27 @@ static double widest(const work *w, const ns_tick *ticks, int count) {
 
 /* As many ticks as keep a distance along a side of `length`, upright. */
 static int fit_y_ticks(const work *w, const ns_axis *axis, double length, ns_tick *ticks) {
-    double least = 1.9 * w->style->tick_size;
+    double least = 1.7 * w->style->tick_size;
     int most = (int)(length / least);
     if (most > 7 && !axis->names) most = 7;
     return ns_axis_ticks(axis, most < 2 ? 2 : most, ticks);
 }
 
-/* As many as do not touch each other. */
-static int fit_x_ticks(const work *w, const ns_axis *axis, double length, ns_tick *ticks) {
-    double apart = 0.9 * w->style->tick_size;
+/* As many as touch neither each other nor those of the panel beside. */
+static int fit_x_ticks(const work *w, const ns_panel *p, double length, ns_tick *ticks) {
+    const ns_axis *axis = &p->x;
+    double apart = 0.9 * w->style->tick_size, beyond = COLUMN_GAP * w->style->tick_size / 2 - 0.5;
+    double least = p->column > 0 ? -beyond : -INFINITY,
+           most = p->column + 1 < w->figure->columns ? length + beyond : INFINITY;
     int count = 0;
-    for (int most = axis->names ? NS_MOST_TICKS : 7; most >= 2; most--) {
-        count = ns_axis_ticks(axis, most, ticks);
+    for (int wanted = axis->names ? NS_MOST_TICKS : 7; wanted >= 2; wanted--) {
+        count = ns_axis_ticks(axis, wanted, ticks);
         bool fits = true;
-        double end = -INFINITY;
+        double end = least - apart;
         for (int i = 0; i < count && fits; i++) {
             double half = ns_text_measure(w->text, ticks[i].label, w->style->tick_size).width / 2;
             double at = ns_axis_place(axis, ticks[i].value) * length;
-            fits = at - half >= end + apart;
+            fits = at - half >= end + apart && at + half <= most;
             end = at + half;
         }
         if (fits) break;
@@ -67,7 +71,7 @@ static void measure_columns(work *w) {
     const ns_figure *f = w->figure;
     ns_tick ticks[NS_MOST_TICKS];
     for (int c = 0; c < f->columns; c++)
-        w->left[c] = c ? 0.8 * w->style->tick_size : EDGE, w->right[c] = 0;
+        w->left[c] = c ? COLUMN_GAP * w->style->tick_size : EDGE, w->right[c] = 0;
     for (int i = 0; i < f->panel_count; i++) {
         const ns_panel *p = &f->panels[i];
         double left = 0, right = 0;
@@ -82,7 +86,7 @@ static void measure_columns(work *w) {
                     (p->bar->label ? text_height(w, w->style->small_size) + GAP : 0);
         }
         double *l = &w->left[p->column], *r = &w->right[p->column];
-        *l = fmax(*l, left + (p->column ? 0.8 * w->style->tick_size : EDGE));
+        *l = fmax(*l, left + (p->column ? COLUMN_GAP * w->style->tick_size : EDGE));
         *r = fmax(*r, right);
     }
     /* The last tick's label may reach beyond the panel. */
@@ -149,7 +153,7 @@ static void place_panels(work *w) {
         ns_panel_place *place = &out->panels[i];
         place->box = (ns_box){left[p->column], snap(w, w->top + p->row % out->rows_a_page * pitch),
                               w->panel_width, w->panel_height};
-        place->x_count = fit_x_ticks(w, &p->x, w->panel_width, place->x);
+        place->x_count = fit_x_ticks(w, p, w->panel_width, place->x);
         place->y_count = fit_y_ticks(w, &p->y, w->panel_height, place->y);
     }
     int shown = f->rows < out->rows_a_page ? f->rows : out->rows_a_page;

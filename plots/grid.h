@@ -54,9 +54,11 @@ void ns_grid_free(ns_grid *grid);
 double ns_grid_edge(double low, double high, int n, int i);
 
 /* The picture of a disc of `diameter` pixels around every point, each of the colour's opacity: a pixel under n discs has the opacity
- * 1 - (1 - a)^n. The first row is the top. The caller frees out->rgba. */
-int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_picture *out,
-                  ns_error *err);
+ * 1 - (1 - a)^n, as if they had been drawn one over the other. From where that hides the ground (n0 discs, 95 %) the colour goes over
+ * to `deep` with log n, so that the bulk of millions of points shows where they are dense; it arrives there at the largest n, but not
+ * below 100 n0. The first row is the top. The caller frees out->rgba. */
+int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
+                  ns_picture *out, ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -18,10 +18,11 @@ static float *disc_kernel(double diameter, int *side, ns_error *err) {
     for (int j = 0; j < *side; j++)
         for (int i = 0; i < *side; i++) {
             int hits = 0;
-            for (int s = 0; s < 256; s++) {
-                double dx = i - reach + (s % 16 - 7.5) / 16, dy = j - reach + (s / 16 - 7.5) / 16.0;
-                hits += dx * dx + dy * dy <= radius * radius;
-            }
+            for (int v = 0; v < 16; v++)
+                for (int u = 0; u < 16; u++) {
+                    double dx = i - reach + (u - 7.5) / 16, dy = j - reach + (v - 7.5) / 16;
+                    hits += dx * dx + dy * dy <= radius * radius;
+                }
             kernel[j * *side + i] = (float)hits / 256;
         }
     return kernel;
@@ -50,34 +51,28 @@ static void discs_over_row(const ns_grid *g, const float *kernel, int side, int 
     }
 }
 
-int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_picture *out,
-                  ns_error *err) {
-    int side, status = NS_OK;
-    float *kernel = disc_kernel(diameter, &side, err);
-    *out = (ns_picture){grid->width, grid->height,
-                        ns_calloc((size_t)grid->width * (size_t)grid->height, 4, err)};
-    if (!kernel || !out->rgba) {
-        free(kernel);
-        free(out->rgba);
-        out->rgba = NULL;
-        return NS_EFAIL;
-    }
-    const double through = log1p(-fmin(color.a, 0.9999)); /* log of what a disc lets through */
-    const uint8_t rgb[3] = {(uint8_t)lround(color.r * 255), (uint8_t)lround(color.g * 255),
-                            (uint8_t)lround(color.b * 255)};
-#pragma omp parallel
+/* Numbers of discs wait in the pixels' own four bytes until the largest is known. */
+static float waiting(const uint8_t *pixel) {
+    float n;
+    memcpy(&n, pixel, sizeof n);
+    return n;
+}
+
+/* Fills the picture with numbers of discs, and finds the largest. */
+static int count_discs(const ns_grid *grid, const float *kernel, int side, ns_picture *out,
+                       float *most) {
+    int status = NS_OK;
+    float largest = 0;
+#pragma omp parallel reduction(max : largest)
     {
         float *over = ns_alloc_aligned((size_t)grid->width, sizeof *over, NULL);
 #pragma omp for schedule(static)
         for (int y = 0; y < grid->height; y++) {
-            uint8_t *pixel = out->rgba + 4 * (size_t)y * (size_t)grid->width;
             if (!over) continue;
             discs_over_row(grid, kernel, side, y, over);
-            for (int x = 0; x < grid->width; x++, pixel += 4) {
-                memcpy(pixel, rgb, 3);
-                if (over[x] > 0)
-                    pixel[3] = (uint8_t)lround(255 * -expm1(through * (double)over[x]));
-            }
+            memcpy(out->rgba + 4 * (size_t)y * (size_t)grid->width, over,
+                   (size_t)grid->width * sizeof *over);
+            for (int x = 0; x < grid->width; x++) largest = over[x] > largest ? over[x] : largest;
         }
         if (!over) {
 #pragma omp critical
@@ -85,9 +80,57 @@ int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_pictu
         }
         free(over);
     }
+    *most = largest;
+    return status;
+}
+
+/* How numbers of discs become colours. */
+typedef struct ramp {
+    ns_color from, to;
+    double through;      /* log of what a disc lets through */
+    double begin, scale; /* log n where `to` begins to show, and 1 / its length */
+} ramp;
+
+static ramp make_ramp(ns_color color, ns_color deep, float most) {
+    ramp r = {color, deep, log1p(-fmin(color.a, 0.9999)), 0, 0};
+    double opaque = log(0.05) / r.through, end = fmax(100 * opaque, (double)most);
+    r.begin = log(opaque);
+    r.scale = 1 / (log(end) - r.begin);
+    return r;
+}
+
+static uint8_t mixed(double from, double to, double t) {
+    return (uint8_t)lround(255 * (from + t * (to - from)));
+}
+
+static void paint_pixel(const ramp *r, uint8_t *pixel) {
+    double n = (double)waiting(pixel), t = n > 0 ? (log(n) - r->begin) * r->scale : 0;
+    t = fmin(fmax(t, 0), 1);
+    pixel[0] = mixed(r->from.r, r->to.r, t);
+    pixel[1] = mixed(r->from.g, r->to.g, t);
+    pixel[2] = mixed(r->from.b, r->to.b, t);
+    pixel[3] = (uint8_t)lround(255 * -expm1(r->through * n));
+}
+
+int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
+                  ns_picture *out, ns_error *err) {
+    int side, status = NS_EFAIL;
+    float *kernel = disc_kernel(diameter, &side, err), most = 0;
+    size_t pixels = (size_t)grid->width * (size_t)grid->height;
+    *out = (ns_picture){grid->width, grid->height, NULL};
+    if (!kernel) return NS_EFAIL;
+    if ((out->rgba = ns_calloc(pixels, 4, err))) {
+        status = count_discs(grid, kernel, side, out, &most);
+        if (status) ns_fail(err, status, "no memory for a row of pixels");
+    }
     free(kernel);
-    if (!status) return NS_OK;
-    free(out->rgba);
-    out->rgba = NULL;
-    return ns_fail(err, NS_EFAIL, "no memory for a row of pixels");
+    if (status) {
+        free(out->rgba);
+        out->rgba = NULL;
+        return status;
+    }
+    const ramp r = make_ramp(color, deep, most);
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < pixels; i++) paint_pixel(&r, out->rgba + 4 * i);
+    return NS_OK;
 }

@@ -15,21 +15,23 @@
     }
 
 #define COMMON                                                                                     \
-    .font = "DejaVu Sans", .tick_size = 6.5, .label_size = 7.5, .title_size = 8,                   \
-    .small_size = 5.2, .text = RGB(0x000000), .faint = RGB(0x555555),                              \
-    .frame = {RGB(0x000000), 0.6, 0, 0, false}, .tick = {RGB(0x000000), 0.6, 0, 0, false},         \
-    .grid = {RGB(0xbdbdbd), 0.45, 1.8, 1.1, false}, .box = {RGB(0xcccccc), 0.5, 0, 0, false},      \
-    .box_fill = RGBA(0xffffff, 0.85), .tick_length = 2.2, .diameter = 1.3, .colors = OKABE_ITO
+    .font = "DejaVu Sans", .tick_size = 7, .label_size = 8, .title_size = 8.5, .small_size = 6,    \
+    .text = RGB(0x000000), .faint = RGB(0x555555), .frame = {RGB(0x000000), 0.6, 0, 0, false},     \
+    .tick = {RGB(0x000000), 0.6, 0, 0, false}, .grid = {RGB(0xbdbdbd), 0.45, 1.8, 1.1, false},     \
+    .box = {RGB(0xcccccc), 0.5, 0, 0, false}, .box_fill = RGBA(0xffffff, 0.85),                    \
+    .tick_length = 2.2, .diameter = 1.3, .colors = OKABE_ITO
 
 static const ns_style style_default = {
     .name = "default",
     .summary = "colours that differ for every eye and in grey (Okabe and Ito)",
     .point = RGBA(0x0072b2, 0.25),
+    .deep = RGB(0x001c2e),
     .curve = {RGB(0xd55e00), 1.0, 0, 0, true},
     COMMON};
 static const ns_style style_paper = {.name = "paper",
                                      .summary = "the blue of Zhu et al. 2025",
                                      .point = RGBA(0x0000ff, 0.2),
+                                     .deep = RGB(0x000040),
                                      .curve = {RGB(0xd62728), 1.0, 0, 0, true},
                                      COMMON};
 

@@ -19,6 +19,7 @@ typedef struct ns_style {
     ns_color box_fill;
     double tick_length;
     ns_color point;                   /* of a disc, with its opacity */
+    ns_color deep;                    /* where most discs lie over each other */
     double diameter;                  /* of a disc */
     ns_stroke curve;                  /* over points */
     ns_color colors[NS_STYLE_COLORS]; /* of series, in order */

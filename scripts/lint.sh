@@ -15,7 +15,8 @@ for file in "$@"; do
     [ "$lines" -le 600 ] || { echo "lint: $file has $lines lines; one purpose, mostly under 500"; bad=1; }
 done
 
+# One file a run: over several, clang-tidy 14 finds va_lists uninitialized that are not.
 sources=$(printf '%s\n' "$@" | grep '\.c$' | grep -v '^tests/')
-printf '%s\n' $sources | xargs -P "$(nproc)" -n 4 sh -c \
+printf '%s\n' $sources | xargs -P "$(nproc)" -n 1 sh -c \
     'clang-tidy --quiet "$@" -- '"$flags"' 2>/dev/null' sh || bad=1
 exit $bad

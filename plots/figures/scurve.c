@@ -50,7 +50,9 @@ static int paint(void *user, const ns_panel *panel, int width, int height, const
                     .y_high = panel->y.high};
     int status = ns_grid_fill(&grid, &s->cloud, err);
     if (!status && data) write_bins(s, &grid, data);
-    if (!status) status = ns_grid_discs(&grid, style->diameter * dpi / 72, style->point, out, err);
+    if (!status)
+        status =
+            ns_grid_discs(&grid, style->diameter * dpi / 72, style->point, style->deep, out, err);
     ns_grid_free(&grid);
     return status;
 }
@@ -86,20 +88,27 @@ static int add_fit(ns_figure *figure, ns_panel *panel, ns_item *item, const site
     *item = (ns_item){
         .kind = NS_ITEM_CURVE, .spots = spots, .count = CURVE_SPOTS, .stroke = style->curve};
     item->name = ns_figure_text(figure, err, "s\302\267tanh(\316\261x)");
-    panel->notes[0] = ns_figure_text(figure, err, "\316\261 = %s, s = %s", alpha, scale);
-    panel->notes[1] = ns_figure_text(figure, err, "S-index %s", index);
-    return item->name && panel->notes[0] && panel->notes[1] ? NS_OK : NS_EFAIL;
+    panel->notes[0] = ns_figure_text(figure, err, "\316\261 = %s", alpha);
+    panel->notes[1] = ns_figure_text(figure, err, "s = %s", scale);
+    panel->notes[2] = ns_figure_text(figure, err, "S-index %s", index);
+    return item->name && panel->notes[0] && panel->notes[1] && panel->notes[2] ? NS_OK : NS_EFAIL;
 }
 
-/* "500 of 17000 rows", where the file keeps a sample: never silently. */
-static int note_sample(ns_figure *figure, ns_panel *panel, const ns_store_site *site,
-                       ns_error *err) {
-    if (!site->sampled) return NS_OK;
+/* "500 of 17000 rows", where the file keeps a sample, and points that cannot be drawn: never silently. */
+static int note_missing(ns_figure *figure, ns_panel *panel, const ns_store_site *site,
+                        const ns_extent *extent, ns_error *err) {
     int at = 0;
     while (panel->notes[at]) at++;
-    panel->notes[at] = ns_figure_text(figure, err, "%" PRIu64 " of %" PRIu64 " rows, and extremes",
-                                      site->rows, site->rows_seen);
-    return panel->notes[at] ? NS_OK : NS_EFAIL;
+    int first = at;
+    if (site->sampled &&
+        !(panel->notes[at++] = ns_figure_text(figure, err, "%" PRIu64 " of %" PRIu64 " rows",
+                                              site->rows, site->rows_seen)))
+        return NS_EFAIL;
+    if (extent->not_finite && !(panel->notes[at++] = ns_figure_text(
+                                    figure, err, "%" PRIu64 " not finite", extent->not_finite)))
+        return NS_EFAIL;
+    panel->lasting = at - first;
+    return NS_OK;
 }
 
 static int build_panel(const ns_plot_request *r, ns_figure *figure, const ns_plot_run *run,
@@ -128,7 +137,7 @@ static int build_panel(const ns_plot_request *r, ns_figure *figure, const ns_plo
         status = add_fit(figure, panel, &items[1], s, r->style, err);
         panel->item_count += items[1].count > 0;
     }
-    if (!status) status = note_sample(figure, panel, info, err);
+    if (!status) status = note_missing(figure, panel, info, &s->extent, err);
     if (status)
         ns_fail_context(err, "%s: site %d (%s)", ns_store_path(run->store), info->site.index,
                         info->site.name);
@@ -150,13 +159,25 @@ static void share_y(ns_figure *figure, int first, int count, const double *most)
     }
 }
 
+/* What sites call their normalization, where all call it the same. */
+static const char *norm_of(const ns_plot_run *run, const int *sites, int count) {
+    const char *title = NULL;
+    for (int i = 0; i < count; i++) {
+        const char *its =
+            ns_plot_norm_title(ns_store_site_at(run->store, sites[i])->site.norm.kind);
+        if (title && strcmp(its, title) != 0) return "normalization";
+        title = its;
+    }
+    return title;
+}
+
 static int build_run(const ns_plot_request *r, ns_figure *figure, const ns_plot_run *run,
                      const int *sites, int count, int row, ns_error *err) {
     int first = figure->panel_count, status = NS_OK;
-    double *most = ns_calloc((size_t)(first + count), sizeof *most, err);
+    double *most = ns_calloc((size_t)first + (size_t)count, sizeof *most, err);
     if (!most) return NS_EFAIL;
     const char *model = ns_plot_model_title(figure, run->store, err);
-    const ns_norm_kind *norm = ns_store_site_at(run->store, sites[0])->site.norm.kind;
+    const char *norm = norm_of(run, sites, count);
     for (int i = 0; i < count && !status; i++) {
         ns_panel *panel = &figure->panels[figure->panel_count++];
         panel->row = row + i / figure->columns;
@@ -167,12 +188,24 @@ static int build_run(const ns_plot_request *r, ns_figure *figure, const ns_plot_
         most[first + i] = fmax(fabs(s->extent.y_low), fabs(s->extent.y_high));
         panel->y.bare = panel->column > 0;
         if (panel->column == 0 && model)
-            panel->y.label =
-                ns_figure_text(figure, err, "%s %s output", model, ns_plot_norm_title(norm));
+            panel->y.label = ns_figure_text(figure, err, "%s %s output", model, norm);
     }
     if (!status) share_y(figure, first, count, most);
     free(most);
     return status;
+}
+
+static const char *summarize(ns_figure *figure, ns_error *err) {
+    uint64_t points = 0, not_finite = 0;
+    for (int i = 0; i < figure->panel_count; i++) {
+        const site_points *s = figure->panels[i].items[0].layer.user;
+        points += s->extent.points;
+        not_finite += s->extent.not_finite;
+    }
+    return not_finite
+               ? ns_figure_text(figure, err, "%" PRIu64 " points; %" PRIu64 " not finite, left out",
+                                points, not_finite)
+               : ns_figure_text(figure, err, "%" PRIu64 " points", points);
 }
 
 static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
@@ -198,10 +231,12 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
         figure->rows += (counts[k] + figure->columns - 1) / figure->columns;
     }
     if (status) return status;
-    const char *norm =
-        ns_plot_norm_title(ns_store_site_at(r->runs[0].store, sites[0][0])->site.norm.kind);
+    const char *norm = norm_of(&r->runs[0], sites[0], counts[0]);
+    for (int k = 1; k < r->run_count; k++)
+        if (strcmp(norm_of(&r->runs[k], sites[k], counts[k]), norm) != 0) norm = "normalization";
     figure->x_label = ns_figure_text(figure, err, "%s input", norm);
-    return figure->x_label ? NS_OK : NS_EFAIL;
+    figure->summary = summarize(figure, err);
+    return figure->x_label && figure->summary ? NS_OK : NS_EFAIL;
 }
 
 const ns_figure_kind ns_figure_scurve = {
@@ -209,8 +244,10 @@ const ns_figure_kind ns_figure_scurve = {
     .summary = "output against input of normalization layers",
     .details = "Every point of the chosen sites (four, spread over the depth, unless sites are "
                "named), none left out but padding and what is not finite, and "
-               "over them the fitted s tanh(alpha x). Each FILE is a row of panels; y is shared "
-               "within it.",
+               "over them the fitted s tanh(alpha x). Points are translucent; where they lie over "
+               "each other the colour darkens with the logarithm of their number. Each FILE is a "
+               "row of panels; y is shared within it. Of a run that kept a sample of its rows, "
+               "those with the extreme values are drawn as well.",
     .examples = "  normscope plot scurve run.h5 -o scurve.pdf\n"
                 "  normscope plot scurve run.h5 --layers 4,8,12,16 --style paper -o scurve.svg\n"
                 "  normscope plot scurve run.h5 --all -o all.pdf\n",

@@ -18,7 +18,8 @@ void ns_stop_on_signals(void) {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    signal(SIGXFSZ, SIG_IGN); /* a limit of file sizes is then an error of the write, like a full disk */
+    signal(SIGXFSZ,
+           SIG_IGN); /* a limit of file sizes is then an error of the write, like a full disk */
 }
 
 bool ns_stop_requested(void) {

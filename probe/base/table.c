@@ -146,13 +146,12 @@ static int columns_of(const char *text) {
 }
 
 static void print_aligned(const ns_table *table, FILE *file) {
-    int rows = ns_table_rows(table), last = -1;
+    int rows = ns_table_rows(table);
     int *widths = table->widths;
     char room[32];
     for (int j = 0; j < table->width; j++) {
         const ns_column *column = &table->columns[j];
         if (column->machine_only) continue;
-        last = j;
         widths[j] = columns_of(column->title ? column->title : column->name);
         for (int i = 0; i < rows; i++) {
             int n = columns_of(
@@ -161,7 +160,8 @@ static void print_aligned(const ns_table *table, FILE *file) {
         }
     }
     for (int i = -1; i < rows; i++) {
-        for (int j = 0; j <= last; j++) {
+        int blanks = 0; /* owed to the next text: none stand at the end of a line */
+        for (int j = 0; j < table->width; j++) {
             const ns_column *column = &table->columns[j];
             if (column->machine_only) continue;
             const char *text = column->title ? column->title : column->name;
@@ -170,9 +170,11 @@ static void print_aligned(const ns_table *table, FILE *file) {
                              room);
             int pad = widths[j] - columns_of(text);
             bool left = column->type == NS_TEXT;
-            fprintf(file, "%*s%s%*s%s", left ? 0 : pad, "", text, left && j < last ? pad : 0, "",
-                    j < last ? "  " : "\n");
+            if (!left) blanks += pad;
+            if (*text) fprintf(file, "%*s%s", blanks, "", text), blanks = 0;
+            blanks += (left ? pad : 0) + 2;
         }
+        fputc('\n', file);
     }
 }
 

@@ -65,6 +65,29 @@ static void formats(void **state) {
     }
 }
 
+/* A last column that is empty in most rows, and one that is empty in the middle. */
+static void no_blanks_end_a_line(void **state) {
+    (void)state;
+    static const ns_column three[] = {{"n", "1", NS_INT, 0, false, NULL},
+                                      {"note", NULL, NS_TEXT, 0, false, NULL},
+                                      {"flag", NULL, NS_TEXT, 0, false, ""}};
+    static const char *const cells[][2] = {{"", ""}, {"wide", ""}, {"", "odd"}};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    ns_table *table = ns_table_new(three, 3, NULL);
+    for (int i = 0; i < 3; i++) {
+        ns_table_int(table, i);
+        ns_table_text(table, cells[i][0]);
+        ns_table_text(table, cells[i][1]);
+    }
+    assert_int_equal(ns_table_print(table, file, NS_ALIGNED, NULL), NS_OK);
+    fclose(file);
+    assert_string_equal(text, "n  note\n0\n1  wide\n2        odd\n");
+    ns_table_free(table);
+    free(text);
+}
+
 static void shortest_reads_back(void **state) {
     (void)state;
     const double values[] = {0.1, 1.0 / 3, 1e300, 5e-324, -0.0, 123456789, 0.30000000000000004};
@@ -86,6 +109,7 @@ static void an_incomplete_row_is_an_error(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(formats),
+    cmocka_unit_test(no_blanks_end_a_line),
     cmocka_unit_test(shortest_reads_back),
     cmocka_unit_test(an_incomplete_row_is_an_error),
 };

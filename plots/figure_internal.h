@@ -1,0 +1,35 @@
+/* What the files that draw a figure share. */
+#ifndef NS_FIGURE_INTERNAL_H
+#define NS_FIGURE_INTERNAL_H
+
+#include "plots/figure.h"
+
+typedef struct ns_pen {
+    const ns_figure *figure;
+    const ns_figure_places *layout;
+    const ns_style *style;
+    ns_canvas *canvas;
+    FILE *data;
+    int panel; /* from 0 */
+} ns_pen;
+
+void ns_draw_mark(ns_canvas *canvas, ns_spot at, ns_mark mark, double size, const ns_stroke *stroke,
+                  const ns_color *fill);
+
+/* How much is drawn where in a panel, on a coarse net, so that text finds a place that is free. Row 0 is the top. */
+enum { NS_INK_SIDE = 128 };
+typedef struct ns_ink {
+    ns_box box;                            /* of the panel, points */
+    float cells[NS_INK_SIDE][NS_INK_SIDE]; /* 1: all of it is covered */
+} ns_ink;
+
+void ns_ink_picture(ns_ink *ink, const ns_picture *picture);
+/* Spots in points; those joined by lines where `joined`, and a NaN leaves a gap. */
+void ns_ink_spots(ns_ink *ink, const ns_spot *spots, size_t count, bool joined);
+/* Covered area within the box, points^2. */
+double ns_ink_within(const ns_ink *ink, ns_box box);
+
+/* The framed box with the panel's name, and the legend with its notes, each in the corner where it covers least. */
+int ns_draw_labels(const ns_pen *d, const ns_panel *p, const ns_ink *ink, ns_error *err);
+
+#endif
