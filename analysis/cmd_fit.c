@@ -10,8 +10,6 @@
 #include "probe/base/mem.h"
 #include "probe/base/table.h"
 
-enum { FROM_BEST, FROM_ROWS, FROM_SKETCH };
-
 typedef struct settings {
     ns_selection_words sites;
     const char *curve;
@@ -178,10 +176,10 @@ static int rank_of(const ns_fit *fits, int count, int i) {
     return rank;
 }
 
-/* All rows are better than a sketch of them, a sketch of all better than a sample. */
+/* Other weightings need rows, if only a sample of them. */
 static bool use_sketch(const settings *s, const ns_store_site *site) {
-    if (s->from != FROM_BEST) return s->from == FROM_SKETCH;
-    return site->has_sketch && (site->sampled || !site->rows) && s->weighting == NS_WEIGH_POINTS;
+    return ns_source_is_sketch((ns_source_choice)s->from, site) &&
+           (s->from == NS_FROM_SKETCH || s->weighting == NS_WEIGH_POINTS);
 }
 
 static int fit_from_sketch(work *w, ns_store *store, int i, ns_fit_options *options,
@@ -308,10 +306,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
          "every point alike; every occupied bin of x alike; residuals beyond 1.345 sigma count "
          "less",
          "points", 0, 0},
-        {"from", 0, NS_OPT_CHOICE, &s.from, "best|rows|sketch",
-         "the rows where all are there, else the sketch where there is one, else the sample; or "
-         "one of them",
-         "best", 0, 0},
+        NS_SOURCE_OPTION(s.from),
         {"held-out", 0, NS_OPT_FLAG, &s.held_out, NULL,
          "also fit nine tenths of the samples and give the error on the others; always with "
          "--curve all",

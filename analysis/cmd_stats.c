@@ -13,7 +13,7 @@
 
 typedef struct settings {
     ns_selection_words sites;
-    int format;
+    int format, from;
     double tolerance;
     bool no_fit;
 } settings;
@@ -26,6 +26,7 @@ typedef struct work {
     int sites, width;
     int *votes;
     int massive_sites;
+    bool sketched;
     char note[512];
 } work;
 
@@ -89,6 +90,8 @@ static const ns_column all_columns[] = {
     {"massive_channels", "1", NS_INT, 0, true, NULL},
     {"outlier_channels", "1", NS_INT, 0, true, NULL},
     {"extremes", NULL, NS_TEXT, 0, true, NULL},
+    {"from", NULL, NS_TEXT, 0, true, NULL},
+    {"quantile_error", "1", NS_REAL, 0, true, NULL},
     {"reason", NULL, NS_TEXT, 0, true, NULL},
 };
 enum { COLUMNS = sizeof all_columns / sizeof all_columns[0] };
@@ -129,6 +132,8 @@ static void add_row(work *w, const ns_store *store, const ns_store_site *site, c
     ns_table_int(t, s->outlier_channels);
     write_extremes(s, extremes, sizeof extremes);
     ns_table_text(t, extremes);
+    ns_table_text(t, s->from_sketch ? "sketch" : site->sampled ? "sample" : "rows");
+    number(t, s->quantile_error);
     ns_table_text(t, s->fit.reason);
 }
 
@@ -146,17 +151,35 @@ static int vote(work *w, const ns_stats *s, ns_error *err) {
     return NS_OK;
 }
 
+static int stats_from_sketch(ns_store *store, int i, const ns_stats_options *options,
+                             ns_stats *stats, ns_error *err) {
+    ns_sketch sketch = {0};
+    int status = ns_sketch_read(&sketch, store, i, err);
+    if (!status) status = ns_stats_sketch(stats, &sketch, options, err);
+    ns_sketch_free(&sketch);
+    return status;
+}
+
+static int stats_from_rows(work *w, ns_store *store, int i, const ns_stats_options *options,
+                           ns_stats *stats, ns_error *err) {
+    ns_points points;
+    int status = ns_points_store(&points, store, i, err);
+    if (status) return status;
+    ns_progress_begin(&w->progress, ns_store_site_at(store, i)->site.name, "rows", points.rows);
+    status = ns_stats_make(stats, &points, options, err);
+    ns_progress_end(&w->progress);
+    return status;
+}
+
 static int stats_of_site(void *user, ns_store *store, int i, ns_error *err) {
     work *w = user;
     const ns_store_site *site = ns_store_site_at(store, i);
-    ns_points points;
     ns_stats stats = {0};
-    int status = ns_points_store(&points, store, i, err);
-    if (status) return status;
-    ns_progress_begin(&w->progress, site->site.name, "rows", points.rows);
     const ns_stats_options options = {w->settings->tolerance, w->settings->no_fit, &w->progress};
-    status = ns_stats_make(&stats, &points, &options, err);
-    ns_progress_end(&w->progress);
+    int status = ns_source_is_sketch((ns_source_choice)w->settings->from, site)
+                     ? stats_from_sketch(store, i, &options, &stats, err)
+                     : stats_from_rows(w, store, i, &options, &stats, err);
+    w->sketched |= stats.from_sketch;
     if (!status) {
         add_row(w, store, site, &stats);
         status = vote(w, &stats, err);
@@ -215,6 +238,8 @@ static int stats_of_files(const settings *s, const ns_list *files, ns_error *err
                    "rows; robust. max/med: largest |x| over median |x|. linear: points within %g\n"
                    "of the line y = k x (times max(1, |k x|)). --format tsv has every figure.\n",
                    s->tolerance);
+        if (s->format == NS_ALIGNED && w.sketched)
+            printf("From a sketch: moments are exact, quantiles within 1/32 of themselves.\n");
     }
     ns_table_free(w.table);
     free(w.votes);
@@ -226,6 +251,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     const ns_option options[] = {
         {"tolerance", 't', NS_OPT_REAL, &s.tolerance, "T",
          "a point is in the linear range where |y - k x| <= T max(1, |k x|)", "0.1", 0, 1e6},
+        NS_SOURCE_OPTION(s.from),
         {"no-fit", 0, NS_OPT_FLAG, &s.no_fit, NULL, "leave out what needs the fitted alpha", NULL,
          0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},

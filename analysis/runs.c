@@ -52,3 +52,8 @@ void ns_selection_free(ns_selection_words *words) {
     ns_list_free(&words->select);
     ns_list_free(&words->exclude);
 }
+
+bool ns_source_is_sketch(ns_source_choice choice, const ns_store_site *site) {
+    if (choice != NS_FROM_BEST) return choice == NS_FROM_SKETCH;
+    return site->has_sketch && (site->sampled || !site->rows);
+}

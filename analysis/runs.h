@@ -38,6 +38,17 @@ int ns_runs_each(const ns_runs *runs, ns_error *err);
         "layers", 'l', NS_OPT_TEXT, &(s).layers, "LIST", "sites by index: 5,15,20-25", "all", 0, 0 \
     }
 
+/* What a site is read from: all rows are better than a sketch of them, a sketch of all better than a sample of rows. */
+typedef enum ns_source_choice { NS_FROM_BEST, NS_FROM_ROWS, NS_FROM_SKETCH } ns_source_choice;
+bool ns_source_is_sketch(ns_source_choice choice, const ns_store_site *site);
+#define NS_SOURCE_OPTION(target)                                                                   \
+    {                                                                                              \
+        "from", 0, NS_OPT_CHOICE, &(target), "best|rows|sketch",                                   \
+            "the rows where all are there, else the sketch where there is one, else the sample; "  \
+            "or one of them",                                                                      \
+            "best", 0, 0                                                                           \
+    }
+
 typedef struct ns_selection_words {
     ns_list select, exclude;
     const char *layers;

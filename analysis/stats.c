@@ -347,15 +347,19 @@ static int deviations(making *m, ns_error *err) {
     return NS_OK;
 }
 
+void ns_stats_no_fit(ns_stats *out) {
+    out->fit.degenerate = true;
+    out->fit.reason = "not asked for";
+    for (int k = 0; k < NS_PARAMETERS; k++) out->fit.theta[k] = (double)NAN;
+    out->fit.s_index = out->fit.slope = (double)NAN;
+}
+
 static int fit(making *m, ns_error *err) {
     const ns_curve *curve = ns_curve_find("tanh", err);
     const ns_fit_options options = {
         .curves = &curve, .curve_count = 1, .progress = m->options->progress};
     if (!m->options->no_fit) return ns_fit_points(m->points, &options, &m->out->fit, err);
-    m->out->fit.degenerate = true;
-    m->out->fit.reason = "not asked for";
-    for (int k = 0; k < NS_PARAMETERS; k++) m->out->fit.theta[k] = (double)NAN;
-    m->out->fit.s_index = m->out->fit.slope = (double)NAN;
+    ns_stats_no_fit(m->out);
     return NS_OK;
 }
 

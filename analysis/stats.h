@@ -6,6 +6,7 @@
 #ifndef NS_STATS_H
 #define NS_STATS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "analysis/fit.h"
@@ -38,6 +39,8 @@ typedef struct ns_stats_options {
 
 /* x: the site's input. What cannot be told is NaN. */
 typedef struct ns_stats {
+    bool from_sketch;
+    double quantile_error; /* relative, of quantiles and what is read off bins; 0 from rows */
     uint64_t rows, padding, points, nonfinite;
     double mean, sigma, least, most, skewness;
     double excess_kurtosis;               /* of x over all points */
@@ -79,6 +82,16 @@ typedef struct ns_stats {
 int ns_stats_make(ns_stats *out, const ns_points *points, const ns_stats_options *options,
                   ns_error *err);
 void ns_stats_free(ns_stats *stats);
+
+/* Marks the fit as one that nobody asked for. */
+void ns_stats_no_fit(ns_stats *out);
+
+/* From a sketch. Exact: counts, moments and what follows from them, extremes, channels, the line. From its bins, each 1/32 to 1/64 of its x wide:
+ * quantiles, median |x|, MAD, quantiles of sigma_row, saturation, gain and massive activations; a quantile is off by at most
+ * `quantile_error` of itself, 1/32, where it lies within the bins. Unknown: linear_share; moments of the first token are known
+ * to the second order. */
+int ns_stats_sketch(ns_stats *out, const ns_sketch *sketch, const ns_stats_options *options,
+                    ns_error *err);
 
 #ifdef __cplusplus
 }
