@@ -13,6 +13,7 @@
     X(dump)                                                                                        \
     X(info)                                                                                        \
     X(verify)                                                                                      \
+    X(merge)                                                                                       \
     X(stats)                                                                                       \
     X(fit)                                                                                         \
     X(plot)                                                                                        \

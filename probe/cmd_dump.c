@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "probe/base/cli.h"
 #include "probe/base/io.h"
@@ -13,22 +12,13 @@
 typedef struct settings {
     const char *output, *labels, *layers;
     ns_list select, exclude;
-    int64_t samples, batch, sample_rows, seed;
+    int64_t samples, skip, batch, sample_rows, seed;
     int order, dtype, format, mode;
     const char *mean, *std;
     int64_t resize;
     int fit, interpolation; /* -1: as the checkpoint says */
     bool force, resume, dry_run, to_the_end;
 } settings;
-
-/* SOURCE_DATE_EPOCH where it is set, so that a run can be repeated to the byte. */
-static void timestamp(char text[32]) {
-    const char *given = getenv("SOURCE_DATE_EPOCH");
-    time_t now = given && *given ? (time_t)strtoll(given, NULL, 10) : time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
-}
 
 static int print_estimate(const ns_model *model, const ns_dump_plan *plan, ns_table_format format,
                           ns_error *err) {
@@ -79,7 +69,7 @@ static void print_result(const ns_dump_result *r, const settings *s, const ns_da
 static int run_with(ns_model *model, const ns_dataset *data, const settings *s, const bool *wanted,
                     int argc, char **argv, ns_error *err) {
     char created[32];
-    timestamp(created);
+    ns_cli_timestamp(created);
     ns_progress progress;
     char *line = ns_command_line(argc, argv, err);
     if (!line) return NS_EFAIL;
@@ -90,6 +80,7 @@ static int run_with(ns_model *model, const ns_dataset *data, const settings *s, 
                                      .command_line = full,
                                      .created = created,
                                      .wanted = wanted,
+                                     .skip = s->skip,
                                      .samples = s->samples,
                                      .batch = s->batch,
                                      .order = (ns_order)s->order,
@@ -112,7 +103,7 @@ static int run_with(ns_model *model, const ns_dataset *data, const settings *s, 
     } else {
         ns_dump_result result;
         ns_progress_begin(&progress, "dump", "samples",
-                          (uint64_t)(s->samples ? s->samples : data->count));
+                          (uint64_t)(s->samples ? s->samples : data->count - s->skip));
         status = ns_dump_run(model, data, &options, &result, err);
         ns_progress_end(&progress);
         if (!status) print_result(&result, s, data, model);
@@ -174,6 +165,9 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     const ns_option options[] = {
         {"output", 'o', NS_OPT_TEXT, &s.output, "FILE", "HDF5 file to write", NULL, 0, 0},
         {"samples", 'n', NS_OPT_INT, &s.samples, "N", "how many samples to run", "all", 1, 1e15},
+        {"skip", 0, NS_OPT_INT, &s.skip, "N",
+         "leave out the first N samples of the order, for parts that merge puts together", "0", 0,
+         1e15},
         {"batch", 'b', NS_OPT_INT, &s.batch, "N", "samples run and committed together", "32", 1,
          1e6},
         {"order", 0, NS_OPT_CHOICE, &s.order, NS_ORDERS,

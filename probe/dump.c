@@ -46,19 +46,20 @@ static int last_wanted(const ns_model *model, const bool *wanted) {
 int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset *data,
                       const ns_dump_options *o, ns_error *err) {
     *out = (ns_dump_plan){0};
-    int64_t n = o->samples ? o->samples : data->count;
-    if (n > data->count)
+    int64_t left = data->count - o->skip, n = o->samples ? o->samples : left;
+    if (n > left || left < 1)
         return ns_fail(err, NS_EINPUT, "%s: %lld samples asked for, found %lld", data->path,
-                       (long long)n, (long long)data->count);
+                       (long long)(n > 0 ? n + o->skip : o->skip + 1), (long long)data->count);
     int last = last_wanted(model, o->wanted);
     bool all_sites = last == model->site_count - 1;
     out->predictions = model->classes > 0 && (o->to_the_end || all_sites);
     out->last_site = out->predictions || o->to_the_end ? 0 : model->sites[last].index;
-    out->ids = ns_calloc((size_t)n, sizeof *out->ids, err);
+    out->ids = ns_calloc((size_t)(o->skip + n), sizeof *out->ids, err);
     out->labels = data->labels ? ns_calloc((size_t)n, sizeof *out->labels, err) : NULL;
     out->attributes = ns_calloc(MOST_ATTRIBUTES, sizeof *out->attributes, err);
     int status = out->ids && out->attributes && (out->labels || !data->labels) ? NS_OK : NS_EFAIL;
-    if (!status) status = ns_dataset_order(data, o->order, o->seed, n, out->ids, err);
+    if (!status) status = ns_dataset_order(data, o->order, o->seed, o->skip + n, out->ids, err);
+    if (!status && o->skip) memmove(out->ids, out->ids + o->skip, (size_t)n * sizeof *out->ids);
     for (int64_t i = 0; i < n && out->labels && !status; i++)
         out->labels[i] = data->labels[out->ids[i]];
     if (!status) status = ns_weights_hash(model->weights, out->model_hash, err);

@@ -29,7 +29,8 @@ typedef struct ns_dump_options {
     const char *command_line; /* for provenance, or NULL */
     const char *created;      /* ISO 8601, or NULL */
     const bool *wanted;       /* [model->site_count] */
-    int64_t samples;          /* 0: all of the data set */
+    int64_t skip;             /* samples of the order that are left out first */
+    int64_t samples;          /* 0: all that are left */
     int64_t batch;
     ns_order order;
     uint64_t seed;

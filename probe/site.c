@@ -19,6 +19,14 @@ ns_role ns_role_find(const char *name) {
     return NS_ROLE_OTHER;
 }
 
+int ns_site_place(const ns_site *sites, int count, const ns_site *site) {
+    for (int i = 0; i < count; i++)
+        if (site == &sites[i]) return i;
+    for (int i = 0; i < count; i++)
+        if (site->index == sites[i].index) return i;
+    return -1;
+}
+
 static bool tee_wants(void *user, const ns_site *site) {
     const ns_tee *tee = user;
     for (int i = 0; i < tee->count; i++)

@@ -78,6 +78,9 @@ typedef struct ns_tee {
 } ns_tee;
 ns_observer ns_tee_observer(ns_tee *tee);
 
+/* Where the site of that index stands among `sites` [count], -1 where it does not. At once where `site` is one of them. */
+int ns_site_place(const ns_site *sites, int count, const ns_site *site);
+
 /* Which sites are wanted: those that match any of `select` (all, where it is empty) and none of `exclude`, by
  * ns_glob_match, and whose index stands in `layers` ("5,15,20-25"; NULL: any). */
 typedef struct ns_selection {

@@ -39,8 +39,9 @@ typedef struct entry {
 } entry;
 
 struct ns_sketches {
-    entry *entries; /* [site_count] */
-    int site_count, first_index, threads, most_channels;
+    entry *entries;       /* [site_count] */
+    const ns_site *sites; /* [site_count] */
+    int site_count, threads, most_channels;
     part parts[MOST_THREADS];
 };
 
@@ -273,12 +274,13 @@ static void add_rows(ns_sketch *s, const ns_rows *rows, const row_sums *of_row) 
 
 static bool wants(void *user, const ns_site *site) {
     const ns_sketches *all = user;
-    return all->entries[site->index - all->first_index].wanted;
+    int i = ns_site_place(all->sites, all->site_count, site);
+    return i >= 0 && all->entries[i].wanted;
 }
 
 static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_error *err) {
     ns_sketches *all = user;
-    entry *e = &all->entries[site->index - all->first_index];
+    entry *e = &all->entries[ns_site_place(all->sites, all->site_count, site)];
     size_t count = rows->samples * rows->positions;
     if (rows->positions != (size_t)e->sketch.positions)
         return ns_fail(err, NS_EUSAGE, "site %d (%s): delivered %zu rows a sample, planned were %d",
@@ -337,7 +339,7 @@ int ns_sketches_new(ns_sketches **out, const ns_site *sites, int site_count, con
     if (!all) return NS_EFAIL;
     int threads = omp_get_max_threads(), status = NS_OK;
     all->site_count = site_count;
-    all->first_index = sites[0].index;
+    all->sites = sites;
     all->threads = threads < MOST_THREADS ? threads : MOST_THREADS;
     if (!(all->entries = ns_calloc((size_t)site_count, sizeof *all->entries, err)))
         status = NS_EFAIL;

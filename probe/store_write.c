@@ -11,13 +11,14 @@
 #define SYNC_SECONDS                                                                               \
     5.0 /* against power loss the disk is waited for now and then; a killed process needs no sync */
 
-static bool wants(void *user, const ns_site *site) {
-    const ns_store_writer *w = user;
-    return w->plan.wanted[site->index - w->plan.sites[0].index];
+static int site_of(const ns_store_writer *w, const ns_site *site) {
+    return ns_site_place(w->plan.sites, w->plan.site_count, site);
 }
 
-static int site_of(const ns_store_writer *w, const ns_site *site) {
-    return site->index - w->plan.sites[0].index;
+static bool wants(void *user, const ns_site *site) {
+    const ns_store_writer *w = user;
+    int i = site_of(w, site);
+    return i >= 0 && w->plan.wanted[i];
 }
 
 int ns_store_failed(ns_store_writer *w, ns_error *err) {
@@ -202,6 +203,8 @@ static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
     ns_store_writer *w = user;
     int i = site_of(w, site), status = ns_store_failed(w, err);
     if (status || !w->plan.rows) return status;
+    if (i < 0)
+        return ns_fail(err, NS_EUSAGE, "site %d (%s) is not in the plan", site->index, site->name);
     size_t c = (size_t)site->norm.channels, count = rows->samples * rows->positions;
     uint64_t slot = w->next_row[i] / (uint64_t)site->positions;
     if (count > w->buffer_rows || (uint64_t)rows->positions != (uint64_t)site->positions ||

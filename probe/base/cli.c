@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "probe/base/mem.h"
 #include "probe/base/near.h"
@@ -296,4 +297,12 @@ char *ns_command_line(int argc, char **argv, ns_error *err) {
         if (!plain) *to++ = '\'';
     }
     return line;
+}
+
+void ns_cli_timestamp(char text[32]) {
+    const char *given = getenv("SOURCE_DATE_EPOCH");
+    time_t now = given && *given ? (time_t)strtoll(given, NULL, 10) : time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }

@@ -66,6 +66,9 @@ int ns_cli_parse(const ns_command *command, const ns_option *options, int argc, 
 /* "5,15,20-25" as numbers in rising order without repeats, each between least and most; the caller frees *out. */
 int ns_parse_numbers(const char *text, int least, int most, int **out, int *count, ns_error *err);
 
+/* Now, in UTC and ISO 8601; SOURCE_DATE_EPOCH where that is set, so that a run can be repeated to the byte. */
+void ns_cli_timestamp(char text[32]);
+
 /* The command line quoted for a shell, for provenance; the caller frees it. */
 char *ns_command_line(int argc, char **argv, ns_error *err);
 

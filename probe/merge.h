@@ -1,0 +1,37 @@
+/* Several runs of one model as one file: rows by copy, samples by priority, sketches merged.
+ *
+ * Memory: a batch of the largest site, and the sketches of all sites. */
+#ifndef NS_MERGE_H
+#define NS_MERGE_H
+
+#include "probe/base/error.h"
+#include "probe/base/progress.h"
+#include "probe/store.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ns_merge_options {
+    const char *output;
+    bool force;
+    const char *command_line, *created; /* for provenance, or NULL */
+    ns_progress *progress;              /* or NULL */
+} ns_merge_options;
+
+typedef struct ns_merge_result {
+    uint64_t samples;
+    int sites;
+} ns_merge_result;
+
+/* Merges `count` open files, in that order, their committed samples alone. They must be runs of one model with the same sites, mode, type,
+ * preprocessing and, where rows were sampled, the same number of rows and seed; no sample of one data set may be in two of them. Samples
+ * of different data sets that bear the same number get another: the second file's are raised above the first's, and so on.
+ * NS_EINPUT names the file and what differs. The output appears when it is whole. */
+int ns_merge_runs(ns_store *const *runs, int count, const ns_merge_options *options,
+                  ns_merge_result *result, ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,96 @@
+"""Runs over parts of a data set, merged, against one run over all of it."""
+import os
+import subprocess
+
+import h5py
+import numpy as np
+
+program, t = os.environ["NORMSCOPE"], os.environ["TMP"]
+model, data = "datasets/vit-fmnist-layernorm", "fashion-mnist-1000"
+
+
+def run(*arguments, status=0):
+    done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == status, f"{arguments}: {done.returncode}: {done.stdout}"
+    return done.stdout
+
+
+def dump(name, skip, count, *more, data=data):
+    run("dump", model, data, "-o", f"{t}/{name}.h5", "--skip", str(skip), "-n", str(count), "-b", "8", "-l", "1,9,17", "-f", *more)
+    return f"{t}/{name}.h5"
+
+
+def slot(file):
+    return -(-int(file["progress/samples_committed"][0]) // int(file.attrs["batch"])) % 2
+
+
+def extremes(file, site):
+    """The extreme rows of either half, whatever their order."""
+    s = slot(file)
+    rows = list(zip(site["extreme_sample"][s], site["extreme_position"][s], map(bytes, site["extreme_input"][s])))
+    return sorted(rows[:32]), sorted(rows[32:])
+
+
+def same(path, whole, exact, sampled=False):
+    """Rows to the last bit; sums of a sketch to rounding, everything else of it exactly."""
+    with h5py.File(path) as a, h5py.File(whole) as b:
+        assert a["progress/samples_committed"][0] == b["progress/samples_committed"][0]
+        for k in ("id", "label"):
+            assert np.array_equal(a["samples"][k][()], b["samples"][k][()])
+        for name in b["sites"]:
+            p, q = a["sites"][name], b["sites"][name]
+            for k in ("sample", "position", "kind", "gamma", "beta"):
+                assert np.array_equal(p[k][()], q[k][()]), (name, k)
+            for k in ("input", "output"):
+                x, y = p[k][()].astype("f8"), q[k][()].astype("f8")
+                assert np.array_equal(x, y) if exact else np.abs(x - y).max() <= 2e-6 * np.abs(y).max(), (name, k)
+            if sampled:
+                assert extremes(a, p) == extremes(b, q), name
+            for k in q.get("sketch", []):
+                x, y = p["sketch"][k][slot(a)], q["sketch"][k][slot(b)]
+                if k in ("bins", "moments", "channels", "positions"):
+                    assert np.allclose(x, y, rtol=1e-9, atol=1e-9 * np.abs(y).max()), (name, k)
+                    if k == "bins":
+                        assert np.array_equal(x[:, 0], y[:, 0])
+                else:
+                    assert np.array_equal(x, y), (name, k)
+
+
+# Parts of 16, 24 and 13 samples in batches of 8: a batch of a part is a batch of the whole, so rows are the same bits.
+for mode in (["--mode", "full"], ["--mode", "both"], ["--mode", "sketch", "--sample-rows", "40"], ["--sample-rows", "60", "--dtype", "f16"]):
+    whole = dump("whole", 0, 53, *mode)
+    parts = [dump("a", 0, 16, *mode), dump("b", 16, 24, *mode), dump("c", 40, 13, *mode)]
+    run("merge", *parts, "-o", f"{t}/merged.h5", "-f")
+    same(f"{t}/merged.h5", whole, exact=True, sampled="--sample-rows" in mode or "sketch" in mode)
+    run("verify", f"{t}/merged.h5")
+    assert "53 of 53 complete" in run("info", f"{t}/merged.h5")
+# In another order and by steps: the same counts, extremes and sample.
+run("merge", f"{t}/c.h5", f"{t}/a.h5", "-o", f"{t}/ca.h5")
+run("merge", f"{t}/ca.h5", f"{t}/b.h5", "-o", f"{t}/cab.h5")
+with h5py.File(f"{t}/cab.h5") as a, h5py.File(f"{t}/merged.h5") as b:
+    for name in b["sites"]:
+        rows = [sorted(zip(f["sites"][name]["sample"][()], f["sites"][name]["position"][()])) for f in (a, b)]
+        assert rows[0] == rows[1]
+        assert extremes(a, a["sites"][name]) == extremes(b, b["sites"][name])
+
+# What must not be merged, and what is left then.
+a, twice = dump("a", 0, 16), dump("b", 15, 8)
+assert "sample 15 of fashion-mnist-1000 is in" in run("merge", a, twice, "-o", f"{t}/no.h5", status=3)
+assert "sample_rows: expected '0'" in run("merge", a, dump("b", 16, 8, "--sample-rows", "9"), "-o", f"{t}/no.h5", status=3)
+assert "storage_type" in run("merge", a, dump("b", 16, 8, "--dtype", "f16"), "-o", f"{t}/no.h5", status=3)
+seeds = [dump("b", 16, 8, "--sample-rows", "9", "--seed", "1"), dump("c", 24, 8, "--sample-rows", "9", "--seed", "2")]
+assert "the seed 2" in run("merge", *seeds, "-o", f"{t}/no.h5", status=3)
+run("dump", model, data, "-o", f"{t}/sites.h5", "--skip", "30", "-n", "8", "-l", "1,9")
+assert "expected 3 sites" in run("merge", a, f"{t}/sites.h5", "-o", f"{t}/no.h5", status=3)
+assert "none.h5" in run("merge", a, f"{t}/none.h5", "-o", f"{t}/no.h5", status=3)
+assert "both merged and written" in run("merge", a, "-o", a, status=2)
+assert "exists" in run("merge", a, "-o", f"{t}/sites.h5", status=1)
+assert not [f for f in os.listdir(t) if f.startswith("no") or "merging" in f or "part" in f], os.listdir(t)
+# Other data with the same numbers: they are raised.
+pixels = np.random.default_rng(0).standard_normal((6, 1, 28, 28)).astype("f4")
+np.save(f"{t}/noise.npy", pixels)
+other = dump("b", 0, 6, data=f"{t}/noise.npy")
+run("merge", a, other, "-o", f"{t}/two.h5")
+with h5py.File(f"{t}/two.h5") as file:
+    assert file["samples/id"][()].tolist() == list(range(16)) + list(range(16, 22))
+    assert np.array_equal(file["sites/001/sample"][()], np.repeat(np.arange(22), 17))
