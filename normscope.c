@@ -16,6 +16,7 @@
     X(merge)                                                                                       \
     X(stats)                                                                                       \
     X(fit)                                                                                         \
+    X(correlate)                                                                                   \
     X(plot)                                                                                        \
     X(bench)
 

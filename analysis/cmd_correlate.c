@@ -1,0 +1,322 @@
+/* normscope correlate: alpha, learned or fitted, against 1/sigma of the input. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/correlation.h"
+#include "analysis/runs.h"
+#include "analysis/stats.h"
+#include "probe/base/cli.h"
+#include "probe/base/mem.h"
+#include "probe/base/table.h"
+
+enum { SIGMAS = 3 };
+static const char *const sigma_names[SIGMAS] = {"all points", "median row", "robust"};
+
+typedef struct settings {
+    ns_selection_words sites;
+    int format, from;
+    int64_t resamples, seed;
+    bool pairs;
+} settings;
+
+/* What a site brings. */
+typedef struct pair {
+    int run, depth;
+    ns_role role;
+    bool learned, degenerate;
+    char *name, *kind;
+    double alpha, error; /* 1/x; the slope s alpha where it was fitted, and its standard error */
+    double inverse[SIGMAS];
+} pair;
+
+typedef struct work {
+    const settings *settings;
+    const ns_list *files;
+    pair *pairs;
+    int count, room, run;
+    ns_progress progress;
+} work;
+
+/* ---- what is correlated ---- */
+
+/* A scalar alpha, or the mean of one for each channel. */
+static double learned_alpha(const ns_norm *norm) {
+    double sum = 0;
+    for (int i = 0; i < norm->alpha_count; i++) sum += (double)norm->alpha[i];
+    return norm->alpha_count ? sum / norm->alpha_count : (double)NAN;
+}
+
+static int read_stats(work *w, ns_store *store, int i, bool no_fit, ns_stats *out, ns_error *err) {
+    const ns_store_site *site = ns_store_site_at(store, i);
+    const ns_stats_options options = {.tolerance = 0.1, .no_fit = no_fit, .progress = &w->progress};
+    if (ns_source_is_sketch((ns_source_choice)w->settings->from, site)) {
+        ns_sketch sketch = {0};
+        int status = ns_sketch_read(&sketch, store, i, err);
+        if (!status) status = ns_stats_sketch(out, &sketch, &options, err);
+        ns_sketch_free(&sketch);
+        return status;
+    }
+    ns_points points;
+    int status = ns_points_store(&points, store, i, err);
+    if (status) return status;
+    ns_progress_begin(&w->progress, site->site.name, "rows", points.rows);
+    status = ns_stats_make(out, &points, &options, err);
+    ns_progress_end(&w->progress);
+    return status;
+}
+
+static pair *next_pair(work *w, ns_error *err) {
+    if (w->count == w->room) {
+        int room = w->room ? 2 * w->room : 64;
+        pair *grown = ns_realloc(w->pairs, (size_t)room, sizeof *grown, err);
+        if (!grown) return NULL;
+        w->pairs = grown;
+        w->room = room;
+    }
+    w->pairs[w->count] = (pair){0};
+    return &w->pairs[w->count++];
+}
+
+static int take_site(void *user, ns_store *store, int i, ns_error *err) {
+    work *w = user;
+    const ns_site *site = &ns_store_site_at(store, i)->site;
+    ns_stats stats = {0};
+    bool learned = site->norm.alpha != NULL;
+    int status = read_stats(w, store, i, learned, &stats, err);
+    pair *p = status ? NULL : next_pair(w, err);
+    if (p) {
+        *p = (pair){
+            .run = w->run,
+            .depth = site->index,
+            .role = site->role,
+            .learned = learned,
+            .degenerate = !learned && stats.fit.degenerate,
+            .name = ns_strdup(site->name, err),
+            .kind = ns_strdup(site->norm.kind->name, err),
+            .alpha = learned ? learned_alpha(&site->norm) : stats.fit.slope,
+            .error = learned ? (double)NAN : stats.fit.slope_clustered,
+            .inverse = {stats.inverse_sigma, stats.inverse_sigma_row, stats.inverse_sigma_robust}};
+        if (!p->name || !p->kind) status = NS_EFAIL;
+    } else if (!status) {
+        status = NS_EFAIL;
+    }
+    ns_stats_free(&stats);
+    return status;
+}
+
+static int end_file(void *user, ns_store *store, ns_error *err) {
+    (void)store, (void)err;
+    ((work *)user)->run++;
+    return NS_OK;
+}
+
+/* ---- tables ---- */
+
+static void number(ns_table *table, double value) {
+    if (isnan(value))
+        ns_table_missing(table);
+    else
+        ns_table_real(table, value);
+}
+
+static int print_pairs(const work *w, ns_error *err) {
+    ns_column columns[] = {{"run", NULL, NS_TEXT, 0, true, NULL},
+                           {"site", "1", NS_INT, 0, false, NULL},
+                           {"name", NULL, NS_TEXT, 0, false, NULL},
+                           {"role", NULL, NS_TEXT, 0, false, NULL},
+                           {"kind", NULL, NS_TEXT, 0, true, NULL},
+                           {"alpha_is", NULL, NS_TEXT, 0, false, "alpha is"},
+                           {"alpha", "1/x", NS_REAL, 4, false, NULL},
+                           {"alpha_se", "1/x", NS_REAL, 2, true, "+-"},
+                           {"inverse_sigma", "1/x", NS_REAL, 3, false, "1/sigma"},
+                           {"inverse_sigma_row", "1/x", NS_REAL, 3, false, "of rows"},
+                           {"inverse_sigma_robust", "1/x", NS_REAL, 3, false, "robust"},
+                           {"degenerate", NULL, NS_BOOL, 0, true, NULL}};
+    columns[0].machine_only = w->files->count < 2;
+    ns_table *t = ns_table_new(columns, sizeof columns / sizeof *columns, err);
+    if (!t) return NS_EFAIL;
+    for (int i = 0; i < w->count; i++) {
+        const pair *p = &w->pairs[i];
+        ns_table_text(t, w->files->items[p->run]);
+        ns_table_int(t, p->depth);
+        ns_table_text(t, p->name);
+        ns_table_text(t, ns_role_name(p->role));
+        ns_table_text(t, p->kind);
+        ns_table_text(t, p->learned ? "learned" : "fitted");
+        number(t, p->alpha);
+        number(t, p->error);
+        for (int k = 0; k < SIGMAS; k++) number(t, p->inverse[k]);
+        ns_table_int(t, p->degenerate);
+    }
+    int status = ns_table_print(t, stdout, (ns_table_format)w->settings->format, err);
+    ns_table_free(t);
+    return status;
+}
+
+/* Which pairs a row of the table is about. */
+typedef struct group {
+    int run;  /* -1: all */
+    int role; /* -1: all */
+    bool learned;
+    const char *name;
+} group;
+
+typedef struct columns_of {
+    double *x, *y, *z; /* alpha, 1/sigma, depth */
+    int count, degenerate;
+} columns_of;
+
+static void collect(const work *w, const group *g, int sigma, columns_of *out) {
+    out->count = out->degenerate = 0;
+    for (int i = 0; i < w->count; i++) {
+        const pair *p = &w->pairs[i];
+        if ((g->run >= 0 && p->run != g->run) || (g->role >= 0 && (int)p->role != g->role) ||
+            p->learned != g->learned || !isfinite(p->alpha) || !isfinite(p->inverse[sigma]))
+            continue;
+        out->x[out->count] = p->alpha;
+        out->y[out->count] = p->inverse[sigma];
+        out->z[out->count++] = p->depth;
+        out->degenerate += p->degenerate;
+    }
+}
+
+static const char *note(const columns_of *c, const ns_correlation *r) {
+    if (c->count < 4) return "too few sites";
+    return isnan(r->r) ? "values that are all the same, or not positive" : "";
+}
+
+static int add_group(const work *w, const group *g, columns_of *room, ns_table *t, ns_error *err) {
+    static const char *const kinds[NS_CORRELATION_KINDS] = {"Pearson", "Spearman", "of logs",
+                                                            "depth fixed"};
+    int status = NS_OK;
+    for (int s = 0; s < SIGMAS && !status; s++) {
+        collect(w, g, s, room);
+        if (!room->count) return NS_OK;
+        for (int k = 0; k < NS_CORRELATION_KINDS && !status; k++) {
+            ns_correlation r;
+            status =
+                ns_correlate(&r, (ns_correlation_kind)k, room->count, room->x, room->y, room->z,
+                             (int)w->settings->resamples, (uint64_t)w->settings->seed, err);
+            if (room->count < 4) r.r = (double)NAN;
+            ns_table_text(t, g->run >= 0 ? w->files->items[g->run] : "all runs");
+            ns_table_text(t, g->learned ? "learned" : "fitted");
+            ns_table_text(t, g->name);
+            ns_table_text(t, sigma_names[s]);
+            ns_table_text(t, kinds[k]);
+            ns_table_int(t, room->count);
+            const double numbers[] = {r.r, r.low, r.high, r.boot_low, r.boot_high};
+            for (int i = 0; i < 5; i++) number(t, numbers[i]);
+            ns_table_int(t, room->degenerate);
+            ns_table_text(t, note(room, &r));
+        }
+    }
+    return status;
+}
+
+static int add_run(const work *w, int run, columns_of *room, ns_table *t, ns_error *err) {
+    int status = NS_OK;
+    for (int learned = 1; learned >= 0 && !status; learned--) {
+        const group all = {run, -1, learned, "all"};
+        status = add_group(w, &all, room, t, err);
+        for (int role = 0; role < NS_ROLE_COUNT && !status; role++) {
+            const group one = {run, role, learned, ns_role_name((ns_role)role)};
+            status = add_group(w, &one, room, t, err);
+        }
+    }
+    return status;
+}
+
+static int print_correlations(const work *w, ns_error *err) {
+    ns_column columns[] = {{"run", NULL, NS_TEXT, 0, true, NULL},
+                           {"alpha_is", NULL, NS_TEXT, 0, false, "alpha"},
+                           {"sites", NULL, NS_TEXT, 0, false, NULL},
+                           {"sigma", NULL, NS_TEXT, 0, false, "1/sigma of"},
+                           {"correlation", NULL, NS_TEXT, 0, false, NULL},
+                           {"n", "1", NS_INT, 0, false, NULL},
+                           {"r", "1", NS_REAL, 3, false, NULL},
+                           {"low", "1", NS_REAL, 2, false, "from"},
+                           {"high", "1", NS_REAL, 2, false, "to"},
+                           {"boot_low", "1", NS_REAL, 2, false, "boot"},
+                           {"boot_high", "1", NS_REAL, 2, false, "to"},
+                           {"degenerate_fits", "1", NS_INT, 0, true, NULL},
+                           {"note", NULL, NS_TEXT, 0, true, NULL}};
+    columns[0].machine_only = w->files->count < 2;
+    ns_table *t = ns_table_new(columns, sizeof columns / sizeof *columns, err);
+    double *numbers = ns_calloc(3 * (size_t)w->count, sizeof *numbers, err);
+    columns_of room = {numbers, numbers + w->count, numbers + 2 * w->count, 0, 0};
+    int status = t && numbers ? NS_OK : NS_EFAIL;
+    for (int run = 0; run < w->files->count && !status; run++)
+        status = add_run(w, run, &room, t, err);
+    if (!status && w->files->count > 1) status = add_run(w, -1, &room, t, err);
+    if (!status) status = ns_table_print(t, stdout, (ns_table_format)w->settings->format, err);
+    if (!status && w->settings->format == NS_ALIGNED)
+        printf("\nfrom, to: 95 %% by Fisher's transform; boot, to: 95 %% over %lld resamples of "
+               "the sites.\n"
+               "Learned alpha, or the fitted slope s alpha at the centre. depth fixed: partial\n"
+               "correlation, since both may fall with depth. --pairs prints the values.\n",
+               (long long)w->settings->resamples);
+    ns_table_free(t);
+    free(numbers);
+    return status;
+}
+
+static int correlate_files(const settings *s, const ns_list *files, ns_error *err) {
+    work w = {.settings = s, .files = files};
+    const ns_runs runs = {files->items, files->count, ns_selection_of(&s->sites),
+                          take_site,    end_file,     &w};
+    int status = ns_runs_each(&runs, err);
+    if (w.count && status != NS_ESTOP) {
+        ns_error printing = {0};
+        int printed = s->pairs ? print_pairs(&w, &printing) : print_correlations(&w, &printing);
+        if (printed && !status) *err = printing, status = printed;
+    }
+    for (int i = 0; i < w.count; i++) {
+        free(w.pairs[i].name);
+        free(w.pairs[i].kind);
+    }
+    free(w.pairs);
+    return status;
+}
+
+static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
+    settings s = {.resamples = 10000};
+    const ns_option options[] = {
+        {"pairs", 'p', NS_OPT_FLAG, &s.pairs, NULL, "print alpha and 1/sigma of every site instead",
+         NULL, 0, 0},
+        NS_SOURCE_OPTION(s.from),
+        {"resamples", 0, NS_OPT_INT, &s.resamples, "N", "of the bootstrap; 0: none", "10000", 0,
+         1e7},
+        {"seed", 0, NS_OPT_INT, &s.seed, "N", "of the bootstrap", "0", 0, 9e15},
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},
+        NS_SELECTION_OPTIONS(s.sites),
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Output", NULL, 0, 0},
+        {"format", 'f', NS_OPT_CHOICE, &s.format, NS_TABLE_FORMATS,
+         "form of the table; tsv and json have every column", "table", 0, 0},
+        {0},
+    };
+    ns_list rest = {0};
+    int status = ns_cli_parse(self, options, argc, argv, 1, -1, &rest, err);
+    if (!status) status = correlate_files(&s, &rest, err);
+    ns_selection_free(&s.sites);
+    ns_list_free(&rest);
+    return status < 0 ? NS_OK : status;
+}
+
+const ns_command ns_command_correlate = {
+    .name = "correlate",
+    .group = "Analyse",
+    .summary = "alpha against 1/sigma over the sites",
+    .usage = "[options] FILE...",
+    .details = "Layers with an alpha of their own (DyT, Derf; the mean where each channel has one) "
+               "bring that, other layers the slope s "
+               "alpha of the fitted tanh, which is determined even where alpha alone is not. "
+               "Against each 1/sigma of the "
+               "layer's input: of all points, the median over rows, the robust one. Over all sites "
+               "and by role, in each run and, where there "
+               "are several, over all runs together.",
+    .examples = "  normscope correlate run.h5\n"
+                "  normscope correlate runs/*.h5 --pairs --format tsv > pairs.tsv\n",
+    .run = run,
+};
