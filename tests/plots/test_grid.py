@@ -9,6 +9,7 @@ sys.path.insert(0, "tests/tools")
 import stores
 
 program, tmp = os.environ["NORMSCOPE"], os.environ["TMP"]
+os.environ["OMP_WAIT_POLICY"] = "passive"  # many short runs: waiting threads would take the cores from others
 PAD_X, PAD_Y = 0.03, 0.05  # room around the points, of the axis' length
 
 
