@@ -7,6 +7,13 @@
 
 #include "plots/text.h"
 
+/* What steps and places can be computed of without overflow; floats are far within. */
+static const double SMALLEST = 1e-290, LARGEST = 1e290;
+
+static double within_reach(double value) {
+    return fabs(value) < SMALLEST ? 0 : fmin(fmax(value, -LARGEST), LARGEST);
+}
+
 void ns_axis_guard(ns_axis *axis) {
     if (!isfinite(axis->low) && isfinite(axis->high)) axis->low = axis->high;
     if (!isfinite(axis->high) && isfinite(axis->low)) axis->high = axis->low;
@@ -16,6 +23,8 @@ void ns_axis_guard(ns_axis *axis) {
         axis->high = axis->low;
         axis->low = low;
     }
+    axis->low = within_reach(axis->low);
+    axis->high = within_reach(axis->high);
     if (axis->log) {
         if (axis->high <= 0) axis->low = axis->high = 1;
         if (axis->low <= 0) axis->low = axis->high * 1e-6;

@@ -46,7 +46,7 @@ typedef struct ns_picture {
 
 typedef enum ns_anchor { NS_START, NS_MIDDLE, NS_FINISH } ns_anchor;
 
-/* What stands in the file besides the drawing. Borrowed until ns_canvas_finish. */
+/* What stands in the file besides the drawing. Borrowed until ns_canvas_finish. Texts are clean (ns_label_clean). */
 typedef struct ns_document {
     double width, height; /* of the first page, points */
     double dpi;           /* of pixel formats, and of what a vector format must draw as pixels */

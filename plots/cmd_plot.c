@@ -63,6 +63,20 @@ static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_op
     return count;
 }
 
+/* The text as a document may hold it; the one given is freed. */
+static char *cleaned(char *text, ns_error *err) {
+    char *clean = text ? ns_label_clean(text, err) : NULL;
+    free(text);
+    return clean;
+}
+
+static char *describe_command(int argc, char **argv, ns_error *err) {
+    char *line = ns_command_line(argc, argv, err),
+         *full = line ? ns_asprintf(err, "normscope %s", line) : NULL;
+    free(line);
+    return cleaned(full, err);
+}
+
 /* "run.h5 sha256:...; ...": what the figure was made from. */
 static char *describe_source(const ns_list *files, ns_error *err) {
     char *text = ns_strdup("", err);
@@ -75,7 +89,7 @@ static char *describe_source(const ns_list *files, ns_error *err) {
         free(text);
         text = longer;
     }
-    return text;
+    return cleaned(text, err);
 }
 
 /* That of SOURCE_DATE_EPOCH, else that of the first run, so that the same input gives the same bytes. */
@@ -91,11 +105,10 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
                 const ns_list *files, int argc, char **argv, ns_error *err) {
     ns_figure figure = {0};
     int written = 0, status = kind->build(r, &figure, err);
-    char *line = NULL, *full = NULL, *source = NULL;
+    char *line = NULL, *source = NULL;
     if (!status && s->title && !(figure.title = ns_figure_label(&figure, s->title, err)))
         status = NS_EFAIL;
-    if (!status && !(line = ns_command_line(argc, argv, err))) status = NS_EFAIL;
-    if (!status && !(full = ns_asprintf(err, "normscope %s", line))) status = NS_EFAIL;
+    if (!status && !(line = describe_command(argc, argv, err))) status = NS_EFAIL;
     if (!status && !(source = describe_source(files, err))) status = NS_EFAIL;
     if (!status) {
         const ns_plot_output output = {.path = s->output,
@@ -103,8 +116,8 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
                                        .force = s->force,
                                        .size = {s->width, s->height, s->dpi},
                                        .font = s->font,
-                                       .title = s->title ? s->title : kind->summary,
-                                       .command_line = full,
+                                       .title = figure.title ? figure.title : kind->summary,
+                                       .command_line = line,
                                        .source = source,
                                        .date = figure_date(r)};
         status = ns_plot_write(&figure, r->style, &output, &written, err);
@@ -115,7 +128,6 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
         printf("%s%s\n", figure.summary ? "; " : "", figure.summary ? figure.summary : "");
     }
     free(line);
-    free(full);
     free(source);
     ns_figure_free(&figure);
     return status;

@@ -158,9 +158,9 @@ char *ns_label_clean(const char *text, ns_error *err) {
     if (!out) return NULL;
     for (const char *at = text; *at;) {
         gunichar c = g_utf8_get_char_validated(at, -1);
-        if (c == (gunichar)-1 || c == (gunichar)-2) {
+        if (c == (gunichar)-1 || c == (gunichar)-2 || (c & 0xfffe) == 0xfffe) {
             memcpy(end, "\357\277\275", 3); /* U+FFFD */
-            end += 3, at++;
+            end += 3, at += c < (gunichar)-2 ? g_unichar_to_utf8(c, NULL) : 1;
             continue;
         }
         if (c == '\n' || c == '\t' || c == '\r' || c == 0x2028 || c == 0x2029)

@@ -52,8 +52,8 @@ double ns_text_run_width(ns_text_kit *kit, const ns_text_run *run);
 /* Draws a run with its baseline at (x, y) on `cairo`, a cairo_t. */
 void ns_text_run_show(ns_text_kit *kit, void *cairo, const ns_text_run *run, double x, double y);
 
-/* A copy that is valid UTF-8 on one line without control characters: line breaks and tabs become spaces, what is no character
- * becomes U+FFFD. The caller frees it; NULL on failure. */
+/* A copy that is valid UTF-8 on one line without control characters, as every format takes it: line breaks and tabs become spaces, what
+ * is no character becomes U+FFFD. The caller frees it; NULL on failure. */
 char *ns_label_clean(const char *text, ns_error *err);
 
 /* A copy of a clean label that is at most `width` points wide: what does not fit is taken from its middle, and an ellipsis stands

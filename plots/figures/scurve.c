@@ -15,7 +15,7 @@ enum { DEFAULT_SITES = 4, DEFAULT_COLUMNS = 4, CURVE_SPOTS = 257 };
 typedef struct site_points {
     ns_cloud cloud;
     ns_extent extent;
-    const char *name; /* of the site, for messages and data */
+    const char *name; /* of the site, for data */
     int panel;        /* from 0 */
 } site_points;
 
@@ -120,7 +120,6 @@ static int build_panel(const ns_plot_request *r, ns_figure *figure, const ns_plo
     int status = ns_cloud_open(&s->cloud, run->store, site, err);
     if (!status) status = ns_cloud_extent(&s->cloud, &s->extent, err);
     if (status) return status;
-    s->name = info->site.name;
     s->panel = (int)(panel - figure->panels);
     double most = fmax(fabs(s->extent.x_low), fabs(s->extent.x_high));
     panel->x = (ns_axis){.low = -most, .high = most};
@@ -129,10 +128,11 @@ static int build_panel(const ns_plot_request *r, ns_figure *figure, const ns_plo
     panel->legend = NS_LOWER_RIGHT;
     panel->items = items;
     panel->item_count = 1;
-    items[0] = (ns_item){.kind = NS_ITEM_LAYER, .name = info->site.name, .layer = {paint, s}};
+    s->name = panel->subtitle;
+    items[0] = (ns_item){.kind = NS_ITEM_LAYER, .name = s->name, .layer = {paint, s}};
     if (!panel->title || !panel->subtitle) return NS_EFAIL;
     if (!s->extent.points) {
-        panel->notes[0] = "no finite points";
+        panel->notes[0] = s->extent.not_finite ? "no finite points" : "no points";
     } else if (!r->no_fit) {
         status = add_fit(figure, panel, &items[1], s, r->style, err);
         panel->item_count += items[1].count > 0;
