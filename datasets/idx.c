@@ -34,7 +34,8 @@ static bool gzip_failed(gzFile file, const char *path, uint64_t unpacked, ns_err
     if (code == Z_OK || code == Z_STREAM_END) return false;
     const char *colon = strrchr(reason, ':'); /* zlib puts a name before it */
     if (code == Z_BUF_ERROR)
-        ns_fail(err, NS_EINPUT, "%s: expected a whole gzip file, found it cut short after %llu unpacked bytes",
+        ns_fail(err, NS_EINPUT,
+                "%s: expected a whole gzip file, found it cut short after %llu unpacked bytes",
                 path, (unsigned long long)unpacked);
     else
         ns_fail(err, NS_EINPUT, "%s: damaged gzip data: %s", path,

@@ -190,6 +190,7 @@ static int take_site(const ns_store *s, hid_t group, ns_site_entry *e, ns_error 
     e->name = ns_h5_get_text(group, "name");
     char *kind = ns_h5_get_text(group, "kind"), *role = ns_h5_get_text(group, "role");
     int status = NS_OK;
+    if (e->name) ns_printable(e->name, false);
     if (!e->name || !kind || !ns_h5_get_int(group, "index", &index) ||
         !ns_h5_get_int(group, "channels", &channels) ||
         !ns_h5_get_int(group, "positions", &positions))
@@ -262,6 +263,7 @@ static herr_t take_attribute(hid_t object, const char *name, const H5A_info_t *i
     ns_store *s = user;
     char *value = ns_h5_get_text(object, name);
     if (!value) return 0;
+    ns_printable(value, false);
     char **grown = ns_realloc(s->attributes, (size_t)s->attribute_count + 2, sizeof *grown, NULL);
     char *copy = ns_strdup(name, NULL);
     if (!grown || !copy) {
