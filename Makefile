@@ -58,7 +58,7 @@ help:
 ## setup           install the packages that are missing
 ## install         into $(DESTDIR)$(PREFIX); uninstall takes it away
 ## format, lint    clang-format; clang-tidy and the checks of style
-## fuzz            libFuzzer, FUZZ_SECONDS (60) for each reader
+## fuzz            libFuzzer, FUZZ_SECONDS (60) for each reader, or for FUZZ_TARGETS="idx npy" alone
 ## clean           remove build/
 
 # One line a step; V=1 shows the commands.
@@ -137,7 +137,8 @@ check:
 	BUILD=$(BUILD) PYTHON=$(PYTHON) $(BUILD)/run-tests
 
 # Memory that OpenMP's runtime and Pango's caches keep until the end is no leak of ours: tests/leaks.txt names it.
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SANITIZE := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined,float-cast-overflow \
+            -fno-omit-frame-pointer
 check-sanitize:
 	scripts/setup.sh check
 	$(MAKE) BUILD=$(BUILD)/san CFLAGS="-O1 -g $(SANITIZE)" EXTRA_CFLAGS=-DNS_NO_CLONES \
@@ -196,7 +197,8 @@ lint:
 
 # Fuzz targets run without libFuzzer too: `make check` puts their seeds and changed copies of them through them.
 FUZZ_SECONDS ?= 60
-FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined
+FUZZ_TARGETS ?= $(FUZZ_SOURCES:tests/fuzz/%.c=%)
+FUZZ_FLAGS := -O1 -g $(SANITIZE)
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 $(BUILD)/fuzz/%: $(BUILD)/fuzz-lib/tests/fuzz/%.o $(BUILD)/fuzz-lib/tests/fuzz/drive.o $(BUILD)/fuzz-lib/libnormscope.a
 	@mkdir -p $(@D)
@@ -209,8 +211,8 @@ fuzz:
 	  EXTRA_CFLAGS="-DNS_NO_CLONES -DNS_LIBFUZZER" $(BUILD)/fuzz-lib/libnormscope.a $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz-lib/%.o) \
 	  $(BUILD)/fuzz-lib/tests/fuzz/drive.o
 	$(MAKE) $(FUZZ_PROGRAMS)
-	for f in $(FUZZ_SOURCES:tests/fuzz/%.c=%); do mkdir -p $(BUILD)/fuzz/corpus-$$f; \
-	  LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
+	for f in $(FUZZ_TARGETS); do mkdir -p $(BUILD)/fuzz/corpus-$$f; \
+	  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
 	  -rss_limit_mb=4096 -artifact_prefix=$(BUILD)/fuzz/$$f- $(BUILD)/fuzz/corpus-$$f tests/fuzz/$$f || exit 1; done
 
 clean:

@@ -277,7 +277,7 @@ static int folder_hash(const ns_dataset *dataset, const int64_t *ids, size_t n, 
 
 static bool folder_recognise(const char *path) {
     if (ns_is_folder(path)) return true;
-    FILE *file = fopen(path, "rb");
+    FILE *file = ns_is_file(path) ? fopen(path, "rb") : NULL;
     if (!file) return false;
     unsigned char head[8];
     size_t got = fread(head, 1, sizeof head, file);

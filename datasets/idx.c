@@ -1,9 +1,9 @@
 /* IDX, the format of MNIST, plain or gzip: two zero bytes, a type (8: unsigned byte), the number of dimensions, each extent
  * as a big-endian 32-bit number, then the values. Images are [n, height, width] or [n, height, width, channels]. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "datasets/kinds.h"
@@ -11,6 +11,7 @@
 #include "probe/base/mem.h"
 
 #define MOST_BYTES ((uint64_t)1 << 36)
+#define MOST_SIDE  (1 << 20) /* pixels, where no shape is asked for */
 
 typedef struct idx {
     int dims;
@@ -19,79 +20,112 @@ typedef struct idx {
     uint64_t size;
 } idx;
 
-/* zlib's gz functions read plain files as they are. A header is asked for first, and no more is ever taken into memory
- * than it promises, so that a small file cannot grow without bound. */
-static int idx_load(idx *out, const char *path, ns_error *err) {
-    *out = (idx){0};
-    if (ns_is_folder(path))
-        return ns_fail(err, NS_EINPUT, "%s: expected an IDX file, found a folder", path);
-    gzFile file = gzopen(path, "rb");
-    if (!file) return ns_fail(err, NS_EINPUT, "%s: cannot be opened: %s", path, strerror(errno));
-    gzbuffer(file, 1 << 17);
+/* For which data set a file of labels is read. */
+typedef struct labels_of {
+    const ns_dataset *dataset;
+    const char *path;
+} labels_of;
+
+/* zlib's gz functions read plain files as they are. After a read that gave less than was asked for: whether that is gzip's
+ * fault, damaged or cut short after so many unpacked bytes, which is then described. */
+static bool gzip_failed(gzFile file, const char *path, uint64_t unpacked, ns_error *err) {
+    int code;
+    const char *reason = gzerror(file, &code);
+    if (code == Z_OK || code == Z_STREAM_END) return false;
+    const char *colon = strrchr(reason, ':'); /* zlib puts a name before it */
+    if (code == Z_BUF_ERROR)
+        ns_fail(err, NS_EINPUT,
+                "%s: expected a whole gzip file, found it cut short after %llu unpacked bytes",
+                path, (unsigned long long)unpacked);
+    else
+        ns_fail(err, NS_EINPUT, "%s: damaged gzip data: %s", path,
+                colon && colon[1] ? colon + 2 : reason);
+    return true;
+}
+
+/* Fills in the extents and the size. */
+static int read_header(idx *out, gzFile file, const char *path, ns_error *err) {
     unsigned char head[20];
-    int got = gzread(file, head, 4), status = NS_OK;
+    int got = gzread(file, head, 4);
+    if (got != 4 && gzip_failed(file, path, 0, err)) return NS_EINPUT;
     if (got != 4 || head[0] || head[1])
-        status = ns_fail(err, NS_EINPUT,
-                         "%s: expected an IDX header (two zero bytes first), found none", path);
-    else if (head[2] != 8)
-        status = ns_fail(err, NS_EINPUT,
-                         "%s: expected IDX values of type 8 (unsigned byte), found type %d", path,
-                         head[2]);
-    else if (head[3] < 1 || head[3] > 4)
-        status =
-            ns_fail(err, NS_EINPUT, "%s: expected 1 to 4 dimensions in the IDX header, found %d",
-                    path, head[3]);
-    else if (gzread(file, head + 4, 4u * head[3]) != 4 * head[3])
-        status = ns_fail(err, NS_EINPUT, "%s: the file ends within the IDX header", path);
-    if (!status) {
-        out->dims = head[3];
-        out->size = 1;
-        for (int i = 0; i < out->dims; i++) {
-            const unsigned char *b = head + 4 + 4 * i;
-            out->extent[i] =
-                (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-            if (__builtin_mul_overflow(out->size, out->extent[i], &out->size) ||
-                out->size > MOST_BYTES) {
-                status =
-                    ns_fail(err, NS_EINPUT, "%s: the IDX header promises more than %llu values",
-                            path, (unsigned long long)MOST_BYTES);
-                break;
-            }
-        }
+        return ns_fail(err, NS_EINPUT,
+                       "%s: expected an IDX header (two zero bytes first), found %s", path,
+                       got > 0 ? ns_looks_like(head, (size_t)got) : "an empty file");
+    if (head[2] != 8)
+        return ns_fail(err, NS_EINPUT,
+                       "%s: expected IDX values of type 8 (unsigned byte), found type %d", path,
+                       head[2]);
+    if (head[3] < 1 || head[3] > 4)
+        return ns_fail(err, NS_EINPUT, "%s: expected 1 to 4 dimensions in the IDX header, found %d",
+                       path, head[3]);
+    if (gzread(file, head + 4, 4u * head[3]) != 4 * head[3]) {
+        if (gzip_failed(file, path, 4, err)) return NS_EINPUT;
+        return ns_fail(err, NS_EINPUT, "%s: the file ends within the IDX header", path);
     }
-    /* Read in growing pieces: a header that promises much and a file that holds little costs little. */
+    out->dims = head[3];
+    out->size = 1;
+    for (int i = 0; i < out->dims; i++) {
+        const unsigned char *b = head + 4 + 4 * i;
+        out->extent[i] = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+        if (__builtin_mul_overflow(out->size, out->extent[i], &out->size) || out->size > MOST_BYTES)
+            return ns_fail(err, NS_EINPUT, "%s: the IDX header promises more than %llu values",
+                           path, (unsigned long long)MOST_BYTES);
+    }
+    return NS_OK;
+}
+
+/* Read in growing pieces: a header that promises much and a file that holds little costs little; and no more is ever taken
+ * into memory than the header promises. */
+static int read_values(idx *out, gzFile file, const char *path, ns_error *err) {
+    enum { PIECE = 1 << 20 };
     uint64_t held = 0, room = 0;
-    while (!status && held < out->size) {
+    while (held < out->size) {
         if (held == room) {
-            room = room ? room * 2 : 1 << 20;
+            room = room ? room * 2 : PIECE;
             if (room > out->size) room = out->size;
             unsigned char *grown = ns_realloc(out->values, (size_t)room, 1, err);
-            if (!grown) {
-                status = NS_EFAIL;
-                break;
-            }
+            if (!grown) return NS_EFAIL;
             out->values = grown;
         }
-        uint64_t ask = room - held < 1 << 20 ? room - held : 1 << 20;
-        got = gzread(file, out->values + held, (unsigned)ask);
-        if (got <= 0) {
-            int code;
-            const char *reason = gzerror(file, &code);
-            status = code != Z_OK && code != Z_BUF_ERROR
-                         ? ns_fail(err, NS_EINPUT, "%s: damaged gzip data after %llu values: %s",
-                                   path, (unsigned long long)held, reason)
-                         : ns_fail(err, NS_EINPUT,
-                                   "%s: the IDX header promises %llu values, the file holds %llu",
-                                   path, (unsigned long long)out->size, (unsigned long long)held);
-        } else {
+        uint64_t ask = room - held < PIECE ? room - held : PIECE;
+        int got = gzread(file, out->values + held, (unsigned)ask);
+        if (got > 0) {
             held += (uint64_t)got;
+            continue;
         }
+        if (gzip_failed(file, path, held + 4 + 4 * (uint64_t)out->dims, err)) return NS_EINPUT;
+        return ns_fail(err, NS_EINPUT,
+                       "%s: the IDX header promises %llu values, the file holds %llu", path,
+                       (unsigned long long)out->size, (unsigned long long)held);
     }
+    /* The checksum stands behind the last value: without this read it would not be looked at. */
     unsigned char more;
-    if (!status && gzread(file, &more, 1) == 1)
-        status =
-            ns_fail(err, NS_EINPUT, "%s: the IDX header promises %llu values, the file holds more",
-                    path, (unsigned long long)out->size);
+    if (gzread(file, &more, 1) == 1)
+        return ns_fail(err, NS_EINPUT,
+                       "%s: the IDX header promises %llu values, the file holds more", path,
+                       (unsigned long long)out->size);
+    return gzip_failed(file, path, held + 4 + 4 * (uint64_t)out->dims, err) ? NS_EINPUT : NS_OK;
+}
+
+/* `check` looks at the header before values are read. */
+static int idx_load(idx *out, const char *path,
+                    int (*check)(const idx *header, void *user, ns_error *err), void *user,
+                    ns_error *err) {
+    *out = (idx){0};
+    int fd;
+    uint64_t size;
+    int status = ns_open_file(&fd, &size, path, err);
+    if (status) return status;
+    gzFile file = gzdopen(fd, "rb");
+    if (!file) {
+        close(fd);
+        return ns_fail(err, NS_EFAIL, "%s: zlib cannot begin", path);
+    }
+    gzbuffer(file, 1 << 17);
+    status = read_header(out, file, path, err);
+    if (!status) status = check(out, user, err);
+    if (!status) status = read_values(out, file, path, err);
     gzclose(file);
     if (status) {
         free(out->values);
@@ -100,11 +134,12 @@ static int idx_load(idx *out, const char *path, ns_error *err) {
     return status;
 }
 
-/* By content, whatever the file is called. */
+/* By content, whatever the file is called. The small buffer keeps zlib from meeting damage far behind the header, which is to
+ * be described when values are read. */
 bool ns_idx_recognise(const char *path) {
-    if (!ns_is_file(path)) return false;
-    gzFile file = gzopen(path, "rb");
+    gzFile file = ns_is_file(path) ? gzopen(path, "rb") : NULL;
     if (!file) return false;
+    gzbuffer(file, 64);
     unsigned char head[4];
     bool found = gzread(file, head, 4) == 4 && !head[0] && !head[1] && head[2] >= 8 &&
                  head[2] <= 14 && head[3] >= 1 && head[3] <= 4;
@@ -112,18 +147,23 @@ bool ns_idx_recognise(const char *path) {
     return found;
 }
 
+/* One label for each sample; user is a labels_of. */
+static int check_labels(const idx *labels, void *user, ns_error *err) {
+    const labels_of *of = user;
+    if (labels->dims == 1 && labels->extent[0] == (uint64_t)of->dataset->count) return NS_OK;
+    return ns_fail(err, NS_EINPUT,
+                   "%s: expected %lld labels, as %s has images; found %u in %d dimension(s)",
+                   of->path, (long long)of->dataset->count, of->dataset->path, labels->extent[0],
+                   labels->dims);
+}
+
 int ns_idx_labels(ns_dataset *dataset, const char *path, ns_error *err) {
     idx labels;
-    int status = idx_load(&labels, path, err);
+    int status = idx_load(&labels, path, check_labels, &(labels_of){dataset, path}, err);
     if (status) return status;
-    if (labels.dims != 1 || labels.extent[0] != (uint64_t)dataset->count)
-        status =
-            ns_fail(err, NS_EINPUT,
-                    "%s: expected %lld labels, as %s has images; found %u in %d dimension(s)", path,
-                    (long long)dataset->count, dataset->path, labels.extent[0], labels.dims);
-    for (int64_t i = 0; !status && i < dataset->count; i++) dataset->labels[i] = labels.values[i];
+    for (int64_t i = 0; i < dataset->count; i++) dataset->labels[i] = labels.values[i];
     free(labels.values);
-    return status;
+    return NS_OK;
 }
 
 /* "x/t10k-images-idx3-ubyte.gz" has its labels in "x/t10k-labels-idx1-ubyte.gz", or without the .gz. */
@@ -150,31 +190,43 @@ static char *labels_beside(const char *path, ns_error *err) {
     return NULL;
 }
 
-static int idx_open(ns_dataset *dataset, const char *labels_path, ns_error *err) {
-    idx *images = ns_calloc(1, sizeof *images, err);
-    if (!images) return NS_EFAIL;
-    dataset->state = images;
-    int status = idx_load(images, dataset->path, err);
-    if (status) return status;
+/* Images of the shape that is asked for; where none is, theirs is taken. */
+static int check_images(const idx *images, void *user, ns_error *err) {
+    ns_dataset *dataset = user;
+    const uint32_t *e = images->extent;
     if (images->dims < 3)
         return ns_fail(err, NS_EINPUT,
                        "%s: expected images in 3 or 4 dimensions, found %d (labels?)",
                        dataset->path, images->dims);
-    int channels = images->dims == 4 ? (int)images->extent[3] : 1;
+    uint32_t channels = images->dims == 4 ? e[3] : 1;
     if (!dataset->shape.channels) {
-        dataset->shape = (ns_image_shape){.channels = channels,
-                                          .height = (int)images->extent[1],
-                                          .width = (int)images->extent[2],
+        if (channels < 1 || channels > 4 || e[1] < 1 || e[1] > MOST_SIDE || e[2] < 1 ||
+            e[2] > MOST_SIDE)
+            return ns_fail(err, NS_EINPUT,
+                           "%s: expected images of 1 to 4 channels and 1 x 1 to %d x %d pixels, "
+                           "found %u x %u x %u (channels, height, width)",
+                           dataset->path, MOST_SIDE, MOST_SIDE, channels, e[1], e[2]);
+        dataset->shape = (ns_image_shape){.channels = (int)channels,
+                                          .height = (int)e[1],
+                                          .width = (int)e[2],
                                           .std = {1, 1, 1, 1}};
     }
     const ns_image_shape *s = &dataset->shape;
-    if ((uint32_t)s->height != images->extent[1] || (uint32_t)s->width != images->extent[2] ||
-        (channels != s->channels && channels != 1))
-        return ns_fail(
-            err, NS_EINPUT,
-            "%s: expected images of %d x %d x %d (channels, height, width), found %d x %u x %u",
-            dataset->path, s->channels, s->height, s->width, channels, images->extent[1],
-            images->extent[2]);
+    if ((uint32_t)s->height == e[1] && (uint32_t)s->width == e[2] &&
+        (channels == (uint32_t)s->channels || channels == 1))
+        return NS_OK;
+    return ns_fail(
+        err, NS_EINPUT,
+        "%s: expected images of %d x %d x %d (channels, height, width), found %u x %u x %u",
+        dataset->path, s->channels, s->height, s->width, channels, e[1], e[2]);
+}
+
+static int idx_open(ns_dataset *dataset, const char *labels_path, ns_error *err) {
+    idx *images = ns_calloc(1, sizeof *images, err);
+    if (!images) return NS_EFAIL;
+    dataset->state = images;
+    int status = idx_load(images, dataset->path, check_images, dataset, err);
+    if (status) return status;
     dataset->count = images->extent[0];
     dataset->scaled = true;
     if (labels_path) return ns_labels_read(dataset, labels_path, err);

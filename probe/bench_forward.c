@@ -359,7 +359,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
 extern const ns_command ns_bench_forward;
 const ns_command ns_bench_forward = {
     .name = "bench forward",
-    .summary = "a ViT's forward pass, dumped and not, beside its matrix products",
+    .summary = "a ViT's forward pass and its dump, beside its matrix products",
     .usage = "[options]",
     .details =
         "A ViT-B/16 with random weights, unless the options say another size. The dump goes to a "

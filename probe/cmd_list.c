@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "probe/base/cli.h"
+#include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/table.h"
 #include "probe/model.h"
@@ -94,7 +95,7 @@ static int print_sites(const ns_model *model, const bool *wanted, ns_table_forma
 static bool is_hdf5(const char *path) {
     static const char signature[8] = {(char)0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     char found[8] = "";
-    FILE *file = fopen(path, "rb");
+    FILE *file = ns_is_file(path) ? fopen(path, "rb") : NULL;
     bool same =
         file && fread(found, 1, 8, file) == 8 && !memcmp(found, signature, sizeof signature);
     if (file) fclose(file);

@@ -186,12 +186,42 @@ int ns_h5_make_group(hid_t group, const char *name, ns_error *err) {
 }
 
 bool ns_h5_has(hid_t group, const char *name) {
-    return H5Lexists(group, name, H5P_DEFAULT) > 0;
+    ns_h5_quiet quiet = ns_h5_hush();
+    bool has = H5Lexists(group, name, H5P_DEFAULT) > 0;
+    ns_h5_unhush(quiet);
+    return has;
 }
 
-bool ns_h5_find(hid_t group, const char *name, ns_h5_place *place) {
-    if (!ns_h5_has(group, name)) return false;
+/* Whether the bytes of an element are what C has: IEEE floats, integers that fill their bytes. */
+static bool usual_type(hid_t type) {
+    size_t sign, exponent_at, exponent, mantissa_at, mantissa, size = H5Tget_size(type);
+    if (H5Tget_class(type) != H5T_FLOAT)
+        return H5Tget_precision(type) == 8 * size && H5Tget_offset(type) == 0;
+    return H5Tget_fields(type, &sign, &exponent_at, &exponent, &mantissa_at, &mantissa) >= 0 &&
+           exponent == (size == 2   ? 5
+                        : size == 4 ? 8
+                                    : 11) &&
+           mantissa == 8 * size - 1 - exponent && mantissa_at == 0 &&
+           H5Tget_ebias(type) == ((size_t)1 << (exponent - 1)) - 1;
+}
+
+/* An external link leads into another file, where an offset means another place. */
+static bool same_file(hid_t a, hid_t b) {
+    char of_a[4096] = "", of_b[4096] = "";
+    return H5Fget_name(a, of_a, sizeof of_a) > 0 && H5Fget_name(b, of_b, sizeof of_b) > 0 &&
+           !strcmp(of_a, of_b);
+}
+
+static hid_t open_dataset(hid_t group, const char *name) {
+    if (!ns_h5_has(group, name)) return -1;
+    ns_h5_quiet quiet = ns_h5_hush();
     hid_t dataset = H5Dopen2(group, name, H5P_DEFAULT);
+    ns_h5_unhush(quiet);
+    return dataset;
+}
+
+bool ns_h5_find(hid_t file, hid_t group, const char *name, ns_h5_place *place) {
+    hid_t dataset = open_dataset(group, name);
     if (dataset < 0) return false;
     hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset),
           layout = H5Dget_create_plist(dataset);
@@ -207,7 +237,8 @@ bool ns_h5_find(hid_t group, const char *name, ns_h5_place *place) {
         place->is_signed = place->type == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_2;
         haddr_t at = H5Dget_offset(dataset);
         place->raw = H5Pget_layout(layout) == H5D_CONTIGUOUS &&
-                     H5Pget_external_count(layout) == 0 && at != HADDR_UNDEF;
+                     H5Pget_external_count(layout) == 0 && at != HADDR_UNDEF && usual_type(type) &&
+                     same_file(file, dataset);
         place->offset = at;
     }
     H5Pclose(layout);

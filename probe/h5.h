@@ -43,7 +43,8 @@ typedef struct ns_h5_place {
     int dims;
     uint64_t extents[4];
     size_t item; /* bytes of an element in the file */
-    bool raw;    /* in one piece, uncompressed, allocated: its bytes begin at offset */
+    bool
+        raw; /* of a type that C has, in one piece of this file, uncompressed, allocated: its bytes begin at offset */
     uint64_t offset;
     H5T_class_t type; /* integer or float */
     bool little, is_signed;
@@ -51,8 +52,9 @@ typedef struct ns_h5_place {
 /* The group in which a dataset of that name lies: "sketch" for "sketch/bins"; made where it is not there. */
 int ns_h5_make_group(hid_t group, const char *name, ns_error *err);
 
-/* false where there is no such dataset, or it has more than four dimensions. */
-bool ns_h5_find(hid_t group, const char *name, ns_h5_place *place);
+/* false where there is no such dataset, or it has more than four dimensions. `file` is what the program opened, so that offsets
+ * are places in it. */
+bool ns_h5_find(hid_t file, hid_t group, const char *name, ns_h5_place *place);
 bool ns_h5_has(hid_t group, const char *name);
 
 #endif

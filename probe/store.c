@@ -1,25 +1,24 @@
 #include "probe/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/store_reader_internal.h"
 
 #define MOST_SITES     100000
 #define MOST_CHANNELS  (1 << 24)
 #define MOST_POSITIONS (1 << 30)
+#define MOST_EXTREMES  (1 << 16) /* rows */
 
 /* A raw dataset must lie in the file whole: a file cut short is found here, not when it is read. */
 static int take_source(const ns_store *s, hid_t group, const char *site, const char *name,
                        bool must, ns_source *out, ns_error *err) {
-    out->there = ns_h5_find(group, name, &out->place);
+    out->there = ns_h5_find(s->file, group, name, &out->place);
     if (!out->there)
         return must ? ns_fail(err, NS_EINPUT, "%s: %s: expected a dataset %s, found none", s->path,
                               site, name)
@@ -97,42 +96,57 @@ static int take_norm(const ns_store *s, hid_t group, ns_site_entry *e, ns_error 
     return NS_OK;
 }
 
+/* Value `at` of a dataset of integers in one dimension; false where HDF5 cannot read it. */
+static bool take_value(hid_t group, const char *name, uint64_t at, int64_t *value) {
+    hid_t dataset = H5Dopen2(group, name, H5P_DEFAULT);
+    hid_t space = dataset < 0 ? -1 : H5Dget_space(dataset);
+    const hsize_t start = at, one = 1;
+    hid_t single = H5Screate_simple(1, &one, NULL);
+    bool done = space >= 0 &&
+                H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &one, NULL) >= 0 &&
+                H5Dread(dataset, H5T_NATIVE_INT64, single, space, H5P_DEFAULT, value) >= 0;
+    H5Sclose(single);
+    if (space >= 0) H5Sclose(space);
+    if (dataset >= 0) H5Dclose(dataset);
+    return done;
+}
+
 /* How many of the rows are complete: all rows of the committed samples, or of the kept ones those before the next batch. */
 static int count_rows(const ns_store *s, hid_t group, ns_site_entry *e, ns_error *err) {
-    uint64_t all = s->committed * (uint64_t)e->shown.site.positions;
+    const uint64_t positions = (uint64_t)e->shown.site.positions;
+    uint64_t all = s->committed * positions, due;
+    if (__builtin_mul_overflow(s->samples, positions, &due))
+        return ns_fail(err, NS_EINPUT, "%s: %s: %llu samples of %d rows are too many", s->path,
+                       e->group, (unsigned long long)s->samples, e->shown.site.positions);
     e->shown.rows_seen = all;
     e->shown.rows = all < e->planned ? all : e->planned;
     ns_h5_place place;
-    e->shown.sampled = ns_h5_find(group, "rows_before", &place);
+    e->shown.sampled = ns_h5_find(s->file, group, "rows_before", &place);
     if (!e->shown.sampled) {
-        if (e->planned != s->samples * (uint64_t)e->shown.site.positions)
+        if (e->planned != due)
             return ns_fail(err, NS_EINPUT,
                            "%s: %s: expected %llu rows (%llu samples of %d), found %llu", s->path,
-                           e->group,
-                           (unsigned long long)(s->samples * (uint64_t)e->shown.site.positions),
-                           (unsigned long long)s->samples, e->shown.site.positions,
-                           (unsigned long long)e->planned);
+                           e->group, (unsigned long long)due, (unsigned long long)s->samples,
+                           e->shown.site.positions, (unsigned long long)e->planned);
         return NS_OK;
     }
     uint64_t batches = s->batch ? (s->committed + s->batch - 1) / s->batch : 0;
-    if (place.dims != 1 || place.extents[0] <= batches || place.extents[0] > 1 << 28)
+    if (place.dims != 1 || place.extents[0] <= batches)
         return ns_fail(err, NS_EINPUT, "%s: %s/rows_before: expected more than %llu values",
                        s->path, e->group, (unsigned long long)batches);
-    int64_t *before = ns_calloc(place.extents[0], sizeof *before, err);
-    if (!before) return NS_EFAIL;
-    hid_t dataset = H5Dopen2(group, "rows_before", H5P_DEFAULT);
-    herr_t done = H5Dread(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, before);
-    H5Dclose(dataset);
-    int64_t rows = before[batches];
-    free(before);
-    if (done < 0 || rows < 0 || (uint64_t)rows > e->planned)
-        return ns_fail(err, NS_EINPUT, "%s: %s/rows_before: its values do not fit %llu rows",
-                       s->path, e->group, (unsigned long long)e->planned);
+    int64_t rows = -1;
+    if (!take_value(group, "rows_before", batches, &rows) || rows < 0 ||
+        (uint64_t)rows > e->planned)
+        return ns_fail(err, NS_EINPUT, "%s: %s/rows_before: expected at most %llu rows, found %lld",
+                       s->path, e->group, (unsigned long long)e->planned, (long long)rows);
     e->shown.rows = (uint64_t)rows;
-    ns_h5_place extreme;
-    if (ns_h5_find(group, "extreme_input", &extreme) && extreme.dims == 3 &&
-        extreme.extents[0] == 2 && s->committed)
-        e->shown.extreme_rows = extreme.extents[1];
+    if (!ns_h5_find(s->file, group, "extreme_input", &place) || !s->committed) return NS_OK;
+    if (place.dims != 3 || place.extents[0] != 2 || place.extents[1] > MOST_EXTREMES ||
+        place.extents[2] != (uint64_t)e->shown.site.norm.channels)
+        return ns_fail(err, NS_EINPUT,
+                       "%s: %s/extreme_input: expected [2, up to %d, %d], found another shape",
+                       s->path, e->group, MOST_EXTREMES, e->shown.site.norm.channels);
+    e->shown.extreme_rows = place.extents[1];
     return NS_OK;
 }
 
@@ -176,6 +190,7 @@ static int take_site(const ns_store *s, hid_t group, ns_site_entry *e, ns_error 
     e->name = ns_h5_get_text(group, "name");
     char *kind = ns_h5_get_text(group, "kind"), *role = ns_h5_get_text(group, "role");
     int status = NS_OK;
+    if (e->name) ns_printable(e->name, false);
     if (!e->name || !kind || !ns_h5_get_int(group, "index", &index) ||
         !ns_h5_get_int(group, "channels", &channels) ||
         !ns_h5_get_int(group, "positions", &positions))
@@ -248,6 +263,7 @@ static herr_t take_attribute(hid_t object, const char *name, const H5A_info_t *i
     ns_store *s = user;
     char *value = ns_h5_get_text(object, name);
     if (!value) return 0;
+    ns_printable(value, false);
     char **grown = ns_realloc(s->attributes, (size_t)s->attribute_count + 2, sizeof *grown, NULL);
     char *copy = ns_strdup(name, NULL);
     if (!grown || !copy) {
@@ -265,22 +281,27 @@ static herr_t take_attribute(hid_t object, const char *name, const H5A_info_t *i
 static int take_root(ns_store *s, ns_error *err) {
     hsize_t at = 0;
     H5Aiterate2(s->file, H5_INDEX_NAME, H5_ITER_INC, &at, take_attribute, s);
-    const char *format = ns_store_attribute(s, "format"),
-               *major = ns_store_attribute(s, "format_major");
-    if (!format || strcmp(format, "normscope") != 0 || !major)
+    const char *format = ns_store_attribute(s, "format"), *said = ns_store_attribute(s, "samples");
+    int64_t samples = -1, batch = 0, major = 0;
+    if (!format || strcmp(format, "normscope") != 0)
         return ns_fail(err, NS_EINPUT,
                        "%s: an HDF5 file of another program: expected the attribute format = "
                        "normscope, found %s",
                        s->path, format ? format : "none");
-    if (atoll(major) > NS_FORMAT_MAJOR)
+    if (!ns_h5_get_int(s->file, "format_major", &major) || major < 1)
+        return ns_fail(err, NS_EINPUT, "%s: expected an attribute format_major from 1 on, found %s",
+                       s->path, major ? "another number" : "none");
+    if (major > NS_FORMAT_MAJOR)
         return ns_fail(err, NS_EINPUT,
-                       "%s: written in format %s, this program reads up to %d: use a newer one",
-                       s->path, major, NS_FORMAT_MAJOR);
-    int64_t samples = -1, batch = 0;
+                       "%s: written in format %lld, this program reads up to %d: use a newer one",
+                       s->path, (long long)major, NS_FORMAT_MAJOR);
     ns_h5_get_int(s->file, "samples", &samples);
     ns_h5_get_int(s->file, "batch", &batch);
     if (samples < 0 || samples > INT64_MAX / 2 || batch < 0)
-        return ns_fail(err, NS_EINPUT, "%s: expected a number of samples, found none", s->path);
+        return ns_fail(err, NS_EINPUT,
+                       "%s: expected attributes samples and batch that are numbers from 0 on, "
+                       "found %s samples",
+                       s->path, said ? said : "no");
     s->samples = (uint64_t)samples;
     s->batch = (uint64_t)batch;
     hid_t progress = H5Dopen2(s->file, "/progress/samples_committed", H5P_DEFAULT);
@@ -295,20 +316,14 @@ static int take_root(ns_store *s, ns_error *err) {
     }
     if (done < 0 || s->committed > s->samples)
         return ns_fail(err, NS_EINPUT,
-                       "%s: expected /progress/samples_committed of at most %llu, found none",
-                       s->path, (unsigned long long)s->samples);
+                       "%s: /progress/samples_committed: expected one number up to %llu, found %s",
+                       s->path, (unsigned long long)s->samples, done < 0 ? "none" : "a larger one");
     return NS_OK;
 }
 
 static int open_parts(ns_store *s, ns_error *err) {
-    s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
-    if (s->fd < 0)
-        return ns_fail(err, NS_EINPUT, "%s: cannot be opened: %s", s->path, strerror(errno));
-    struct stat st;
-    if (fstat(s->fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return ns_fail(err, NS_EINPUT, "%s: expected a file, found %s", s->path,
-                       S_ISDIR(st.st_mode) ? "a folder" : "something else");
-    s->file_size = (uint64_t)st.st_size;
+    int status = ns_open_file(&s->fd, &s->file_size, s->path, err);
+    if (status) return status;
     s->file = H5Fopen(s->path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (s->file < 0)
         return H5Fis_hdf5(s->path) > 0
@@ -318,7 +333,7 @@ static int open_parts(ns_store *s, ns_error *err) {
                    : ns_fail(err, NS_EINPUT,
                              "%s: expected an HDF5 file, found something else (%llu bytes)",
                              s->path, (unsigned long long)s->file_size);
-    int status = take_root(s, err);
+    status = take_root(s, err);
     return status ? status : take_sites(s, err);
 }
 

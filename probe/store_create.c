@@ -162,16 +162,15 @@ static int start(ns_store_writer *w, ns_error *err) {
 
 /* What stands under the name already: kept unless it may be replaced, and nobody writes it. */
 static int check_existing(ns_store_writer *w, ns_error *err) {
-    if (ns_is_folder(w->path))
-        return ns_fail(err, NS_EINPUT, "%s: expected the name of a file to write, found a folder",
-                       w->path);
+    int status = ns_output_check(w->path, err);
+    if (status) return status;
     if (access(w->path, F_OK) != 0) return NS_OK;
     if (!w->plan.force)
         return ns_fail(err, NS_EFAIL,
                        "%s: exists already; --force overwrites it, --resume goes on with it",
                        w->path);
     w->fd = open(w->path, O_RDWR | O_CLOEXEC);
-    int status = w->fd < 0 ? NS_OK : lock_file(w, err);
+    if (w->fd >= 0) status = lock_file(w, err);
     if (w->fd >= 0) close(w->fd);
     w->fd = -1;
     return status;

@@ -16,8 +16,10 @@ hid_t ns_block_h5type(ns_block_type type);
 size_t ns_block_item(ns_block_type type);
 uint64_t ns_block_bytes(const ns_store_block *block);
 
-/* A block of site i (from 0) of an open file, as of what is committed, into block->bytes. NS_EINPUT where it is not there or has another
- * shape. */
+/* NS_EINPUT where site i (from 0) of an open file has no such block or it has another shape: to be asked before memory is taken
+ * for what the file promises. */
+int ns_store_find_block(const ns_store *store, int i, const ns_store_block *block, ns_error *err);
+/* The block as of what is committed, into block->bytes. */
 int ns_store_read_block(const ns_store *store, int i, const ns_store_block *block, ns_error *err);
 
 /* Which rows of a run are kept at sites of so many positions: those of lowest priority, in the order of the run. */

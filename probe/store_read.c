@@ -175,21 +175,28 @@ const float *ns_store_map(const ns_store *s, int i, ns_tensor which) {
     return map ? (const float *)(const void *)(map + from->place.offset) : NULL;
 }
 
-int ns_store_read_block(const ns_store *s, int i, const ns_store_block *block, ns_error *err) {
+int ns_store_find_block(const ns_store *s, int i, const ns_store_block *block, ns_error *err) {
     const ns_site_entry *e = &s->sites[i];
-    const uint64_t *n = block->extents, wide = block->dims > 1 ? n[1] : 0;
+    const uint64_t *n = block->extents;
     char path[96];
     snprintf(path, sizeof path, "/%s/%s", e->group, block->name);
     ns_h5_place place;
     pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->lock);
-    bool there = ns_h5_find(s->file, path, &place);
+    bool there = ns_h5_find(s->file, s->file, path, &place);
     pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);
     bool fits = there && place.dims == block->dims + 1 && place.extents[0] == 2;
     for (int d = 0; d < block->dims && fits; d++) fits = place.extents[d + 1] == n[d];
-    if (!fits)
-        return ns_fail(err, NS_EINPUT, "%s: %s: expected a dataset [2, %llu%s], found %s", s->path,
-                       path, (unsigned long long)n[0], wide ? ", ..." : "",
-                       there ? "another shape" : "none");
+    if (fits) return NS_OK;
+    return ns_fail(err, NS_EINPUT, "%s: %s: expected a dataset [2, %llu%s], found %s", s->path,
+                   path, (unsigned long long)n[0], block->dims > 1 ? ", ..." : "",
+                   there ? "another shape" : "none");
+}
+
+int ns_store_read_block(const ns_store *s, int i, const ns_store_block *block, ns_error *err) {
+    const ns_site_entry *e = &s->sites[i];
+    const uint64_t *n = block->extents, wide = block->dims > 1 ? n[1] : 0;
+    int status = ns_store_find_block(s, i, block, err);
+    if (status) return status;
     return read_h5(s, e->group, block->name, committed_slot(s), 0, n[0], wide,
                    ns_block_h5type(block->type), block->bytes, err);
 }

@@ -6,6 +6,8 @@
 #ifndef NS_ERROR_H
 #define NS_ERROR_H
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -30,8 +32,7 @@ typedef struct ns_error {
 #endif
 
 /* Fills `err` (which may be NULL) with `status` and the formatted message, and returns `status`, so that a
- * failing function can end in `return ns_fail(err, NS_EINPUT, "%s: ...", path)`. Control characters that a
- * hostile file put into a name are written as '?', so that a message is safe on a terminal. */
+ * failing function can end in `return ns_fail(err, NS_EINPUT, "%s: ...", path)`. The message is made printable. */
 int ns_fail(ns_error *err, int status, const char *format, ...) NS_PRINTF(3, 4);
 
 /* Appends to the message that is there (a hint, a list of near names). Keeps the status. */
@@ -39,6 +40,10 @@ void ns_fail_more(ns_error *err, const char *format, ...) NS_PRINTF(2, 3);
 
 /* Puts "prefix: " before the message that is there: the context that only the caller knows. */
 void ns_fail_context(ns_error *err, const char *format, ...) NS_PRINTF(2, 3);
+
+/* Text out of a file, which may be anybody's, made safe for terminals, JSON and Pango: control characters and bytes that are no
+ * UTF-8 become '?'. `lines`: line breaks stay. */
+void ns_printable(char *text, bool lines);
 
 #ifdef __cplusplus
 }

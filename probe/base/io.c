@@ -46,23 +46,47 @@ int ns_pwrite_all(int fd, const void *bytes, size_t count, uint64_t offset, cons
     return NS_OK;
 }
 
+/* What stands where a file is expected. */
+static const char *kind_of(mode_t mode) {
+    return S_ISREG(mode)    ? "a file"
+           : S_ISDIR(mode)  ? "a folder"
+           : S_ISFIFO(mode) ? "a pipe"
+           : S_ISSOCK(mode) ? "a socket"
+                            : "a device";
+}
+
+int ns_open_file(int *fd, uint64_t *size, const char *path, ns_error *err) {
+    struct stat st;
+    *size = 0;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* of no effect on a file */
+    if (*fd < 0) return ns_fail(err, NS_EINPUT, "%s: cannot be opened: %s", path, strerror(errno));
+    int status = NS_OK;
+    if (fstat(*fd, &st) != 0)
+        status = ns_fail(err, NS_EINPUT, "%s: cannot be read: %s", path, strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        status =
+            ns_fail(err, NS_EINPUT, "%s: expected a file, found %s", path, kind_of(st.st_mode));
+    else
+        *size = (uint64_t)st.st_size;
+    if (status) {
+        close(*fd);
+        *fd = -1;
+    }
+    return status;
+}
+
 int ns_map_file(ns_mapped *out, const char *path, ns_error *err) {
     *out = (ns_mapped){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return ns_fail(err, NS_EINPUT, "%s: cannot be opened: %s", path, strerror(errno));
-    struct stat st;
-    int status = NS_OK;
-    if (fstat(fd, &st) != 0) {
-        status = ns_fail(err, NS_EINPUT, "%s: %s", path, strerror(errno));
-    } else if (!S_ISREG(st.st_mode)) {
-        status = ns_fail(err, NS_EINPUT, "%s: expected a file, found %s", path,
-                         S_ISDIR(st.st_mode) ? "a folder" : "something else");
-    } else if (st.st_size > 0) {
-        void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    int fd;
+    uint64_t size;
+    int status = ns_open_file(&fd, &size, path, err);
+    if (status) return status;
+    if (size) {
+        void *bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (bytes == MAP_FAILED)
             status = ns_fail(err, NS_EFAIL, "%s: cannot be mapped: %s", path, strerror(errno));
         else
-            *out = (ns_mapped){bytes, (size_t)st.st_size};
+            *out = (ns_mapped){bytes, (size_t)size};
     }
     close(fd);
     return status;
@@ -91,11 +115,17 @@ int ns_read_text(char **out, size_t *size, const char *path, size_t most, ns_err
     return status;
 }
 
+int ns_output_check(const char *path, ns_error *err) {
+    struct stat st;
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode)) return NS_OK;
+    return ns_fail(err, NS_EINPUT, "%s: expected the name of a file to write, found %s", path,
+                   kind_of(st.st_mode));
+}
+
 int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err) {
     *out = (ns_output){0};
-    if (ns_is_folder(path))
-        return ns_fail(err, NS_EINPUT, "%s: expected the name of a file to write, found a folder",
-                       path);
+    int status = ns_output_check(path, err);
+    if (status) return status;
     if (!force && access(path, F_OK) == 0)
         return ns_fail(err, NS_EFAIL, "%s: exists already; --force overwrites it", path);
     out->path = ns_strdup(path, err);
@@ -106,7 +136,7 @@ int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err) 
     }
     out->file = fopen(out->temporary, "wb");
     if (!out->file) {
-        int status = ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", path, strerror(errno));
+        status = ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", path, strerror(errno));
         free(out->temporary);
         out->temporary = NULL;
         ns_output_drop(out);

@@ -20,13 +20,17 @@ int ns_pread_all(int fd, void *bytes, size_t count, uint64_t offset, const char 
 int ns_pwrite_all(int fd, const void *bytes, size_t count, uint64_t offset, const char *path,
                   ns_error *err);
 
+/* Opens a file for reading; the caller closes *fd. NS_EINPUT where there is none or it may not be read, and where a folder, a
+ * pipe or a device stands there: files are read in any order and more than once. Never waits for a pipe's writer. */
+int ns_open_file(int *fd, uint64_t *size, const char *path, ns_error *err);
+
 /* A file mapped for reading. bytes is NULL where the file is empty. */
 typedef struct ns_mapped {
     const unsigned char *bytes;
     size_t size;
 } ns_mapped;
 
-/* NS_EINPUT where there is no such file, it is a folder or may not be read. ns_unmap(&m) may be called twice. */
+/* NS_EINPUT as ns_open_file has it. ns_unmap(&m) may be called twice. */
 int ns_map_file(ns_mapped *out, const char *path, ns_error *err);
 void ns_unmap(ns_mapped *mapped);
 
@@ -36,7 +40,7 @@ int ns_read_text(char **out, size_t *size, const char *path, size_t most, ns_err
 
 /* An output that appears under its name only when it is complete: written beside it under a name of its own, and
  * renamed by ns_output_commit. ns_output_drop removes what was written; after a commit it does nothing, so that it
- * may stand on every way out. An existing `path` is NS_EFAIL unless `force`. A folder is NS_EINPUT. */
+ * may stand on every way out. An existing `path` is NS_EFAIL unless `force`. What is no file is NS_EINPUT. */
 typedef struct ns_output {
     FILE *file;
     char *path, *temporary;
@@ -44,6 +48,10 @@ typedef struct ns_output {
 int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err);
 int ns_output_commit(ns_output *out, ns_error *err);
 void ns_output_drop(ns_output *out);
+
+/* NS_EINPUT where something other than a file stands under the name of an output: a rename would put a file into its
+ * place, and /dev/null would be gone. */
+int ns_output_check(const char *path, ns_error *err);
 
 bool ns_is_folder(const char *path);
 bool ns_is_file(const char *path);

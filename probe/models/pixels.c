@@ -9,31 +9,18 @@
 
 enum { MOST_SIDE = 1 << 16 }; /* pixels */
 
-/* `from` is "FILE: KEY". */
-static int contradiction(ns_reading *r, const ns_source from, const char *expected,
-                         const json_t *found) {
-    const ns_weights *w = r->model->weights;
-    bool config = !strncmp(from, "config.json", 11);
-    char *text = json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT);
-    ns_fail(r->err, NS_EINPUT, "%s: \"%s\": expected %s, found %.80s",
-            config ? ns_weights_config_path(w) : ns_weights_preprocessor_path(w),
-            strchr(from, ' ') + 1, expected, text ? text : "something else");
-    free(text);
-    return NS_EINPUT;
-}
-
 /* A list of a number a channel, which may be absent (NULL), to `to` [channels]. */
 static int read_channels(ns_reading *r, const json_t *list, const ns_source from, const char *name,
                          bool positive, float *to) {
     int channels = r->model->image.channels;
     if (list && (!json_is_array(list) || json_array_size(list) != (size_t)channels))
-        return contradiction(r, from, "a list with one number a channel", list);
+        return ns_reading_refuse(r, from, "a list with one number a channel", list);
     char text[96] = "";
     for (int c = 0; c < channels; c++) {
         const json_t *one = json_array_get(list, (size_t)c);
         if (one) to[c] = (float)json_number_value(one);
         if (one && (!json_is_number(one) || !isfinite(to[c]) || (positive && !(to[c] > 0))))
-            return contradiction(r, from, positive ? "positive numbers" : "numbers", list);
+            return ns_reading_refuse(r, from, positive ? "positive numbers" : "numbers", list);
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%g", c ? ", " : "",
                  (double)to[c]);
     }
@@ -73,7 +60,8 @@ static int read_side(ns_reading *r, const char *key, int *side, bool *stretch) {
     }
     json_int_t n = json_integer_value(number);
     if (!json_is_integer(number) || n < 1 || n > MOST_SIDE || (other && !json_equal(number, other)))
-        return contradiction(r, from, "one length in pixels for both sides, or a shortest_edge", j);
+        return ns_reading_refuse(r, from, "one length in pixels for both sides, or a shortest_edge",
+                                 j);
     *side = (int)n;
     return NS_OK;
 }
@@ -85,7 +73,7 @@ static int read_filter(ns_reading *r) {
     bool deit = type && json_is_string(type) && !strncmp(json_string_value(type), "DeiT", 4);
     const json_t *j = preprocessor_key(r, "resample", from);
     if (j && (!json_is_integer(j) || (json_integer_value(j) != 2 && json_integer_value(j) != 3)))
-        return contradiction(r, from, "2 (bilinear) or 3 (bicubic)", j);
+        return ns_reading_refuse(r, from, "2 (bilinear) or 3 (bicubic)", j);
     bool bilinear = j ? json_integer_value(j) == 2 : !deit;
     r->model->image.bilinear = bilinear;
     return ns_reading_fact(r, "interpolation", j ? from : "default", "%s",
@@ -114,7 +102,7 @@ static int read_geometry(ns_reading *r) {
         char expected[96];
         snprintf(expected, sizeof expected, "images of %d x %d in the end, as the tensors have it",
                  image->width, image->height);
-        return contradiction(r, from, expected, j);
+        return ns_reading_refuse(r, from, expected, j);
     }
     image->resize = side;
     preprocessor_key(r, "size", from);
@@ -127,10 +115,10 @@ static int read_preprocessor(ns_reading *r) {
     ns_source from;
     bool normalizes = does(r, "do_normalize", true);
     const json_t *rescales = preprocessor_key(r, "do_rescale", from);
-    if (json_is_false(rescales)) return contradiction(r, from, "true", rescales);
+    if (json_is_false(rescales)) return ns_reading_refuse(r, from, "true", rescales);
     const json_t *factor = preprocessor_key(r, "rescale_factor", from);
     if (factor && !(fabs(json_number_value(factor) * 255 - 1) < 1e-6))
-        return contradiction(r, from, "1/255", factor);
+        return ns_reading_refuse(r, from, "1/255", factor);
     for (int c = 0; c < image->channels && !normalizes; c++) image->mean[c] = 0, image->std[c] = 1;
     const json_t *list = normalizes ? preprocessor_key(r, "image_mean", from) : NULL;
     int status = read_channels(r, list, from, "mean", false, image->mean);
@@ -154,9 +142,7 @@ static int read_config(ns_reading *r) {
     status = read_channels(r, list, from, "std", true, image->std);
     if (status) return status;
     bool found;
-    status = ns_config_real(r, "crop_pct", &image->crop, &found, from);
-    if (!status && !(image->crop > 0 && image->crop <= 1))
-        return ns_config_contradicts(r, from, "a share above 0 and up to 1", "another");
+    status = ns_config_real(r, "crop_pct", 0.01, 1, &image->crop, &found, from);
     const char *word = image->stretch ? "squash" : "center";
     if (!status) status = ns_reading_fact(r, "crop", found ? from : "default", "%g", image->crop);
     if (!status) status = ns_config_word(r, "crop_mode", &word, &found, from);

@@ -40,12 +40,14 @@ static const char *key_of(const char *from) {
     return key ? key + 2 : from;
 }
 
-static int bad_value(ns_reading *reading, const char *from, const char *expected,
-                     const json_t *found) {
+int ns_reading_refuse(ns_reading *reading, const ns_source from, const char *expected,
+                      const json_t *found) {
+    const ns_weights *w = reading->model->weights;
+    bool config = !strncmp(from, "config.json", 11);
     char *text = json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT);
     ns_fail(reading->err, NS_EINPUT, "%s: \"%s\": expected %s, found %.80s",
-            ns_weights_config_path(reading->model->weights), key_of(from), expected,
-            text ? text : "something else");
+            config ? ns_weights_config_path(w) : ns_weights_preprocessor_path(w), key_of(from),
+            expected, text ? text : "something else");
     free(text);
     return NS_EINPUT;
 }
@@ -59,18 +61,22 @@ int ns_config_int(ns_reading *reading, const char *keys, int64_t least, int64_t 
     snprintf(expected, sizeof expected, "an integer from %lld to %lld", (long long)least,
              (long long)most);
     if (!json_is_integer(j) || json_integer_value(j) < least || json_integer_value(j) > most)
-        return bad_value(reading, from, expected, j);
+        return ns_reading_refuse(reading, from, expected, j);
     *value = json_integer_value(j);
     return NS_OK;
 }
 
-int ns_config_real(ns_reading *reading, const char *keys, double *value, bool *found,
-                   ns_source from) {
+int ns_config_real(ns_reading *reading, const char *keys, double least, double most, double *value,
+                   bool *found, ns_source from) {
     const json_t *j = ns_config_find(reading, keys, from);
     *found = j != NULL;
     if (!j) return NS_OK;
-    if (!json_is_number(j)) return bad_value(reading, from, "a number", j);
-    *value = json_number_value(j);
+    char expected[96];
+    snprintf(expected, sizeof expected, "a number from %g to %g", least, most);
+    double said = json_number_value(j);
+    if (!json_is_number(j) || !(said >= least && said <= most))
+        return ns_reading_refuse(reading, from, expected, j);
+    *value = said;
     return NS_OK;
 }
 
@@ -79,7 +85,7 @@ int ns_config_word(ns_reading *reading, const char *keys, const char **value, bo
     const json_t *j = ns_config_find(reading, keys, from);
     *found = j != NULL;
     if (!j) return NS_OK;
-    if (!json_is_string(j)) return bad_value(reading, from, "a word", j);
+    if (!json_is_string(j)) return ns_reading_refuse(reading, from, "a word", j);
     *value = json_string_value(j);
     return NS_OK;
 }

@@ -37,10 +37,14 @@ const struct json_t *ns_config_find(const ns_reading *reading, const char *keys,
  * what stands there, where the value has another type or lies out of range. */
 int ns_config_int(ns_reading *reading, const char *keys, int64_t least, int64_t most,
                   int64_t *value, bool *found, ns_source from);
-int ns_config_real(ns_reading *reading, const char *keys, double *value, bool *found,
-                   ns_source from);
+int ns_config_real(ns_reading *reading, const char *keys, double least, double most, double *value,
+                   bool *found, ns_source from);
 int ns_config_word(ns_reading *reading, const char *keys, const char **value, bool *found,
                    ns_source from);
+
+/* NS_EINPUT: the value `found` under the key of `from` ("FILE: KEY") is not what is expected. */
+int ns_reading_refuse(ns_reading *reading, const ns_source from, const char *expected,
+                      const struct json_t *found);
 
 /* NS_EINPUT: config.json says `found` under the key of `from`, the tensors say `expected`. */
 int ns_config_contradicts(ns_reading *reading, const ns_source from, const char *expected,

@@ -1,6 +1,5 @@
 /* A ViT from a checkpoint: the shapes say nearly all, config.json the rest, and where both speak they must agree. */
 #include <jansson.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,8 @@
 
 #include "probe/base/mem.h"
 #include "probe/models/vit.h"
+
+enum { MOST_TOKENS = 1 << 20 };
 
 typedef struct opening {
     ns_reading reading;
@@ -75,8 +76,7 @@ static int norm_kind(opening *o, const char *path, bool alpha, bool shift, bool 
 static int read_alpha(opening *o, const char *name, int channels, ns_norm *norm) {
     const ns_tensor_info *info = ns_weights_find(o->weights, name);
     int64_t count = 1;
-    for (int d = 0; d < info->dims; d++)
-        count = info->shape[d] > INT_MAX ? INT_MAX : count * info->shape[d] % INT_MAX;
+    for (int d = 0; d < info->dims; d++) count *= info->shape[d]; /* is in the file: no overflow */
     if (count != 1 && count != channels)
         return ns_fail(o->reading.err, NS_EINPUT, "%s: %s: expected 1 or %d values, found %lld",
                        info->file, name, channels, (long long)count);
@@ -210,7 +210,7 @@ static int read_image_size(opening *o, int64_t size[2], bool *found, ns_source f
         const json_t *one = json_is_array(j) ? json_array_get(j, first + i) : j;
         if (!json_is_integer(one) || json_integer_value(one) < 1 ||
             json_integer_value(one) > 1 << 16)
-            return ns_config_contradicts(&o->reading, from, "a size in pixels", "something else");
+            return ns_reading_refuse(&o->reading, from, "a size in pixels from 1 to 65536", j);
         size[i] = json_integer_value(one);
     }
     return NS_OK;
@@ -248,6 +248,10 @@ static int read_grid(opening *o, int64_t positions, int extra) {
         v->grid_height = v->grid_width = (int)side;
         snprintf(from, sizeof from, "shape of the position embedding");
     }
+    if ((int64_t)v->grid_height * v->grid_width > MOST_TOKENS)
+        return ns_fail(
+            o->reading.err, NS_EINPUT, "%s: expected at most %d patches, found %d x %d (%s)",
+            ns_weights_path(o->weights), MOST_TOKENS, v->grid_height, v->grid_width, from);
     v->patches = v->grid_height * v->grid_width;
     v->tokens = v->patches + extra;
     if (positions && positions != v->patches && positions != v->tokens) {
@@ -278,13 +282,17 @@ static int read_tokens(opening *o) {
     if (!status) status = tensor(o, VIT_POSITIONS, 0, 3, (int64_t[]){1, -1, width}, &v->positions);
     if (status) return status;
     v->class_token = v->class_row != NULL;
-    if (v->register_rows && part_name(o, VIT_REGISTERS, 0, "", &name))
-        v->registers = (int)ns_weights_find(o->weights, name.text)->shape[1];
     if (v->positions && part_name(o, VIT_POSITIONS, 0, "", &name))
         positions = ns_weights_find(o->weights, name.text)->shape[1];
-    if (positions > 1 << 20 || v->registers > 1 << 16)
-        return ns_fail(o->reading.err, NS_EINPUT, "%s: expected fewer tokens, found %lld positions",
-                       ns_weights_path(o->weights), (long long)positions);
+    int64_t registers = v->register_rows && part_name(o, VIT_REGISTERS, 0, "", &name)
+                            ? ns_weights_find(o->weights, name.text)->shape[1]
+                            : 0;
+    if (positions > MOST_TOKENS || registers > MOST_TOKENS)
+        return ns_fail(o->reading.err, NS_EINPUT,
+                       "%s: expected at most %d tokens, found %lld positions and %lld registers",
+                       ns_weights_path(o->weights), MOST_TOKENS, (long long)positions,
+                       (long long)registers);
+    v->registers = (int)registers;
     status = read_grid(o, positions, v->class_token + v->registers);
     v->positions_of_all = positions == v->tokens;
     return status;
@@ -358,8 +366,8 @@ static int read_hidden(opening *o) {
     double ratio = 0;
     bool found;
     ns_source from;
-    int status = ns_config_real(&o->reading, "mlp_ratio", &ratio, &found, from);
-    if (!status && found && (int)(ratio * v->width) != v->hidden) {
+    int status = ns_config_real(&o->reading, "mlp_ratio", 0, 1 << 20, &ratio, &found, from);
+    if (!status && found && (int64_t)(ratio * v->width) != v->hidden) {
         char expected[96], other[48];
         snprintf(expected, sizeof expected, "%.6g (%d / %d)", (double)v->hidden / v->width,
                  v->hidden, v->width);
@@ -484,9 +492,13 @@ static int read_end(opening *o) {
     if (status || !part_name(o, VIT_HEAD, 0, "weight", &name))
         return status ? status : ns_reading_fact(&o->reading, "classes", "no head", "0");
     const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
-    int64_t classes = info->dims == 2 ? info->shape[0] : -1;
-    if (classes > 1 << 24 || classes == 0)
-        classes = -2; /* no shape matches: the message says which */
+    int64_t classes = info->dims == 2 ? info->shape[0] : 0;
+    if (classes < 1 || classes > 1 << 24)
+        return ns_fail(o->reading.err, NS_EINPUT,
+                       "%s: %s: expected [1 to %d classes, %d], found %d dimensions, the first of "
+                       "%lld",
+                       info->file, name.text, 1 << 24, v->width, info->dims,
+                       (long long)(info->dims ? info->shape[0] : 0));
     status = linear(o, VIT_HEAD, 0, classes, v->width, &v->head);
     if (status) return status;
     model->classes = (int)classes;
@@ -513,10 +525,9 @@ static int read_norm_settings(opening *o) {
     double eps = o->scheme->eps;
     bool found, named;
     ns_source from = "";
-    int status = ns_config_real(&o->reading, "norm_eps|layer_norm_eps|eps", &eps, &found, from);
+    int status =
+        ns_config_real(&o->reading, "norm_eps|layer_norm_eps|eps", 0, 1, &eps, &found, from);
     if (status) return status;
-    if (!(eps >= 0 && eps < 1))
-        return ns_config_contradicts(&o->reading, from, "a number from 0 to below 1", "another");
     o->eps = (float)eps;
     if (!found) snprintf(from, sizeof from, "default of %s", o->scheme->name);
     status = ns_reading_fact(&o->reading, "eps", from, "%g", eps);

@@ -1,10 +1,12 @@
 /* What the fuzz targets share, and the small fuzzer of `make check`. */
 #include <dirent.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "datasets/dataset.h"
 #include "probe/base/random.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -40,8 +42,22 @@ const char *ns_fuzz_file(const char *name, const uint8_t *data, size_t size) {
     static char path[128];
     snprintf(path, sizeof path, "%s/%s", ns_fuzz_folder(), name);
     FILE *file = fopen(path, "wb");
-    if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0) abort();
+    if (!file || (size && fwrite(data, 1, size, file) != size) || fclose(file) != 0) abort();
     return path;
+}
+
+void ns_fuzz_dataset(const char *path) {
+    static float pixels[28 * 28];
+    const int64_t first = 0;
+    const ns_image_shape shape = {
+        .channels = 1, .height = 28, .width = 28, .std = {1, 1, 1, 1}, .resize = 31};
+    ns_error err = {0};
+    ns_dataset *dataset = NULL;
+    char hex[NS_HASH_HEX];
+    if (ns_dataset_open(&dataset, path, NULL, &shape, &err)) return;
+    if (ns_dataset_read(dataset, &first, 1, pixels, &err) == NS_OK)
+        ns_dataset_hash(dataset, &first, 1, hex, &err);
+    ns_dataset_close(dataset);
 }
 
 #ifndef NS_LIBFUZZER
@@ -85,6 +101,9 @@ void ns_fuzz_seeds(const char *name, void (*one)(const uint8_t *data, size_t siz
     int found = scandir(path, &entries, NULL, alphasort), seeds = 0;
     uint64_t state = 1;
     uint8_t *seed = malloc(MOST_SEED), *copy = malloc(MOST_SEED);
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(
+        1); /* on a busy machine, threads that wait for each other take most of the time */
     for (int i = 0; i < found; i++) {
         snprintf(path, sizeof path, "tests/fuzz/%s/%s", name, entries[i]->d_name);
         FILE *file = entries[i]->d_name[0] == '.' ? NULL : fopen(path, "rb");
@@ -102,6 +121,7 @@ void ns_fuzz_seeds(const char *name, void (*one)(const uint8_t *data, size_t siz
     if (found >= 0) free(entries);
     free(seed);
     free(copy);
+    omp_set_num_threads(threads);
     assert_true(seeds > 0);
 }
 #endif

@@ -17,6 +17,9 @@ const char *ns_fuzz_file(const char *name, const uint8_t *data, size_t size);
 const char *ns_fuzz_folder(void);
 void ns_fuzz_clean(void);
 
+/* Opens `path` as a data set for a model of 1 x 28 x 28, reads and hashes its first sample. */
+void ns_fuzz_dataset(const char *path);
+
 #ifdef NS_LIBFUZZER
 #define NS_FUZZ(name)                                                                              \
     int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);                                  \

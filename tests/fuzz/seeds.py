@@ -91,8 +91,31 @@ put("labels", "idx", struct.pack(">II", 0x801, 2) + b"\1\2")
 put("labels", "npy", npy(np.array([1, 2])))
 for i, text in enumerate(["blocks.*.norm1", "norm", "blocks.1", "**", "[a-z]?.[!0]", "1,3-5,2", "20-10", "99999999999", "1-"]):
     put("words", str(i), text)
-put("store", "usual", b"\0" * 64)
+for i, lines in enumerate([["model", "data", "-o", "run.h5"], ["--whole=7", "-f", "--", "-f"], ["--real", "1e-3", "-cblue", "--list=a", "-l", "b"],
+                           ["--choice", "purple"], ["--whole", "99999999999999999999"], ["--txt=", "it's"], ["0.5,0.25,1e3", "0.5", "1,2,3,4,5"], ["-w", "--real", "nan"]]):
+    put("arguments", str(i), "\n".join(lines))
+# A checkpoint by its number, then changes of tensors: which one, what, and two operands.
+for i in range(11):
+    put("tensors", f"as-it-is-{i}", bytes([i]))
+    put("tensors", f"wider-{i}", bytes([i, 0, 6, 0, 10 + i % 4, 0]))
+for i, changes in enumerate([[3, 0, 0, 0], [5, 1, 0, 19], [2, 2, 0, 1], [7, 3, 0, 0], [4, 4, 0, 1], [6, 5, 0, 2], [1, 6, 1, 25, 9, 6, 0, 24]]):
+    put("tensors", f"changed-{i}", bytes([i, *changes]))
+for name, parts in (("usual", 0), ("affine", 1), ("alpha", 2), ("sampled", 12), ("sketch", 16), ("both", 28), ("two-sites", 32)):
+    put("store", name, bytes([parts]))
 for i in range(12):
     put("store", f"odd-{i}", rng.integers(0, 256, 160).astype(np.uint8).tobytes())
     mostly = np.where(rng.random(400) < 0.06, rng.integers(200, 256, 400), rng.integers(0, 200, 400)).astype(np.uint8)
     put("store", f"mostly-{i}", mostly.tobytes())
+
+
+def points(name, how, curve, channels, x, y):
+    put("points", name, bytes([channels - 1, how, curve]) + np.asarray(x, "<f4").tobytes() + np.asarray(y, "<f4").tobytes())
+
+
+normal = np.random.default_rng(1).standard_normal(240)
+points("tanh", 64 + 6, 0, 4, normal * 3, np.tanh(normal * 3))
+points("line", 32, 1, 1, normal, 2 * normal)
+points("same", 0, 2, 2, np.ones(20), np.zeros(20))
+points("large", 8, 3, 2, normal[:60] * 1e38, normal[:60] * 1e38)
+points("small", 16, 4, 3, normal[:60] * 1e-42, normal[:60])
+points("none", 64 + 7, 5, 1, [np.nan, np.inf, -np.inf, 1], [1, 2, 3, np.nan])

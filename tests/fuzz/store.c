@@ -1,14 +1,19 @@
 /* A run's file whose groups, attributes and datasets are not as they should be. The bytes drive the making of the file by HDF5's
- * own functions, so that what is tested is this program's reader and not HDF5's parser. */
+ * own functions, so that what is tested is this program's reader and not HDF5's parser: HDF5 1.10 itself ends in crashes on some
+ * damaged files, which no caller of it can prevent. Given any file that HDF5 opens, the reader must be safe. */
 #include <hdf5.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "probe/sketch.h"
 #include "probe/store.h"
+#include "probe/store_internal.h"
 #include "probe/verify.h"
 #include "tests/fuzz/fuzz.h"
+
+enum { SAMPLES = 4, POSITIONS = 3, CHANNELS = 5, ROWS = SAMPLES * POSITIONS };
 
 typedef struct reader {
     const uint8_t *at, *end;
@@ -63,7 +68,7 @@ static void put_data(reader *r, hid_t group, const char *name, hid_t usual_type,
                      H5T_NATIVE_UCHAR, H5T_C_S1,          H5T_NATIVE_INT64};
     hid_t type = how < 215 ? usual_type : types[how % 7];
     hsize_t extents[3] = {(hsize_t)odd(r, (long long)a) % 100, (hsize_t)odd(r, (long long)b) % 100,
-                          2};
+                          CHANNELS};
     int rank = how >= 245 ? (int)(how % 4) : dims;
     hid_t space = rank ? H5Screate_simple(rank, extents, NULL) : H5Screate(H5S_SCALAR);
     hid_t layout = H5Pcreate(H5P_DATASET_CREATE);
@@ -82,11 +87,35 @@ static void put_data(reader *r, hid_t group, const char *name, hid_t usual_type,
     H5Sclose(space);
 }
 
-enum { SAMPLES = 4, POSITIONS = 3, CHANNELS = 5, ROWS = SAMPLES * POSITIONS };
+/* The arrays of a sketch. What is not written reads as zeros, as in a run's file before its first batch. */
+static void put_sketch(reader *r, hid_t site) {
+    ns_sketch sketch = {.channels = CHANNELS, .positions = POSITIONS};
+    ns_store_block blocks[NS_SKETCH_BLOCKS];
+    int count = ns_sketch_blocks(&sketch, blocks);
+    hid_t group = H5Gcreate2(site, "sketch", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    for (int b = 0; b < count; b++) {
+        unsigned how = next(r);
+        if (how > 250) continue;
+        hsize_t extents[3] = {2, blocks[b].extents[0] + (how > 245), blocks[b].extents[1]};
+        hid_t space = H5Screate_simple(blocks[b].dims + 1, extents, NULL);
+        hid_t type = how > 240 ? H5T_NATIVE_SHORT : ns_block_h5type(blocks[b].type);
+        hid_t dataset =
+            H5Dcreate2(site, blocks[b].name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        unsigned char bytes[1024] = {0};
+        if (how & 1 && how > 200 && H5Sget_simple_extent_npoints(space) <= 64) {
+            for (int i = 0; i < 16; i++) bytes[i] = (unsigned char)next(r);
+            H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes);
+        }
+        H5Dclose(dataset);
+        H5Sclose(space);
+    }
+    H5Gclose(group);
+}
 
-static void put_site(reader *r, hid_t sites, const char *name) {
+/* `parts`: which of the arrays that a site may lack it has. */
+static void put_site(reader *r, hid_t sites, const char *name, unsigned parts) {
     hid_t group = H5Gcreate2(sites, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    put_number(r, group, "index", 1);
+    put_number(r, group, "index", name[2] - '0');
     put_number(r, group, "channels", CHANNELS);
     put_number(r, group, "positions", POSITIONS);
     put_text(r, group, "name", "norm");
@@ -97,14 +126,21 @@ static void put_site(reader *r, hid_t sites, const char *name) {
     put_data(r, group, "sample", H5T_NATIVE_INT64, 1, ROWS, 1);
     put_data(r, group, "position", H5T_NATIVE_INT, 1, ROWS, 1);
     put_data(r, group, "kind", H5T_NATIVE_UCHAR, 1, ROWS, 1);
-    if (next(r) & 1) put_data(r, group, "gamma", H5T_NATIVE_FLOAT, 1, CHANNELS, 1);
-    if (next(r) & 1) put_data(r, group, "alpha", H5T_NATIVE_FLOAT, 1, 1, 1);
-    if (next(r) & 1) put_data(r, group, "rows_before", H5T_NATIVE_INT64, 1, 3, 1);
-    if (next(r) & 1) put_data(r, group, "extreme_input", H5T_NATIVE_FLOAT, 3, 2, 4);
+    if (parts & 1) put_data(r, group, "gamma", H5T_NATIVE_FLOAT, 1, CHANNELS, 1);
+    if (parts & 2) put_data(r, group, "alpha", H5T_NATIVE_FLOAT, 1, 1, 1);
+    if (parts & 4) put_data(r, group, "rows_before", H5T_NATIVE_INT64, 1, 3, 1);
+    if (parts & 8) {
+        put_data(r, group, "extreme_input", H5T_NATIVE_FLOAT, 3, 2, 4);
+        put_data(r, group, "extreme_output", H5T_NATIVE_FLOAT, 3, 2, 4);
+        put_data(r, group, "extreme_sample", H5T_NATIVE_INT64, 2, 2, 4);
+        put_data(r, group, "extreme_position", H5T_NATIVE_INT, 2, 2, 4);
+    }
+    if (parts & 16) put_sketch(r, group);
     H5Gclose(group);
 }
 
 static void make(reader *r, const char *path) {
+    unsigned parts = next(r);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     put_text(r, file, "format", "normscope");
     put_number(r, file, "format_major", 1);
@@ -124,8 +160,8 @@ static void make(reader *r, const char *path) {
     put_data(r, samples, "id", H5T_NATIVE_INT64, 1, SAMPLES, 1);
     put_data(r, samples, "label", H5T_NATIVE_INT, 1, SAMPLES, 1);
     put_data(r, samples, "prediction", H5T_NATIVE_INT, 1, SAMPLES, 1);
-    put_site(r, sites, "001");
-    if (next(r) & 1) put_site(r, sites, "002");
+    put_site(r, sites, "001", parts);
+    if (parts & 32) put_site(r, sites, "002", parts);
     H5Gclose(progress);
     H5Gclose(samples);
     H5Gclose(sites);
@@ -142,6 +178,11 @@ static void read_all(const ns_store *store) {
     ns_store_read_samples(store, 0, samples < 100 ? samples : 100, ids, numbers, numbers, &err);
     for (int i = 0; i < ns_store_site_count(store); i++) {
         const ns_store_site *site = ns_store_site_at(store, i);
+        if (site->has_sketch) {
+            ns_sketch sketch;
+            ns_sketch_read(&sketch, store, i, &err);
+            ns_sketch_free(&sketch);
+        }
         if (site->rows > 100 || site->site.norm.channels > 100) continue;
         ns_store_read(store, i, NS_INPUT, 0, site->rows, values, &err);
         ns_store_read(store, i, NS_OUTPUT, 0, site->rows, values, &err);
