@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 from scipy import stats
 
-sys.path.insert(0, "tests")
-import runs
+sys.path.insert(0, "tests/tools")
+import stores
 
 program, t = os.environ["NORMSCOPE"], os.environ["TMP"]
 
@@ -23,18 +23,13 @@ def table(*arguments, status=0):
 def dyt_run(name, count, seed, alphas=None):
     """A run of DyT layers whose sigma and alpha follow each other, with roles in turn."""
     rng = np.random.default_rng(seed)
-    sites, alpha = {}, []
+    sites = []
     for i in range(count):
         sigma = 10 ** rng.uniform(-1, 1)
-        alpha.append(np.float32(alphas[i] if alphas else 0.5 / sigma * np.exp(0.4 * rng.standard_normal())))
-        x = (rng.standard_normal((40, 24)) * sigma).astype("f4")
-        sites[f"blocks.{i}.norm"] = (x, np.tanh(alpha[-1] * x))
-    runs.write(f"{t}/{name}.h5", sites, kind="dyt")
-    with h5py.File(f"{t}/{name}.h5", "r+") as file:
-        for i, site in enumerate(file["sites"].values()):
-            site["alpha"] = np.array([alpha[i]], "f4")
-            site.attrs["role"] = ["attention", "mlp"][i % 2]
-    return f"{t}/{name}.h5"
+        alpha = np.float32(alphas[i] if alphas else 0.5 / sigma * np.exp(0.4 * rng.standard_normal()))
+        x = (rng.standard_normal((40, 1, 24)) * sigma).astype("f4")
+        sites.append({"x": x, "y": np.tanh(alpha * x), "kind": "dyt", "role": ["attention", "mlp"][i % 2], "alpha": np.array([alpha], "f4")})
+    return stores.write(f"{t}/{name}.h5", sites)
 
 
 def partial(x, y, z):

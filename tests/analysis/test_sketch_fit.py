@@ -2,13 +2,6 @@
 import csv
 import os
 import subprocess
-import sys
-
-import h5py
-import numpy as np
-
-sys.path.insert(0, "tests")
-import runs
 
 program, t = os.environ["NORMSCOPE"], os.environ["TMP"]
 
