@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/runs.h"
 #include "probe/base/mem.h"
 #include "probe/base/simd.h"
 #include "probe/base/stop.h"
@@ -67,9 +68,11 @@ static int read_extremes(ns_cloud *cloud, ns_store *store, int i, ns_error *err)
 }
 
 int ns_cloud_open(ns_cloud *out, ns_store *store, int i, ns_error *err) {
-    *out = (ns_cloud){0};
-    int status = ns_points_store(&out->points, store, i, err);
-    if (!status && ns_store_site_at(store, i)->sampled && ns_store_site_at(store, i)->extreme_rows)
+    *out = (ns_cloud){.from_sketch = ns_source_is_sketch(NS_FROM_BEST, ns_store_site_at(store, i))};
+    int status = out->from_sketch ? ns_sketch_read(&out->sketch, store, i, err)
+                                  : ns_points_store(&out->points, store, i, err);
+    if (!status && !out->from_sketch && ns_store_site_at(store, i)->sampled &&
+        ns_store_site_at(store, i)->extreme_rows)
         status = read_extremes(out, store, i, err);
     if (status) ns_cloud_free(out);
     return status;
@@ -78,6 +81,7 @@ int ns_cloud_open(ns_cloud *out, ns_store *store, int i, ns_error *err) {
 void ns_cloud_free(ns_cloud *cloud) {
     free(cloud->extra_x);
     free(cloud->extra_y);
+    ns_sketch_free(&cloud->sketch);
     *cloud = (ns_cloud){0};
 }
 
@@ -222,6 +226,10 @@ static void take_limits(void *part, size_t n, const float *x, const float *y) {
 }
 
 int ns_cloud_extent(const ns_cloud *cloud, ns_extent *out, ns_error *err) {
+    if (cloud->from_sketch) {
+        ns_cloud_sketch_extent(cloud, out);
+        return NS_OK;
+    }
     int threads = omp_get_max_threads();
     gather g = {.take = take_limits, .size = sizeof(limits)};
     *out =
@@ -323,6 +331,7 @@ static void merge_bins(ns_grid *grid, gather *g, int threads) {
 }
 
 int ns_grid_fill(ns_grid *grid, const ns_cloud *cloud, ns_error *err) {
+    if (cloud->from_sketch) return ns_grid_fill_sketch(grid, cloud, err);
     int threads = omp_get_max_threads(), w = grid->width, h = grid->height;
     grid->counts = NULL;
     grid->points = grid->outside = grid->not_finite = grid->padding = 0;

@@ -7,11 +7,13 @@
 #ifndef NS_GRID_H
 #define NS_GRID_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "analysis/points.h"
 #include "plots/canvas.h"
 #include "probe/base/error.h"
+#include "probe/sketch.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,6 +25,9 @@ typedef struct ns_cloud {
     /* The extreme rows that a sampled site keeps beside its sample, [extra_rows, C], without those that are in the sample too. */
     float *extra_x, *extra_y;
     uint64_t extra_rows;
+    /* Where not all rows are there but a sketch of them is: drawn from its picture, whose cells are some thousandth of the range wide. */
+    bool from_sketch;
+    ns_sketch sketch;
 } ns_cloud;
 
 /* The rows of site i (from 0) of an open store. NS_EINPUT where it keeps none. Free with ns_cloud_free. */
@@ -49,6 +54,9 @@ typedef struct ns_grid {
 /* counts is allocated and filled from the cloud. Free with ns_grid_free. */
 int ns_grid_fill(ns_grid *grid, const ns_cloud *cloud, ns_error *err);
 void ns_grid_free(ns_grid *grid);
+/* The two above for a cloud from a sketch (plots/grid_sketch.c), which call these: a cell's points are spread evenly over it. */
+void ns_cloud_sketch_extent(const ns_cloud *cloud, ns_extent *out);
+int ns_grid_fill_sketch(ns_grid *grid, const ns_cloud *cloud, ns_error *err);
 
 /* Edge i, 0 to n, of n bins over [low, high]. */
 double ns_grid_edge(double low, double high, int n, int i);

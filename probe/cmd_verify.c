@@ -4,6 +4,7 @@
 
 #include "probe/base/cli.h"
 #include "probe/base/table.h"
+#include "probe/sketch.h"
 #include "probe/verify.h"
 
 static const ns_column columns[] = {
@@ -34,12 +35,29 @@ static void add_row(ns_table *table, const ns_store_site *site, const ns_verify_
     ns_table_int(table, r->good);
 }
 
+/* A sketch cannot be computed again, but its parts must tell of the same points. */
+static int verify_sketch(const ns_store *store, int i, ns_error *err) {
+    const ns_store_site *site = ns_store_site_at(store, i);
+    ns_sketch sketch = {0};
+    int status = ns_sketch_read(&sketch, store, i, err);
+    const char *wrong = status ? NULL : ns_sketch_check(&sketch, site->rows_seen);
+    ns_sketch_free(&sketch);
+    if (!wrong) return status;
+    return ns_fail(err, NS_EFAIL, "%s: site %d (%s): sketch/%s", ns_store_path(store),
+                   site->site.index, site->site.name, wrong);
+}
+
 static int verify_file(ns_store *store, ns_table_format format, ns_error *err) {
     ns_table *table = ns_table_new(columns, sizeof columns / sizeof columns[0], err);
     if (!table) return NS_EFAIL;
-    int status = NS_OK, bad = 0, verified = 0;
+    int status = NS_OK, bad = 0, verified = 0, sketches = 0;
     for (int i = 0; i < ns_store_site_count(store) && !status; i++) {
         const ns_store_site *site = ns_store_site_at(store, i);
+        if (site->has_sketch && ns_store_samples(store)) {
+            status = verify_sketch(store, i, err);
+            sketches++;
+            if (status) break;
+        }
         if (!site->rows && site->has_sketch) continue; /* no rows to look at */
         ns_verify_result result;
         status = ns_verify_site(store, i, &result, err);
@@ -58,6 +76,7 @@ static int verify_file(ns_store *store, ns_table_format format, ns_error *err) {
     if (format == NS_ALIGNED) {
         printf("%d %s on %" PRIu64 " samples", verified,
                verified == 1 ? "site agrees" : "sites agree", done);
+        if (sketches) printf("; %d sketch%s whole", sketches, sketches == 1 ? " is" : "es are");
         if (done < all)
             printf("; the file is incomplete: %" PRIu64 " were planned, dump --resume goes on",
                    all);
@@ -91,7 +110,8 @@ const ns_command ns_command_verify = {
                "double precision, and compares. The "
                "tolerance of a row is 1e-5 of its largest |y|, and more where the file holds "
                "float16. Exit status 1 where a site "
-               "disagrees. An incomplete file is verified as far as it is committed.",
+               "disagrees. Of a sketch, the parts must tell of the same points. An incomplete file "
+               "is verified as far as it is committed.",
     .examples = "  normscope verify run.h5\n",
     .run = run,
 };

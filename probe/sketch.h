@@ -101,6 +101,9 @@ int ns_sketch_blocks(ns_sketch *sketch, ns_store_block blocks[NS_SKETCH_BLOCKS])
  * not fit. */
 int ns_sketch_read(ns_sketch *out, const ns_store *store, int i, ns_error *err);
 
+/* Whether the parts of a sketch tell of the same rows, `rows` of them: NULL, or what does not fit. Static text. */
+const char *ns_sketch_check(const ns_sketch *sketch, uint64_t rows);
+
 /* Sketches of all wanted sites of a model, filled by an observer. `sites` must outlive them. */
 typedef struct ns_sketches ns_sketches;
 int ns_sketches_new(ns_sketches **out, const ns_site *sites, int site_count, const bool *wanted,

@@ -42,3 +42,24 @@ int ns_sketch_read(ns_sketch *out, const ns_store *store, int i, ns_error *err) 
     return ns_fail(err, NS_EINPUT, "%s: site %d (%s): sketch/%s", ns_store_path(store),
                    site->site.index, site->site.name, wrong);
 }
+
+const char *ns_sketch_check(const ns_sketch *s, uint64_t rows) {
+    double points = (double)s->counts.points, channels = 0, positions = 0, cells = 0, spread = 0;
+    bool full = false;
+    for (int c = 0; c < s->channels; c++) channels += s->channel[c][NS_CHANNEL_N];
+    for (int p = 0; p < s->positions; p++) positions += s->position[p][NS_POSITION_N];
+    for (int b = 0; b < NS_SKETCH_SIDE; b++) spread += (double)s->row_sigma[b];
+    for (size_t i = 0; i < NS_SKETCH_WIDTH * NS_SKETCH_HEIGHT; i++) {
+        cells += (double)s->grid[i];
+        full |= s->grid[i] == UINT32_MAX; /* it may have stayed there */
+    }
+    if (s->counts.rows != rows) return "counts: other rows than the run has";
+    if (s->counts.points + s->counts.nonfinite !=
+        (s->counts.rows - s->counts.padding) * (uint64_t)s->channels)
+        return "counts: points that do not fill the rows";
+    if (channels != points) return "channels: other points than counts has";
+    if (positions != points) return "positions: other points than counts has";
+    if (cells != points && !full) return "grid: other points than counts has";
+    if (spread > (double)(s->counts.rows - s->counts.padding)) return "row_sigma: too many rows";
+    return NULL;
+}

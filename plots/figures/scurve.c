@@ -65,7 +65,8 @@ static int add_fit(ns_figure *figure, ns_panel *panel, ns_item *item, const site
     const ns_fit_options options = {.curves = &curve, .curve_count = 1};
     ns_fit fit;
     if (!curve) return NS_EFAIL;
-    int status = ns_fit_points(&s->cloud.points, &options, &fit, err);
+    int status = s->cloud.from_sketch ? ns_fit_sketch(&s->cloud.sketch, &options, &fit, err)
+                                      : ns_fit_points(&s->cloud.points, &options, &fit, err);
     if (status) return status;
     if (fit.degenerate || !fit.converged) {
         panel->notes[0] =
@@ -96,11 +97,12 @@ static int add_fit(ns_figure *figure, ns_panel *panel, ns_item *item, const site
 
 /* "500 of 17000 rows", where the file keeps a sample, and points that cannot be drawn: never silently. */
 static int note_missing(ns_figure *figure, ns_panel *panel, const ns_store_site *site,
-                        const ns_extent *extent, ns_error *err) {
+                        const site_points *s, ns_error *err) {
+    const ns_extent *extent = &s->extent;
     int at = 0;
     while (panel->notes[at]) at++;
     int first = at;
-    if (site->sampled &&
+    if (site->sampled && !s->cloud.from_sketch &&
         !(panel->notes[at++] = ns_figure_text(figure, err, "%" PRIu64 " of %" PRIu64 " rows",
                                               site->rows, site->rows_seen)))
         return NS_EFAIL;
@@ -137,7 +139,7 @@ static int build_panel(const ns_plot_request *r, ns_figure *figure, const ns_plo
         status = add_fit(figure, panel, &items[1], s, r->style, err);
         panel->item_count += items[1].count > 0;
     }
-    if (!status) status = note_missing(figure, panel, info, &s->extent, err);
+    if (!status) status = note_missing(figure, panel, info, s, err);
     if (status)
         ns_fail_context(err, "%s: site %d (%s)", ns_store_path(run->store), info->site.index,
                         info->site.name);

@@ -83,3 +83,18 @@ with dump("again", "-n", "200", "--mode", "sketch") as file:
         for name, wanted in full[k].items():
             assert np.array_equal(sketch(file, v)[name], wanted), f"{k}: {name}: other bits with the rows and without"
 assert os.path.getsize(f"{t}/again.h5") < 17 * 6e6
+
+# verify looks into sketches: parts that tell of other points are found.
+run = lambda *a: subprocess.run([program, *a], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+assert "17 sketches are whole" in run("verify", f"{t}/again.h5").stdout
+for part, message in (("grid", "grid: other points"), ("bins", "bins: other points"), ("channels", "channels: other points"), ("counts", "counts")):
+    with h5py.File(f"{t}/again.h5", "r+") as file:
+        kept = file["sites/003/sketch"][part][()]
+        broken = kept.copy()
+        broken.reshape(2, -1)[:, 0] += 1
+        file["sites/003/sketch"][part][...] = broken
+    done = run("verify", f"{t}/again.h5")
+    assert done.returncode in (1, 3) and message in done.stdout and "site 3" in done.stdout, (part, done.stdout)
+    with h5py.File(f"{t}/again.h5", "r+") as file:
+        file["sites/003/sketch"][part][...] = kept
+assert run("verify", f"{t}/again.h5").returncode == 0

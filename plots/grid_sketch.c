@@ -1,0 +1,67 @@
+/* A grid from a sketch's picture. */
+#include <math.h>
+
+#include "plots/grid.h"
+#include "probe/base/mem.h"
+
+void ns_cloud_sketch_extent(const ns_cloud *cloud, ns_extent *out) {
+    const ns_sketch *s = &cloud->sketch;
+    *out = (ns_extent){.points = s->counts.points,
+                       .not_finite = s->counts.nonfinite,
+                       .padding = s->counts.padding,
+                       .x_low = s->extent[0],
+                       .x_high = s->extent[1],
+                       .y_low = s->extent[2],
+                       .y_high = s->extent[3]};
+    if (!out->points) out->x_low = out->x_high = out->y_low = out->y_high = NAN;
+}
+
+/* A cell of the picture. */
+typedef struct cell {
+    double x, y, width, height;
+} cell;
+
+static void put(ns_grid *g, double x, double y, uint32_t n) {
+    double i = floor((x - g->x_low) / (g->x_high - g->x_low) * g->width),
+           j = floor((y - g->y_low) / (g->y_high - g->y_low) * g->height);
+    if (!(i >= 0) || !(j >= 0) || i >= g->width || j >= g->height) {
+        g->outside += n;
+        return;
+    }
+    uint32_t *at = &g->counts[(size_t)j * (size_t)g->width + (size_t)i];
+    *at = *at > UINT32_MAX - n ? UINT32_MAX : *at + n;
+    g->points += n;
+}
+
+/* As many to each pixel that the cell covers, and the rest in an order that spreads them (Roberts' R2 sequence, the plane's golden ratio). */
+static void spread(ns_grid *g, const cell *c, uint32_t n) {
+    int across = (int)fmax(1, ceil(c->width / ((g->x_high - g->x_low) / g->width))),
+        up = (int)fmax(1, ceil(c->height / ((g->y_high - g->y_low) / g->height)));
+    uint32_t each = n / (uint32_t)(across * up), rest = n % (uint32_t)(across * up);
+    for (int j = 0; j < up && each; j++)
+        for (int i = 0; i < across; i++)
+            put(g, c->x + (i + 0.5) / across * c->width, c->y + (j + 0.5) / up * c->height, each);
+    for (uint32_t k = 0; k < rest; k++) {
+        double u = fmod(0.5 + (k + 1) * 0.7548776662466927, 1),
+               v = fmod(0.5 + (k + 1) * 0.5698402909980532, 1);
+        put(g, c->x + u * c->width, c->y + v * c->height, 1);
+    }
+}
+
+int ns_grid_fill_sketch(ns_grid *g, const ns_cloud *cloud, ns_error *err) {
+    const ns_sketch *s = &cloud->sketch;
+    g->counts = ns_calloc((size_t)g->width * (size_t)g->height, sizeof *g->counts, err);
+    if (!g->counts) return NS_EFAIL;
+    g->points = g->outside = 0;
+    g->not_finite = s->counts.nonfinite;
+    g->padding = s->counts.padding;
+    double width = ldexp(1, s->grid_exponents[0]), height = ldexp(1, s->grid_exponents[1]);
+    for (int j = 0; j < NS_SKETCH_HEIGHT; j++)
+        for (int i = 0; i < NS_SKETCH_WIDTH; i++) {
+            uint32_t n = s->grid[j * NS_SKETCH_WIDTH + i];
+            const cell c = {(i - NS_SKETCH_WIDTH / 2) * width, (j - NS_SKETCH_HEIGHT / 2) * height,
+                            width, height};
+            if (n) spread(g, &c, n);
+        }
+    return NS_OK;
+}
