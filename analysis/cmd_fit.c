@@ -14,17 +14,16 @@ typedef struct settings {
     ns_selection_words sites;
     const char *curve;
     int scale, weighting, format, from;
-    bool shift, offset, held_out;
+    bool shift, offset, held_out, store;
     int64_t seed;
 } settings;
 
 typedef struct work {
     const settings *settings;
     ns_fit_options options;
-    ns_table *table;
+    ns_table *table, *file_table; /* of all files; of one, where it is stored */
     ns_fit *fits;
     ns_progress progress;
-    int degenerate, rows;
     bool sketched;
 } work;
 
@@ -117,9 +116,8 @@ static const char *flag(const ns_fit *fit) {
 
 static const char *const weightings[] = {"points", "density", "huber"};
 
-static void add_row(work *w, const ns_store *store, const ns_store_site *s, const ns_fit *fit,
-                    int rank) {
-    ns_table *t = w->table;
+static void add_row(work *w, ns_table *t, const ns_store *store, const ns_store_site *s,
+                    const ns_fit *fit, int rank) {
     ns_table_text(t, ns_store_path(store));
     ns_table_int(t, s->site.index);
     ns_table_text(t, s->site.name);
@@ -162,8 +160,6 @@ static void add_row(work *w, const ns_store *store, const ns_store_site *s, cons
     number(t, fit->sketch_error);
     ns_table_text(t, fit->curve->formula);
     ns_table_text(t, flag(fit));
-    w->degenerate += fit->degenerate;
-    w->rows++;
 }
 
 /* 1 for the least error on the samples left out; 0 where it is not known. */
@@ -222,10 +218,21 @@ static int fit_site(void *user, ns_store *store, int i, ns_error *err) {
             int its = rank_of(w->fits, count, k);
             bool now = !options.held_out || its == rank || (rank > count && !its);
             if (!now) continue;
-            add_row(w, store, site, &w->fits[k], its);
+            add_row(w, w->table, store, site, &w->fits[k], its);
+            if (w->file_table) add_row(w, w->file_table, store, site, &w->fits[k], its);
             placed++;
         }
     return NS_OK;
+}
+
+/* With --store, each file gets the rows that are its own. */
+static int store_file(void *user, ns_store *store, ns_error *err) {
+    work *w = user;
+    if (!w->file_table) return NS_OK;
+    int status = ns_runs_store_table(w->file_table, store, NS_RESULT_FIT, err);
+    ns_table_free(w->file_table);
+    w->file_table = ns_table_new(all_columns, COLUMNS, err);
+    return w->file_table || status ? status : NS_EFAIL;
 }
 
 /* The curves by name, `all` for every one. */
@@ -272,9 +279,10 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
     show_columns(columns, &w.options, files->count);
     w.fits = ns_calloc((size_t)w.options.curve_count, sizeof *w.fits, err);
     w.table = ns_table_new(columns, COLUMNS, err);
-    status = w.fits && w.table ? NS_OK : NS_EFAIL;
+    if (s->store) w.file_table = ns_table_new(all_columns, COLUMNS, err);
+    status = w.fits && w.table && (w.file_table || !s->store) ? NS_OK : NS_EFAIL;
     const ns_runs runs = {files->items, files->count, ns_selection_of(&s->sites),
-                          fit_site,     NULL,         &w};
+                          fit_site,     store_file,   &w};
     if (!status) status = ns_runs_each(&runs, err);
     if (ns_table_rows(w.table) > 0 && status != NS_ESTOP) {
         ns_error printing = {0};
@@ -290,6 +298,7 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
                    "how far they can be off.\n");
     }
     ns_table_free(w.table);
+    ns_table_free(w.file_table);
     free(w.fits);
     return status;
 }
@@ -315,6 +324,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},
         NS_SELECTION_OPTIONS(s.sites),
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Output", NULL, 0, 0},
+        NS_STORE_OPTION(s.store),
         {"format", 'f', NS_OPT_CHOICE, &s.format, NS_TABLE_FORMATS,
          "form of the table; tsv and json have every column", "table", 0, 0},
         {0},

@@ -15,12 +15,12 @@ typedef struct settings {
     ns_selection_words sites;
     int format, from;
     double tolerance;
-    bool no_fit;
+    bool no_fit, store;
 } settings;
 
 typedef struct work {
     const settings *settings;
-    ns_table *table;
+    ns_table *table, *file_table; /* of all files; of one, where it is stored */
     ns_progress progress;
     /* Channels that were outliers, over the sites of one file with the same width. */
     int sites, width;
@@ -113,8 +113,8 @@ static void write_extremes(const ns_stats *s, char *text, size_t size) {
                                s->extremes[i].channel);
 }
 
-static void add_row(work *w, const ns_store *store, const ns_store_site *site, const ns_stats *s) {
-    ns_table *t = w->table;
+static void add_row(ns_table *t, const ns_store *store, const ns_store_site *site,
+                    const ns_stats *s) {
     char extremes[512];
     ns_table_text(t, ns_store_path(store));
     ns_table_int(t, site->site.index);
@@ -181,7 +181,8 @@ static int stats_of_site(void *user, ns_store *store, int i, ns_error *err) {
                      : stats_from_rows(w, store, i, &options, &stats, err);
     w->sketched |= stats.from_sketch;
     if (!status) {
-        add_row(w, store, site, &stats);
+        add_row(w->table, store, site, &stats);
+        if (w->file_table) add_row(w->file_table, store, site, &stats);
         status = vote(w, &stats, err);
     } else {
         ns_fail_context(err, "%s: site %d (%s)", ns_store_path(store), site->site.index,
@@ -191,12 +192,19 @@ static int stats_of_site(void *user, ns_store *store, int i, ns_error *err) {
     return status;
 }
 
+/* With --store, each file gets the rows that are its own. */
+static int store_file(work *w, ns_store *store, ns_error *err) {
+    if (!w->file_table) return NS_OK;
+    int status = ns_runs_store_table(w->file_table, store, NS_RESULT_STATS, err);
+    ns_table_free(w->file_table);
+    w->file_table = ns_table_new(all_columns, COLUMNS, err);
+    return w->file_table || status ? status : NS_EFAIL;
+}
+
 enum { MOST_NAMED = 8 };
 
 /* What holds over the layers of a file: outlier channels (LLM.int8) and massive activations. */
 static int note_file(void *user, ns_store *store, ns_error *err) {
-    (void)store;
-    (void)err;
     work *w = user;
     int found = 0;
     size_t at = 0;
@@ -216,7 +224,7 @@ static int note_file(void *user, ns_store *store, ns_error *err) {
     free(w->votes);
     w->votes = NULL;
     w->width = w->sites = w->massive_sites = 0;
-    return NS_OK;
+    return store_file(w, store, err);
 }
 
 static int stats_of_files(const settings *s, const ns_list *files, ns_error *err) {
@@ -224,7 +232,11 @@ static int stats_of_files(const settings *s, const ns_list *files, ns_error *err
     memcpy(columns, all_columns, sizeof columns);
     columns[0].machine_only = files->count < 2;
     work w = {.settings = s, .table = ns_table_new(columns, COLUMNS, err)};
-    if (!w.table) return NS_EFAIL;
+    if (s->store) w.file_table = ns_table_new(all_columns, COLUMNS, err);
+    if (!w.table || (s->store && !w.file_table)) {
+        ns_table_free(w.table);
+        return NS_EFAIL;
+    }
     const ns_runs runs = {files->items,  files->count, ns_selection_of(&s->sites),
                           stats_of_site, note_file,    &w};
     int status = ns_runs_each(&runs, err);
@@ -242,6 +254,7 @@ static int stats_of_files(const settings *s, const ns_list *files, ns_error *err
             printf("From a sketch: moments are exact, quantiles within 1/32 of themselves.\n");
     }
     ns_table_free(w.table);
+    ns_table_free(w.file_table);
     free(w.votes);
     return status;
 }
@@ -257,6 +270,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},
         NS_SELECTION_OPTIONS(s.sites),
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Output", NULL, 0, 0},
+        NS_STORE_OPTION(s.store),
         {"format", 'f', NS_OPT_CHOICE, &s.format, NS_TABLE_FORMATS,
          "form of the table; tsv and json have every column", "table", 0, 0},
         {0},

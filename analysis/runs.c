@@ -1,5 +1,6 @@
 #include "analysis/runs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "probe/base/mem.h"
@@ -56,4 +57,17 @@ void ns_selection_free(ns_selection_words *words) {
 bool ns_source_is_sketch(ns_source_choice choice, const ns_store_site *site) {
     if (choice != NS_FROM_BEST) return choice == NS_FROM_SKETCH;
     return site->has_sketch && (site->sampled || !site->rows);
+}
+
+int ns_runs_store_table(const ns_table *table, const ns_store *store, ns_result which,
+                        ns_error *err) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    if (!file) return ns_fail(err, NS_EFAIL, "out of memory");
+    int status = ns_table_print(table, file, NS_JSON, err);
+    if (fclose(file) != 0 && !status) status = ns_fail(err, NS_EFAIL, "out of memory");
+    if (!status) status = ns_store_put_result(store, which, text, err);
+    free(text);
+    return status;
 }

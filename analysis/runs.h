@@ -4,6 +4,7 @@
 
 #include "probe/base/cli.h"
 #include "probe/base/error.h"
+#include "probe/base/table.h"
 #include "probe/site.h"
 #include "probe/store.h"
 
@@ -25,6 +26,17 @@ typedef struct ns_runs {
 /* A file that cannot be read does not stop the others. Returns NS_OK; the status of the file where there is but one; NS_EFAIL with
  * every bad file's message otherwise; NS_ESTOP at once. */
 int ns_runs_each(const ns_runs *runs, ns_error *err);
+
+/* Stores a table, as its JSON, in the run's file: what --store does. */
+int ns_runs_store_table(const ns_table *table, const ns_store *store, ns_result which,
+                        ns_error *err);
+#define NS_STORE_OPTION(target)                                                                    \
+    {                                                                                              \
+        "store", 0, NS_OPT_FLAG, &(target), NULL,                                                  \
+            "also store the result in the run's file, as JSON in /results, in place of an "        \
+            "earlier one",                                                                         \
+            NULL, 0, 0                                                                             \
+    }
 
 /* The options --select, --exclude and --layers, for a command's table. */
 #define NS_SELECTION_OPTIONS(s)                                                                    \

@@ -75,6 +75,14 @@ static int print_provenance(const ns_store *store, ns_error *err) {
     printf("%-14s %" PRIu64 " of %" PRIu64 " complete%s\n", "samples", done, all,
            done < all ? " (interrupted, or being written; dump --resume goes on)" : "");
     int status = print_accuracy(store, err);
+    for (int k = 0; k < NS_RESULTS && !status; k++) {
+        char *text, size[24];
+        status = ns_store_get_result(store, (ns_result)k, &text, err);
+        if (!status && text)
+            printf("%-14s /results/%s (%s of JSON)\n", k ? "" : "stored", ns_result_names[k],
+                   ns_human_bytes((double)strlen(text), size));
+        if (!status) free(text);
+    }
     printf("\n");
     return status;
 }

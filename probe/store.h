@@ -71,6 +71,16 @@ int ns_store_read_rows(const ns_store *store, int i, uint64_t first, uint64_t ro
 int ns_store_read_extreme(const ns_store *store, int i, float *x, float *y, int64_t *samples,
                           int32_t *positions, ns_error *err);
 
+/* Results that a file has a place for. */
+typedef enum ns_result { NS_RESULT_FIT, NS_RESULT_STATS, NS_RESULTS } ns_result;
+extern const char *const ns_result_names[NS_RESULTS];
+
+/* Stores a result's text in the file, in place of an earlier one, which stays until the new one is whole. NS_EINPUT where the run is not
+ * complete, the file was made before there was a place for it, or may not be written; NS_EFAIL where the text is too long. */
+int ns_store_put_result(const ns_store *store, ns_result which, const char *text, ns_error *err);
+/* The stored text, NULL in *out where there is none. The caller frees it. */
+int ns_store_get_result(const ns_store *store, ns_result which, char **out, ns_error *err);
+
 /* The site's values as they lie in the mapped file, [rows, C] floats, where they are float32 in one piece; else NULL.
  * Valid until ns_store_close. Pages that were read can be dropped by the caller with madvise. */
 const float *ns_store_map(const ns_store *store, int i, ns_tensor which);

@@ -6,7 +6,10 @@
 #include "probe/h5.h"
 #include "probe/store_write.h"
 
-enum { NS_FORMAT_MAJOR = 1, NS_FORMAT_MINOR = 0 };
+enum { NS_FORMAT_MAJOR = 1, NS_FORMAT_MINOR = 1 };
+
+/* Room for a stored result: the text of a table with some lines a site. */
+enum { NS_RESULT_BASE = 65536, NS_RESULT_SITE = 16384 };
 
 /* The group of a site: "/sites/001". */
 #define NS_SITE_GROUP "/sites/%03d"

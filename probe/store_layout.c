@@ -192,6 +192,30 @@ static int put_progress(hid_t file, ns_layout *out, ns_error *err) {
     return status;
 }
 
+/* Places for results, so that storing one later changes nothing of HDF5's own in the file. */
+static int put_results(hid_t file, const ns_store_plan *plan, ns_error *err) {
+    hid_t group = H5Gcreate2(file, "/results", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    if (group < 0) return ns_fail(err, NS_EFAIL, "HDF5 group /results could not be made");
+    size_t room = NS_RESULT_BASE;
+    for (int i = 0; i < plan->site_count; i++) room += plan->wanted[i] ? NS_RESULT_SITE : 0;
+    hid_t text = H5Tcopy(H5T_C_S1);
+    H5Tset_size(text, room);
+    H5Tset_cset(text, H5T_CSET_UTF8);
+    const uint64_t one = 1, two = 2;
+    const int32_t none = -1;
+    int status = NS_OK;
+    for (int k = 0; k < NS_RESULTS && !status; k++) {
+        char current[32];
+        uint64_t offset;
+        snprintf(current, sizeof current, "%s_current", ns_result_names[k]);
+        status = ns_h5_lay_out(group, ns_result_names[k], text, 1, &two, NULL, &offset, err);
+        if (!status) status = ns_h5_put(group, current, H5T_STD_I32LE, 1, &one, NULL, &none, err);
+    }
+    H5Tclose(text);
+    H5Gclose(group);
+    return status;
+}
+
 static int put_root(hid_t file, const ns_store_plan *plan, ns_error *err) {
     int status = ns_h5_set_text(file, "format", "normscope", err);
     if (!status) status = ns_h5_set_int(file, "format_major", NS_FORMAT_MAJOR, err);
@@ -216,6 +240,7 @@ static int fill(hid_t file, const ns_store_plan *plan, const ns_kept_rows *const
     int status = put_root(file, plan, err);
     if (!status) status = put_progress(file, out, err);
     if (!status) status = put_samples(file, plan, out, err);
+    if (!status) status = put_results(file, plan, err);
     hid_t sites = H5Gcreate2(file, "/sites", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     if (sites >= 0) H5Gclose(sites);
     for (int i = 0; i < plan->site_count && !status; i++)

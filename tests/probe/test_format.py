@@ -41,7 +41,7 @@ variants = {
     "dyt": [],
     "both": ["--mode", "both"],
 }
-seen = {"root": set(), "progress": set(), "samples": set(), "sites": set(), "sketch": set()}
+seen = {"root": set(), "progress": set(), "samples": set(), "results": set(), "sites": set(), "sketch": set()}
 for name, more in variants.items():
     path, source = f"{tmp}/{name}.h5", model if name != "dyt" else "tests/golden/vit/timm-dyt"
     if name == "dyt":
@@ -54,9 +54,9 @@ for name, more in variants.items():
         run("dump", source, data, "-n", str(n), "-o", path, *more)
     with h5py.File(path, "r") as file:
         seen["root"] |= set(file.attrs)
-        for part in ("progress", "samples"):
+        for part in ("progress", "samples", "results"):
             seen[part] |= set(file[part]) | set(file[part].attrs)
-        assert set(file) == {"progress", "samples", "sites"}, set(file)
+        assert set(file) == {"progress", "samples", "results", "sites"}, set(file)
         samples = file["samples/id"][()]
         assert file["progress/samples_committed"][0] == file.attrs["samples"] == len(samples)
         for site in file["sites"].values():
