@@ -8,7 +8,7 @@
 #include "probe/base/mem.h"
 #include "probe/merge.h"
 
-static int merge(const ns_list *files, const char *output, bool force, const char *line,
+static int merge(const ns_list *files, const char *output, bool force, bool link, const char *line,
                  ns_error *err) {
     ns_store **runs = ns_calloc((size_t)files->count, sizeof *runs, err);
     char *full = ns_asprintf(err, "normscope %s", line), created[32];
@@ -24,7 +24,7 @@ static int merge(const ns_list *files, const char *output, bool force, const cha
         uint64_t samples = 0;
         for (int i = 0; i < files->count; i++) samples += ns_store_samples(runs[i]);
         ns_progress_begin(&progress, "merge", "samples", samples);
-        const ns_merge_options options = {output, force, full, created, &progress};
+        const ns_merge_options options = {output, force, link, full, created, &progress};
         ns_merge_result result;
         status = ns_merge_runs(runs, files->count, &options, &result, err);
         ns_progress_end(&progress);
@@ -40,9 +40,13 @@ static int merge(const ns_list *files, const char *output, bool force, const cha
 
 static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     const char *output = NULL;
-    bool force = false;
+    bool force = false, link = false;
     const ns_option options[] = {
         {"output", 'o', NS_OPT_TEXT, &output, "FILE", "HDF5 file to write", NULL, 0, 0},
+        {"link", 0, NS_OPT_FLAG, &link, NULL,
+         "refer to the rows of the files, which must then stay where they are, instead of copying "
+         "them",
+         NULL, 0, 0},
         {"force", 'f', NS_OPT_FLAG, &force, NULL, "overwrite an existing file", NULL, 0, 0},
         {0},
     };
@@ -50,7 +54,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     int status = ns_cli_parse(self, options, argc, argv, 1, -1, &rest, err);
     char *line = status ? NULL : ns_command_line(argc, argv, err);
     if (!status && !output) status = ns_fail(err, NS_EUSAGE, "expected -o FILE, the file to write");
-    if (!status) status = line ? merge(&rest, output, force, line, err) : NS_EFAIL;
+    if (!status) status = line ? merge(&rest, output, force, link, line, err) : NS_EFAIL;
     free(line);
     ns_list_free(&rest);
     return status < 0 ? NS_OK : status;

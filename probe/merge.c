@@ -35,6 +35,8 @@ typedef struct merging {
     ns_store_block (*blocks)[NS_SKETCH_BLOCKS];
     ns_store_plan plan;
     owned *order; /* [samples] by rising number, `of` the place in the result */
+    ns_store_link *links;
+    char **paths; /* [count] full paths */
     float *x, *y; /* a batch */
     uint8_t *kinds;
     int32_t *positions;
@@ -333,7 +335,12 @@ static int fill(const merging *m, int site, uint64_t first, uint64_t samples, ns
     for (int k = 0; k < m->count && !status; k++) {
         uint64_t from = m->first[k] > first ? m->first[k] : first, end = first + samples,
                  to = m->first[k + 1] < end ? m->first[k + 1] : end;
-        if (from < to)
+        if (from < to && m->plan.link_count)
+            status = ns_store_read_rows(
+                m->runs[k], site, (from - m->first[k]) * (uint64_t)m->sites[site].positions,
+                (to - from) * (uint64_t)m->sites[site].positions, NULL, NULL,
+                m->kinds + (from - first) * (uint64_t)m->sites[site].positions, err);
+        else if (from < to)
             status = copy_rows(m, k, site, from - m->first[k], to - m->first[k],
                                (from - first) * (uint64_t)m->sites[site].positions, err);
     }
@@ -434,6 +441,9 @@ static int set_attributes(merging *m, ns_attribute *out, int *count, char **sour
 static void merging_free(merging *m) {
     for (int i = 0; m->sketches && i < ns_store_site_count(m->runs[0]); i++)
         ns_sketch_free(&m->sketches[i]);
+    for (int k = 0; m->paths && k < m->count; k++) free(m->paths[k]);
+    free(m->paths);
+    free(m->links);
     free(m->sketches);
     free(m->blocks);
     free(m->first);
@@ -448,6 +458,25 @@ static void merging_free(merging *m) {
     free(m->y);
     free(m->kinds);
     free(m->positions);
+}
+
+static int make_links(merging *m, ns_error *err) {
+    if (m->plan.sample_rows)
+        return ns_fail(err, NS_EINPUT,
+                       "%s: rows that were sampled cannot be referred to, only copied",
+                       ns_store_path(m->runs[0]));
+    m->links = ns_calloc((size_t)m->count, sizeof *m->links, err);
+    m->paths = ns_calloc((size_t)m->count, sizeof *m->paths, err);
+    if (!m->links || !m->paths) return NS_EFAIL;
+    for (int k = 0; k < m->count; k++) {
+        if (!(m->paths[k] = realpath(ns_store_path(m->runs[k]), NULL)))
+            return ns_fail(err, NS_EINPUT, "%s: its full path cannot be found",
+                           ns_store_path(m->runs[k]));
+        m->links[k] = (ns_store_link){m->paths[k], m->first[k + 1] - m->first[k]};
+    }
+    m->plan.links = m->links;
+    m->plan.link_count = m->count;
+    return NS_OK;
 }
 
 static int prepare(merging *m, const char *path, ns_error *err) {
@@ -468,7 +497,8 @@ static int prepare(merging *m, const char *path, ns_error *err) {
     if (!status) status = read_samples(m, err);
     if (status) return status;
     make_plan(m, path);
-    if (ns_store_site_at(m->runs[0], 0)->has_sketch) status = merge_sketches(m, err);
+    if (m->options->link) status = make_links(m, err);
+    if (!status && ns_store_site_at(m->runs[0], 0)->has_sketch) status = merge_sketches(m, err);
     return status ? status : make_room(m, err);
 }
 

@@ -334,6 +334,7 @@ static int open_parts(ns_store *s, ns_error *err) {
                              "%s: expected an HDF5 file, found something else (%llu bytes)",
                              s->path, (unsigned long long)s->file_size);
     status = take_root(s, err);
+    if (!status) status = ns_links_check(s->file, s->path, err);
     return status ? status : take_sites(s, err);
 }
 

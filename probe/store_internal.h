@@ -25,6 +25,13 @@ int ns_store_find_block(const ns_store *store, int i, const ns_store_block *bloc
 /* The block as of what is committed, into block->bytes. */
 int ns_store_read_block(const ns_store *store, int i, const ns_store_block *block, ns_error *err);
 
+/* Files that refer to others (probe/store_links.c). Lays out dataset `name` [rows, C] of a site as a view of the linked files' own; writes
+ * what is known of them; and checks, when a file is opened, that they are there and unchanged: NS_EINPUT. */
+int ns_links_lay_out(hid_t group, const char *name, hid_t type, const ns_store_plan *plan, int site,
+                     const char *unit, ns_error *err);
+int ns_links_put(hid_t file, const ns_store_plan *plan, ns_error *err);
+int ns_links_check(hid_t file, const char *path, ns_error *err);
+
 /* Which rows of a run are kept at sites of so many positions: those of lowest priority, in the order of the run. */
 typedef struct ns_kept_rows {
     uint64_t positions;

@@ -100,8 +100,12 @@ static int lay_out_rows(hid_t group, const ns_store_plan *plan, int i, const ns_
     uint64_t rows = ns_plan_rows(plan, i, kept);
     const uint64_t extents[2] = {rows, (uint64_t)plan->sites[i].norm.channels};
     hid_t type = plan->dtype == NS_F16 ? half_type() : H5Tcopy(H5T_IEEE_F32LE);
-    int status = ns_h5_lay_out(group, "input", type, 2, extents, "x", &at->input, err);
-    if (!status) status = ns_h5_lay_out(group, "output", type, 2, extents, "1", &at->output, err);
+    bool own = !plan->link_count;
+    int status = own ? ns_h5_lay_out(group, "input", type, 2, extents, "x", &at->input, err)
+                     : ns_links_lay_out(group, "input", type, plan, i, "x", err);
+    if (!status)
+        status = own ? ns_h5_lay_out(group, "output", type, 2, extents, "1", &at->output, err)
+                     : ns_links_lay_out(group, "output", type, plan, i, "1", err);
     if (!status)
         status = ns_h5_lay_out(group, "sample", H5T_STD_I64LE, 1, extents, NULL, &at->sample, err);
     if (!status)
@@ -241,6 +245,7 @@ static int fill(hid_t file, const ns_store_plan *plan, const ns_kept_rows *const
     if (!status) status = put_progress(file, out, err);
     if (!status) status = put_samples(file, plan, out, err);
     if (!status) status = put_results(file, plan, err);
+    if (!status) status = ns_links_put(file, plan, err);
     hid_t sites = H5Gcreate2(file, "/sites", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     if (sites >= 0) H5Gclose(sites);
     for (int i = 0; i < plan->site_count && !status; i++)

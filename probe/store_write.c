@@ -50,8 +50,11 @@ static int write_values(ns_store_writer *w, uint64_t offset, uint64_t first, flo
 static int write_rows(ns_store_writer *w, const ns_store_message *m, ns_error *err) {
     const ns_site_offsets *at = &w->layout.sites[m->site];
     size_t c = (size_t)w->plan.sites[m->site].norm.channels, count = m->rows * c;
-    int status = write_values(w, at->input, m->first * c, m->x, count, err);
-    if (!status) status = write_values(w, at->output, m->first * c, m->y, count, err);
+    int status = NS_OK;
+    if (!w->plan.link_count) {
+        status = write_values(w, at->input, m->first * c, m->x, count, err);
+        if (!status) status = write_values(w, at->output, m->first * c, m->y, count, err);
+    }
     if (!status)
         status =
             ns_pwrite_all(w->fd, m->samples, m->rows * 8, at->sample + m->first * 8, w->path, err);
@@ -165,12 +168,12 @@ static float *place_output(void *user, const ns_site *site, size_t rows) {
 }
 
 /* All rows of a batch into the buffer. */
-static void copy_all(ns_store_message *m, const ns_rows *rows, size_t c) {
+static void copy_all(ns_store_message *m, const ns_rows *rows, size_t c, bool values) {
     m->rows = rows->samples * rows->positions;
     m->x = m->values;
     m->y = m->values + m->rows * c;
-    memcpy(m->x, rows->x, m->rows * c * sizeof *m->x);
-    if (m->y != rows->y) memcpy(m->y, rows->y, m->rows * c * sizeof *m->y);
+    if (values) memcpy(m->x, rows->x, m->rows * c * sizeof *m->x);
+    if (values && m->y != rows->y) memcpy(m->y, rows->y, m->rows * c * sizeof *m->y);
     memcpy(m->kinds, rows->kinds, m->rows);
     for (size_t r = 0; r < m->rows; r++) {
         m->samples[r] = rows->sample_ids[r / rows->positions];
@@ -222,7 +225,7 @@ static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
         copy_kept(m, rows, c, w->kept_of[i], slot);
     } else {
         m->first = w->next_row[i];
-        copy_all(m, rows, c);
+        copy_all(m, rows, c, !w->plan.link_count);
     }
     w->next_row[i] += count;
     ns_queue_put(w->work, m);

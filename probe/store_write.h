@@ -59,6 +59,12 @@ typedef struct ns_store_block {
     void *bytes;         /* borrowed: written at a commit, read back when a run is resumed */
 } ns_store_block;
 
+/* A run whose input and output the new file refers to instead of holding them. */
+typedef struct ns_store_link {
+    const char *path;
+    uint64_t samples; /* its first samples, all their rows */
+} ns_store_link;
+
 typedef struct ns_store_plan {
     const char *path;
     bool force;           /* replace an existing file */
@@ -80,6 +86,9 @@ typedef struct ns_store_plan {
     const ns_store_block *(*blocks)(void *user, int site, int *count);
     void (*blocks_settle)(void *user); /* called before blocks are copied; or NULL */
     void *blocks_user;
+    /* [link_count], in the order of the samples; none: the file holds the rows. What is delivered then goes to row tables alone. */
+    const ns_store_link *links;
+    int link_count;
 } ns_store_plan;
 
 /* Bytes that the file takes for site i of the plan, and for all. Nothing is written. */

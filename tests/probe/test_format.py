@@ -95,6 +95,10 @@ for name, more in variants.items():
             assert np.array_equal(file["samples/label"][()], labels)
             assert " -n 20 -o " in file.attrs["command_line"]
 
+run("merge", f"{tmp}/all.h5", "--link", "-o", f"{tmp}/linked.h5")
+with h5py.File(f"{tmp}/linked.h5", "r") as file:
+    seen["sources"] = set(file["sources/000001"].attrs)
+    seen["root"] |= set(file.attrs)
 undocumented = {k: seen[k] - named[k] for k in seen if seen[k] - named[k]}
 assert not undocumented, f"probe/FORMAT.md does not name {undocumented}"
 # What these runs have no example of: layers that the C tests of the store write.

@@ -73,6 +73,36 @@ with h5py.File(f"{t}/cab.h5") as a, h5py.File(f"{t}/merged.h5") as b:
         assert rows[0] == rows[1]
         assert extremes(a, a["sites"][name]) == extremes(b, b["sites"][name])
 
+# By reference: the same values, also to h5py; a source that is gone or has changed is told before a value is read.
+for mode in ([], ["--dtype", "f16"], ["--mode", "both"]):
+    whole = dump("whole", 0, 53, *mode)
+    parts = [dump("a", 0, 16, *mode), dump("b", 16, 24, *mode), dump("c", 40, 13, *mode)]
+    run("merge", *parts, "--link", "-o", f"{t}/linked.h5", "-f")
+    assert mode or os.path.getsize(f"{t}/linked.h5") < os.path.getsize(whole) / 2
+    same(f"{t}/linked.h5", whole, exact=True)
+    run("verify", f"{t}/linked.h5")
+assert "cannot be referred to" in run("merge", dump("d", 0, 8, "--sample-rows", "9"), "--link", "-o", f"{t}/no.h5", status=3)
+run("merge", parts[0], parts[1], "--link", "-o", f"{t}/linked.h5", "-f")
+assert "expected rows that lie in this file" in run("merge", f"{t}/linked.h5", parts[2], "--link", "-o", f"{t}/no.h5", status=3)
+uses = (["info"], ["verify"], ["stats"], ["fit"], ["plot", "scurve", "-o", f"{t}/f.svg"], ["merge", "-o", f"{t}/no.h5"])
+os.rename(parts[1], parts[1] + "-moved")
+for use in uses:
+    assert "refers to" in run(*use, f"{t}/linked.h5", status=3) and not os.path.exists(f"{t}/f.svg"), use
+os.rename(parts[1] + "-moved", parts[1])
+run("verify", f"{t}/linked.h5")
+os.utime(parts[1])  # another time, the same bytes
+run("verify", f"{t}/linked.h5")
+with open(parts[1], "r+b") as file:
+    file.seek(-1000, 2)
+    byte = file.read(1)
+    file.seek(-1000, 2)
+    file.write(bytes([byte[0] ^ 1]))
+for use in uses:
+    assert "which has changed since" in run(*use, f"{t}/linked.h5", status=3), use
+with open(parts[1], "ab") as file:
+    file.write(b"more")
+assert "has changed: expected" in run("fit", f"{t}/linked.h5", status=3)
+
 # What must not be merged, and what is left then.
 a, twice = dump("a", 0, 16), dump("b", 15, 8)
 assert "sample 15 of fashion-mnist-1000 is in" in run("merge", a, twice, "-o", f"{t}/no.h5", status=3)
