@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "normscope.h"
+#include "plots/libraries.h"
 #include "probe/base/cli.h"
 #include "probe/base/near.h"
 #include "probe/base/stop.h"
@@ -95,7 +96,8 @@ static int run_version(const ns_command *self, int argc, char **argv, ns_error *
     int status = ns_cli_parse(self, options, argc, argv, 0, 0, &rest, err);
     if (status) return status < 0 ? NS_OK : status;
     ns_list_free(&rest);
-    printf("normscope %s\n", NS_VERSION);
+    char libraries[1024];
+    printf("normscope %s\n%s", NS_VERSION, ns_libraries(libraries, sizeof libraries));
     return NS_OK;
 }
 

@@ -8,14 +8,18 @@
 #include "datasets/dataset.h"
 
 #include "probe/dump.h"
+#include "probe/merge.h"
 #include "probe/model.h"
 #include "probe/norm.h"
 #include "probe/site.h"
+#include "probe/sketch.h"
 #include "probe/store.h"
 #include "probe/store_write.h"
 #include "probe/verify.h"
+#include "probe/safetensors_write.h"
 #include "probe/weights.h"
 
+#include "analysis/correlation.h"
 #include "analysis/curve.h"
 #include "analysis/fit.h"
 #include "analysis/points.h"
