@@ -59,8 +59,8 @@ int ns_grid_fill_sketch(ns_grid *g, const ns_cloud *cloud, ns_error *err) {
     for (int j = 0; j < NS_SKETCH_HEIGHT; j++)
         for (int i = 0; i < NS_SKETCH_WIDTH; i++) {
             uint32_t n = s->grid[j * NS_SKETCH_WIDTH + i];
-            const cell c = {(i - NS_SKETCH_WIDTH / 2) * width, (j - NS_SKETCH_HEIGHT / 2) * height,
-                            width, height};
+            int right = i - NS_SKETCH_WIDTH / 2, up = j - NS_SKETCH_HEIGHT / 2; /* of zero */
+            const cell c = {right * width, up * height, width, height};
             if (n) spread(g, &c, n);
         }
     return NS_OK;

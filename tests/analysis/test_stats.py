@@ -17,10 +17,10 @@ quantiles = {"q0.001": 0.001, "q0.01": 0.01, "q0.25": 0.25, "median": 0.5, "q0.7
 failures = []
 
 
-def run(*arguments, status=0):
-    done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == status, f"{arguments}: status {done.returncode}: {done.stdout}{done.stderr}"
-    return done.stdout + done.stderr * (status != 0)
+def run(*arguments, cwd=None):
+    done = subprocess.run([program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+    assert done.returncode == 0, f"{arguments}: status {done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def table(path, *more):
@@ -230,7 +230,7 @@ assert all(bare[name] == row[name] for name in quantiles)
 
 # What people see stays within 80 columns, and no line ends in a blank.
 for arguments in (["stats"], ["fit"], ["fit", "--curve", "all"], ["fit", "--held-out"], ["fit", "--shift", "--offset", "--scale", "1"]):
-    for line in run(*arguments, os.path.relpath(f"{tmp}/all.h5"), "-l", "1,9,17").splitlines():
+    for line in run(*arguments, "all.h5", "-l", "1,9,17", cwd=tmp).splitlines():
         if len(line) > 80 or line != line.rstrip():
             failures.append(f"{arguments}: {len(line)} columns: {line!r}")
 assert not failures, "\n".join(failures)
