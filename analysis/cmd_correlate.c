@@ -35,7 +35,7 @@ typedef struct work {
     const settings *settings;
     const ns_list *files;
     pair *pairs;
-    int count, room, run;
+    int count, room, run, kept; /* kept: pairs before this file's */
     ns_progress progress;
 } work;
 
@@ -106,10 +106,26 @@ static int take_site(void *user, ns_store *store, int i, ns_error *err) {
     return status;
 }
 
-static int end_file(void *user, ns_store *store, ns_error *err) {
-    (void)store, (void)err;
-    ((work *)user)->run++;
+static int begin_file(void *user, int file, ns_error *err) {
+    (void)err;
+    work *w = user;
+    w->run = file;
+    w->kept = w->count;
     return NS_OK;
+}
+
+static void drop_pairs(work *w, int from) {
+    for (int i = from; i < w->count; i++) {
+        free(w->pairs[i].name);
+        free(w->pairs[i].kind);
+    }
+    w->count = from;
+}
+
+/* Sites of a file that then failed are no part of the result. */
+static void drop_file(void *user) {
+    work *w = user;
+    drop_pairs(w, w->kept);
 }
 
 /* ---- tables ---- */
@@ -184,7 +200,7 @@ static void collect(const work *w, const group *g, int sigma, columns_of *out) {
 
 static const char *note(const columns_of *c, const ns_correlation *r) {
     if (c->count < 4) return "too few sites";
-    return isnan(r->r) ? "values that are all the same, or not positive" : "";
+    return isnan(r->r) ? "values that are all the same, not positive, or told by depth alone" : "";
 }
 
 static int add_group(const work *w, const group *g, columns_of *room, ns_table *t, ns_error *err) {
@@ -252,11 +268,11 @@ static int print_correlations(const work *w, ns_error *err) {
     if (!status && w->files->count > 1) status = add_run(w, -1, &room, t, err);
     if (!status) status = ns_table_print(t, stdout, (ns_table_format)w->settings->format, err);
     if (!status && w->settings->format == NS_ALIGNED)
-        printf("\nfrom, to: 95 %% by Fisher's transform; boot, to: 95 %% over %lld resamples of "
-               "the sites.\n"
-               "Learned alpha, or the fitted slope s alpha at the centre. depth fixed: partial\n"
-               "correlation, since both may fall with depth. --pairs prints the values.\n",
-               (long long)w->settings->resamples);
+        printf(
+            "\nfrom, to: 95 %% by Fisher's transform; boot: 95 %% over %lld resamples of sites.\n"
+            "alpha: learned, or the fitted slope s alpha at the centre. depth fixed: partial\n"
+            "correlation, since both may fall with depth. --pairs prints the values.\n",
+            (long long)w->settings->resamples);
     ns_table_free(t);
     free(numbers);
     return status;
@@ -264,18 +280,20 @@ static int print_correlations(const work *w, ns_error *err) {
 
 static int correlate_files(const settings *s, const ns_list *files, ns_error *err) {
     work w = {.settings = s, .files = files};
-    const ns_runs runs = {files->items, files->count, ns_selection_of(&s->sites),
-                          take_site,    end_file,     &w};
+    const ns_runs runs = {.files = files->items,
+                          .file_count = files->count,
+                          .selection = ns_selection_of(&s->sites),
+                          .file_begin = begin_file,
+                          .site = take_site,
+                          .file_failed = drop_file,
+                          .user = &w};
     int status = ns_runs_each(&runs, err);
     if (w.count && status != NS_ESTOP) {
         ns_error printing = {0};
         int printed = s->pairs ? print_pairs(&w, &printing) : print_correlations(&w, &printing);
         if (printed && !status) *err = printing, status = printed;
     }
-    for (int i = 0; i < w.count; i++) {
-        free(w.pairs[i].name);
-        free(w.pairs[i].kind);
-    }
+    drop_pairs(&w, 0);
     free(w.pairs);
     return status;
 }
@@ -315,7 +333,9 @@ const ns_command ns_command_correlate = {
                "Against each 1/sigma of the "
                "layer's input: of all points, the median over rows, the robust one. Over all sites "
                "and by role, in each run and, where there "
-               "are several, over all runs together.",
+               "are several, over the sites of all runs pooled, as if each were a pair of its "
+               "own.\nSites of one network are not "
+               "independent of each other, so that intervals are rather too narrow.",
     .examples = "  normscope correlate run.h5\n"
                 "  normscope correlate runs/*.h5 --pairs --format tsv > pairs.tsv\n",
     .run = run,

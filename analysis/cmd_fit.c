@@ -235,6 +235,14 @@ static int store_file(void *user, ns_store *store, ns_error *err) {
     return w->file_table || status ? status : NS_EFAIL;
 }
 
+/* What a file gave before it failed goes into no other file's result. */
+static void drop_file(void *user) {
+    work *w = user;
+    if (!w->file_table) return;
+    ns_table_free(w->file_table);
+    w->file_table = ns_table_new(all_columns, COLUMNS, NULL);
+}
+
 /* The curves by name, `all` for every one. */
 static int choose_curves(work *w, const ns_curve **curves, ns_error *err) {
     int count = 0;
@@ -281,8 +289,13 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
     w.table = ns_table_new(columns, COLUMNS, err);
     if (s->store) w.file_table = ns_table_new(all_columns, COLUMNS, err);
     status = w.fits && w.table && (w.file_table || !s->store) ? NS_OK : NS_EFAIL;
-    const ns_runs runs = {files->items, files->count, ns_selection_of(&s->sites),
-                          fit_site,     store_file,   &w};
+    const ns_runs runs = {.files = files->items,
+                          .file_count = files->count,
+                          .selection = ns_selection_of(&s->sites),
+                          .site = fit_site,
+                          .file_done = store_file,
+                          .file_failed = drop_file,
+                          .user = &w};
     if (!status) status = ns_runs_each(&runs, err);
     if (ns_table_rows(w.table) > 0 && status != NS_ESTOP) {
         ns_error printing = {0};

@@ -227,6 +227,17 @@ static int note_file(void *user, ns_store *store, ns_error *err) {
     return store_file(w, store, err);
 }
 
+/* What a file gave before it failed goes into no other file's result. */
+static void drop_file(void *user) {
+    work *w = user;
+    free(w->votes);
+    w->votes = NULL;
+    w->width = w->sites = w->massive_sites = 0;
+    if (!w->file_table) return;
+    ns_table_free(w->file_table);
+    w->file_table = ns_table_new(all_columns, COLUMNS, NULL);
+}
+
 static int stats_of_files(const settings *s, const ns_list *files, ns_error *err) {
     ns_column columns[COLUMNS];
     memcpy(columns, all_columns, sizeof columns);
@@ -237,8 +248,13 @@ static int stats_of_files(const settings *s, const ns_list *files, ns_error *err
         ns_table_free(w.table);
         return NS_EFAIL;
     }
-    const ns_runs runs = {files->items,  files->count, ns_selection_of(&s->sites),
-                          stats_of_site, note_file,    &w};
+    const ns_runs runs = {.files = files->items,
+                          .file_count = files->count,
+                          .selection = ns_selection_of(&s->sites),
+                          .site = stats_of_site,
+                          .file_done = note_file,
+                          .file_failed = drop_file,
+                          .user = &w};
     int status = ns_runs_each(&runs, err);
     if (ns_table_rows(w.table) > 0 && status != NS_ESTOP) {
         ns_error printing = {0};

@@ -62,7 +62,8 @@ static double statistic(ns_correlation_kind kind, int n, const double *x, const 
         return pearson(n, r->a, r->b);
     case NS_PARTIAL:
         xy = pearson(n, x, y), xz = pearson(n, x, z), yz = pearson(n, y, z);
-        if (n < 4 || !(xz * xz < 1) || !(yz * yz < 1)) return (double)NAN;
+        /* Two points in all, as some resamples have, lie on a line with z up to rounding. */
+        if (n < 4 || !(xz * xz < 1 - 1e-12) || !(yz * yz < 1 - 1e-12)) return (double)NAN;
         return fmax(-1, fmin(1, (xy - xz * yz) / sqrt((1 - xz * xz) * (1 - yz * yz))));
     default:
         return pearson(n, x, y);

@@ -18,10 +18,12 @@ static int each_site(const ns_runs *runs, ns_store *store, ns_error *err) {
     return status;
 }
 
-static int one_file(const ns_runs *runs, const char *path, ns_error *err) {
+static int one_file(const ns_runs *runs, int file, ns_error *err) {
     ns_store *store = NULL;
-    int status = ns_store_open(&store, path, err);
+    int status = runs->file_begin ? runs->file_begin(runs->user, file, err) : NS_OK;
+    if (!status) status = ns_store_open(&store, runs->files[file], err);
     if (!status) status = each_site(runs, store, err);
+    if (status && runs->file_failed) runs->file_failed(runs->user);
     ns_store_close(store);
     return status;
 }
@@ -31,7 +33,7 @@ int ns_runs_each(const ns_runs *runs, ns_error *err) {
     ns_error all = {0}, one = {0};
     for (int i = 0; i < runs->file_count; i++) {
         one = (ns_error){0};
-        int status = one_file(runs, runs->files[i], &one);
+        int status = one_file(runs, i, &one);
         if (status && (status == NS_ESTOP || runs->file_count == 1)) {
             if (err) *err = one;
             return status;

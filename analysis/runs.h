@@ -16,10 +16,13 @@ typedef struct ns_runs {
     const char *const *files; /* in the order given */
     int file_count;
     ns_selection selection;
+    /* Before a file's first site, `file` its place in the list; may be NULL. */
+    int (*file_begin)(void *user, int file, ns_error *err);
     /* Site i of an open store. */
     int (*site)(void *user, ns_store *store, int i, ns_error *err);
-    /* After a file's last site; may be NULL. */
+    /* After a file's last site; may be NULL. Not called where the file failed: file_failed is, to take back what its sites gave. */
     int (*file_done)(void *user, ns_store *store, ns_error *err);
+    void (*file_failed)(void *user);
     void *user;
 } ns_runs;
 

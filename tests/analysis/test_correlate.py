@@ -90,6 +90,36 @@ assert abs(float(rows[0]["boot_low"]) - theirs.low) < 0.05 and abs(float(rows[0]
 two = dyt_run("two", 6, 2)
 rows = table(one, two, "--resamples", "0")
 assert [r["n"] for r in rows if r["run"] == "all runs" and r["sites"] == "all"] == ["23"] * 12
+# A file that cannot be read in between: its message, status 1, and the others' rows under their own names.
+open(f"{t}/bad.h5", "w").write("no run")
+for command in (["correlate", "--pairs"], ["correlate", "--resamples", "0"], ["fit"], ["stats"]):
+    done = subprocess.run([program, *command, one, f"{t}/bad.h5", two, "--format", "tsv"], capture_output=True, text=True)
+    assert done.returncode == 1 and "bad.h5: expected an HDF5 file" in done.stderr, (command, done.stderr)
+    named = {line.split("\t")[0] for line in done.stdout.splitlines()[2:]}
+    assert named - {"all runs"} == {one, two}, (command, named)
+    if command[-1] == "--pairs":
+        assert [line.split("\t")[0] for line in done.stdout.splitlines()[2:]] == [one] * 17 + [two] * 6
+# What must not change it: units, the order of sites (but for depth), and a perfect relation has r = 1.
+by = lambda rows: {(r["sites"], r["sigma"], r["correlation"]): r["r"] for r in rows}
+with h5py.File(one) as source:
+    layers = [(s["input"][()].reshape(40, 1, 24), s["alpha"][0], s.attrs["role"]) for s in source["sites"].values()]
+
+
+def rebuilt(name, layers, scale=1):
+    return stores.write(f"{t}/{name}.h5", [{"x": x * np.float32(scale), "y": np.tanh(a * x), "kind": "dyt", "role": r.decode() if isinstance(r, bytes) else r,
+                                            "alpha": np.array([a / np.float32(scale)], "f4")} for x, a, r in layers])
+
+
+here, scaled, turned = by(table(one, "--resamples", "0")), by(table(rebuilt("scaled", layers, 4), "--resamples", "0")), by(table(rebuilt("turned", layers[::-1]), "--resamples", "0"))
+for key, r in here.items():
+    assert scaled[key] == r or abs(float(scaled[key]) - float(r)) < 1e-6, key
+    assert key[2] == "depth fixed" or abs(float(turned[key]) - float(r)) < 1e-9, key
+perfect = table(rebuilt("perfect", [(x, np.float32(0.3 / x.std()), r) for x, a, r in layers]), "--resamples", "100")
+first = perfect[0]
+assert float(first["r"]) > 1 - 1e-9 and float(first["high"]) <= 1 and float(first["boot_low"]) > 1 - 1e-6, first
+# One alpha for each channel: their mean.
+wide = [{"x": x, "y": np.tanh(a * x), "kind": "dyt", "role": "mlp", "alpha": (a * np.linspace(0.5, 1.5, 24)).astype("f4")} for x, a, r in layers]
+assert np.allclose([float(p["alpha"]) for p in table(stores.write(f"{t}/wide.h5", wide), "--pairs")], [a for x, a, r in layers], rtol=1e-6)
 # Few sites, and values that are all the same.
 check(table(dyt_run("few", 3, 3), "--resamples", "0"), table(f"{t}/few.h5", "--pairs"))
 flat = table(dyt_run("flat", 8, 4, alphas=[0.5] * 8), "--resamples", "50")
