@@ -66,6 +66,9 @@ static bool scan(heap *h, size_t n, const float *x, const float *y) {
     return true;
 }
 
+/* Points ahead that are asked of the memory in time. */
+enum { AHEAD = 1024 };
+
 /* Finite points, four at a time: a point's four terms are the column of a matrix whose rows are x, y, x^2 and x y of the four. */
 NS_CLONES
 static void scatter(heap *h, size_t n, const float *x, const float *y) {
@@ -91,6 +94,8 @@ static void scatter(heap *h, size_t n, const float *x, const float *y) {
         sums[i3] += __builtin_shufflevector(b, d, 2, 3, 6, 7);
         counts[i3]++;
         yy += v * v;
+        __builtin_prefetch(x + i + AHEAD);
+        __builtin_prefetch(y + i + AHEAD);
     }
     h->yy += ns_lanes_sum(&yy);
 }

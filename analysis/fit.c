@@ -59,7 +59,10 @@ static void blank(ns_fit *fit, const ns_curve *curve, const ns_bins *bins) {
 }
 
 static void set_free(ns_solver *s, const ns_curve *curve, const ns_fit_options *o) {
-    *s = (ns_solver){.curve = curve, .theta = {1, o->scale_fixed ? o->scale : 1, 0, 0}, .stop = ""};
+    *s = (ns_solver){.curve = curve,
+                     .theta = {1, o->scale_fixed ? o->scale : 1, 0, 0},
+                     .most_steps = 100,
+                     .stop = ""};
     if (!curve->is_linear) s->free[s->count++] = NS_ALPHA;
     if (!o->scale_fixed || curve->is_linear) s->free[s->count++] = NS_SCALE;
     if (o->shift && !curve->is_linear) s->free[s->count++] = NS_SHIFT;

@@ -14,7 +14,7 @@ typedef struct ns_solver {
     double step[NS_PARAMETERS]; /* from theta, in (ln alpha, s, d, b) */
     double length;              /* share of it that trial is away */
     ns_fit_sums sums;           /* at theta */
-    int steps;
+    int steps, most_steps; /* taken, and at most */
     bool started, done, converged, at_bound;
     bool taken; /* the last trial became theta */
     const char *stop;

@@ -174,7 +174,31 @@ static void settle_corners(ns_solver *s, const ground *g, ns_solver *best) {
     free(x);
 }
 
-enum { SHIFTS = 13, PER_OCTAVE = 4, PER_OCTAVE_CORNERS = 24, DEEPEST = 4, MOST_ALPHAS = 2048 };
+enum {
+    SHIFTS = 13,
+    PER_OCTAVE = 4,
+    PER_OCTAVE_CORNERS = 24,
+    DEEPEST = 4,
+    ROUGH_STEPS = 20,
+    MOST_ALPHAS = 2048
+};
+
+/* The lowest minima so far, by rising sum of squares. */
+enum { CANDIDATES = 3 };
+typedef struct minima {
+    ns_solver at[CANDIDATES];
+    int count;
+} minima;
+
+static void note_minimum(minima *m, const ns_solver *s) {
+    int at = m->count;
+    while (at > 0 && s->sums.rr < m->at[at - 1].sums.rr) at--;
+    if (at > 0 && s->sums.rr <= m->at[at - 1].sums.rr * (1 + 1e-9)) return; /* the same again */
+    if (m->count < CANDIDATES) m->count++;
+    if (at >= m->count) return;
+    memmove(&m->at[at + 1], &m->at[at], (size_t)(m->count - 1 - at) * sizeof m->at[0]);
+    m->at[at] = *s;
+}
 
 /* One search. */
 typedef struct search {
@@ -183,10 +207,11 @@ typedef struct search {
     double alphas[MOST_ALPHAS], values[MOST_ALPHAS];
     int count; /* of them */
     double ratio;
+    minima found; /* over the coarse pseudo-points */
 } search;
 
-/* The scan along alpha at one d: polishes its deepest local minima, keeps the lowest in `best`. */
-static void scan(search *q, ns_solver *s, double shift, ns_solver *best) {
+/* The scan along alpha at one d: its deepest local minima are polished. */
+static void scan(search *q, ns_solver *s, double shift) {
     double theta[NS_PARAMETERS], *values = q->values;
     int count = q->count;
     for (int i = 0; i < count; i++) {
@@ -208,8 +233,21 @@ static void scan(search *q, ns_solver *s, double shift, ns_solver *best) {
         memcpy(theta, q->fixed, sizeof theta);
         theta[NS_ALPHA] = q->alphas[at];
         theta[NS_SHIFT] = shift;
-        project(s, &q->fine, theta);
-        polish(s, &q->fine, theta, q->ratio);
+        project(s, &q->coarse, theta);
+        polish(s, &q->coarse, theta, q->ratio);
+        note_minimum(&q->found, s);
+    }
+}
+
+/* The lowest minimum over all pseudo-points, of those found. */
+static void choose(search *q, ns_solver *s, ns_solver *best) {
+    for (int i = 0; i < q->found.count; i++) {
+        double theta[NS_PARAMETERS];
+        memcpy(theta, q->found.at[i].theta, sizeof theta);
+        if (q->fine.pseudo == q->coarse.pseudo)
+            *s = q->found.at[i];
+        else
+            polish(s, &q->fine, theta, q->ratio);
         if (!best->started || s->sums.rr < best->sums.rr) *best = *s;
     }
 }
@@ -237,6 +275,7 @@ static void make_grid(search *q, ns_solver *s, const ns_bins *bins) {
 static void search_all(search *q, ns_solver *s, const ns_bins *bins) {
     ns_solver best = *s;
     best.started = false;
+    bool rough = q->fine.pseudo != q->coarse.pseudo;
     memcpy(q->fixed, s->theta, sizeof q->fixed);
     if (s->curve->is_linear) {
         project(s, &q->fine, q->fixed);
@@ -246,9 +285,12 @@ static void search_all(search *q, ns_solver *s, const ns_bins *bins) {
     }
     make_grid(q, s, bins);
     best.low = s->low, best.high = s->high;
+    if (rough) s->most_steps = ROUGH_STEPS;
     int shifts = is_free(s, NS_SHIFT) ? SHIFTS : 1;
     for (int k = 0; k < shifts; k++)
-        scan(q, s, shifts > 1 ? 0.5 * (k - SHIFTS / 2) : q->fixed[NS_SHIFT], &best);
+        scan(q, s, shifts > 1 ? 0.5 * (k - SHIFTS / 2) : q->fixed[NS_SHIFT]);
+    s->most_steps = best.most_steps;
+    choose(q, s, &best);
     if (s->curve->has_corners && q->fine.pseudo->exact) settle_corners(s, &q->fine, &best);
     *s = best;
 }

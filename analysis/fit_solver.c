@@ -5,7 +5,6 @@
 
 #include "analysis/fit_internal.h"
 
-enum { MOST_STEPS = 100 };
 
 void ns_sums_add(ns_fit_sums *to, double factor, const ns_fit_sums *from) {
     double *t = (double *)to;
@@ -167,7 +166,7 @@ static void accept(ns_solver *s, const ns_fit_sums *sums) {
         ns_solver_finish(s, true, "sum of squares settled");
     } else if (s->curve->has_corners && size < 1e-4 && last - sums->rr <= 1e-12 * last) {
         ns_solver_finish(s, true, "lowest at a corner");
-    } else if (s->steps >= MOST_STEPS) {
+    } else if (s->steps >= s->most_steps) {
         ns_solver_finish(s, false, "too many steps");
     } else {
         s->steps++;
