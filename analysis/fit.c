@@ -19,12 +19,13 @@ typedef struct fitting {
     ns_pseudo fine, coarse;    /* for all points; coarse is empty where fine is short */
     ns_pseudo parts[NS_PARTS]; /* for the samples kept and held out */
     double density[NS_DENSITY_BINS];
-    double low, high;    /* limits of the tails */
-    ns_solver *solvers;  /* [curves] */
-    ns_solver *training; /* [curves], without the samples held out */
-    ns_job *jobs;        /* [curves + 1] */
-    ns_job *last;        /* [curves]: exact sums, where they were last taken */
-    ns_fit_sums line;    /* of the straight line's, see line_sse */
+    double low, high;     /* limits of the tails */
+    ns_solver *solvers;   /* [curves] */
+    ns_solver *training;  /* [curves], without the samples held out */
+    ns_job *jobs;         /* [curves + 1] */
+    ns_job *last;         /* [curves]: exact sums, where they were last taken */
+    ns_corners **corners; /* [curves], NULL for curves without */
+    ns_fit_sums line;     /* of the straight line's, see line_sse */
     bool line_known;
 } fitting;
 
@@ -204,6 +205,10 @@ static void feed(fitting *f, ns_solver *s, whose samples, bool robust, const ns_
     bool all = samples == ALL_SAMPLES;
     if (!all) ns_sums_add(&sums, -1, &job->held);
     if (s->curve->has_corners) add_corners(f, s->trial, &sums);
+    if (s->placed) {
+        ns_solver_take(s, &sums, "lowest at a corner");
+        return;
+    }
     ns_solver_feed(s, &sums);
     if (!s->done && s->taken && !s->curve->has_corners && !robust)
         ns_model_settle(s, all ? &f->fine : &f->parts[NS_KEPT], f->low, f->high,
@@ -343,6 +348,23 @@ static void fill(ns_fit *fit, const fitting *f, const ns_solver *s, const ns_job
     judge(fit, s);
 }
 
+/* Places the corners of the curves that have any, at the price of one walk for all of them. */
+static int place_corners(fitting *f, ns_error *err) {
+    int count = 0, parts = f->options->held_out ? NS_PARTS : 1;
+    ns_corners *some[MOST_CURVES];
+    if (f->fine.exact || f->pass.density) return NS_OK;
+    for (int i = 0; i < f->options->curve_count; i++) {
+        if (!f->solvers[i].curve->has_corners) continue;
+        if (!(f->corners[i] = ns_corners_new(&f->solvers[i], parts, err))) return NS_EFAIL;
+        some[count++] = f->corners[i];
+    }
+    int status = count ? ns_corners_walk(&f->pass, some, count, err) : NS_OK;
+    for (int i = 0; i < f->options->curve_count && !status; i++)
+        if (f->corners[i])
+            f->solvers[i].placed = ns_corners_place(f->corners[i], -1, &f->bins, &f->solvers[i]);
+    return status;
+}
+
 /* Robust: the least-squares fits' residuals give the thresholds, and the solvers go on from there. */
 static int solve_robustly(fitting *f, ns_fit *fits, double *thresholds, ns_error *err) {
     int count = f->options->curve_count;
@@ -370,12 +392,24 @@ static int plain_sums(fitting *f, ns_fit_sums *plain, ns_error *err) {
     return status;
 }
 
+/* The error on the samples held out, where the corners' surroundings tell all of it. */
+static bool held_out_of_cells(fitting *f, int i, ns_fit *fit) {
+    ns_solver *s = &f->training[i];
+    if (!ns_corners_place(f->corners[i], NS_KEPT, &f->part_bins[NS_KEPT], s)) return false;
+    double rr = ns_corners_squares(f->corners[i], NS_HELD, &f->part_bins[NS_HELD], s, s->trial);
+    fit->held_out_rmse = sqrt(rr / f->last[i].held.n);
+    ns_solver_finish(s, true, "lowest at a corner");
+    return true;
+}
+
 /* The error on the samples held out of a fit to the others, from the sums of both at the fit to all. False where the bins do not
  * tell enough. */
 static bool held_out_of_bins(fitting *f, int i, ns_fit *fit) {
     const ns_job *job = &f->last[i];
     ns_solver *s = &f->training[i];
-    if (s->curve->has_corners || f->options->weighting == NS_WEIGH_HUBER) return false;
+    if (f->options->weighting == NS_WEIGH_HUBER) return false;
+    if (f->solvers[i].placed) return held_out_of_cells(f, i, fit);
+    if (s->curve->has_corners) return false;
     ns_solver_begin(s, job->pass.theta);
     s->sums = job->sums;
     ns_sums_add(&s->sums, -1, &job->held);
@@ -426,6 +460,7 @@ static int fit_all(fitting *f, ns_fit *fits, ns_error *err) {
         memcpy(theta, s->theta, sizeof theta);
         ns_solver_begin(s, theta);
     }
+    if (!status) status = place_corners(f, err);
     if (!status) status = solve(f, f->solvers, o->curve_count, ALL_SAMPLES, NULL, f->last, err);
     if (!status && huber) status = solve_robustly(f, fits, thresholds, err);
     ns_fit_sums plain[MOST_CURVES];
@@ -448,6 +483,8 @@ static void fitting_free(fitting *f) {
     free(f->training);
     free(f->jobs);
     free(f->last);
+    for (int i = 0; f->corners && i < f->options->curve_count; i++) ns_corners_free(f->corners[i]);
+    free(f->corners);
 }
 
 int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit *fits,
@@ -466,7 +503,9 @@ int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit
     f.training = ns_calloc(count, sizeof *f.training, err);
     f.jobs = ns_calloc(count + 1, sizeof *f.jobs, err);
     f.last = ns_calloc(count, sizeof *f.last, err);
-    int status = f.solvers && f.training && f.jobs && f.last ? NS_OK : NS_EFAIL, most = 0;
+    f.corners = ns_calloc(count, sizeof(ns_corners *), err);
+    int status = f.solvers && f.training && f.jobs && f.last && f.corners ? NS_OK : NS_EFAIL,
+        most = 0;
     if (!status)
         status = ns_bins_make(&f.bins, options->held_out ? f.part_bins : NULL, options->seed,
                               points, options->progress, err);

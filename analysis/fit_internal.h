@@ -14,9 +14,10 @@ typedef struct ns_solver {
     double step[NS_PARAMETERS]; /* from theta, in (ln alpha, s, d, b) */
     double length;              /* share of it that trial is away */
     ns_fit_sums sums;           /* at theta */
-    int steps, most_steps; /* taken, and at most */
+    int steps, most_steps;      /* taken, and at most */
     bool started, done, converged, at_bound;
-    bool taken; /* the last trial became theta */
+    bool taken;  /* the last trial became theta */
+    bool placed; /* its corners are where they should be: sums at trial are all that is missing */
     const char *stop;
 } ns_solver;
 
@@ -30,6 +31,8 @@ double ns_solver_step(ns_solver *solver);
 double ns_solver_size(const ns_solver *solver);
 /* theta, moved by `length` of ->step and held to the limits of alpha. */
 void ns_solver_move(const ns_solver *solver, double length, double to[NS_PARAMETERS]);
+/* Takes the trial with its sums, and ends. */
+void ns_solver_take(ns_solver *solver, const ns_fit_sums *sums, const char *why);
 void ns_solver_finish(ns_solver *solver, bool converged, const char *why);
 
 /* The matrices over the free parameters: half the Hessian (with_curvature) or J'J, [count][count]. */
@@ -92,6 +95,20 @@ typedef struct ns_fit_pass {
 
 /* Sums of all jobs in one walk. */
 int ns_fit_pass_run(const ns_fit_pass *pass, ns_job *jobs, int count, ns_error *err);
+
+/* The surroundings of a curve's corners, for points that count alike; see analysis/fit_corners.c. */
+typedef struct ns_corners ns_corners;
+/* About the corners at solver->theta. parts: NS_PARTS where samples are held out, else 1. NULL on failure. */
+ns_corners *ns_corners_new(const ns_solver *solver, int parts, ns_error *err);
+void ns_corners_free(ns_corners *corners);
+/* Fills all of them in one walk. */
+int ns_corners_walk(const ns_fit_pass *pass, ns_corners *const *corners, int count, ns_error *err);
+/* The lowest place of the corners near those at solver->theta, into solver->trial. part: of the samples, -1 for all; bins: theirs. False
+ * where it is not in the surroundings. */
+bool ns_corners_place(const ns_corners *corners, int part, const ns_bins *bins, ns_solver *solver);
+/* The sum of squares at theta. */
+double ns_corners_squares(const ns_corners *corners, int part, const ns_bins *bins,
+                          const ns_solver *solver, const double *theta);
 
 /* Points in each of the density's bins -> their weights, with the same total as one a point. */
 int ns_density_weights(const ns_fit_pass *pass, double weights[NS_DENSITY_BINS], ns_error *err);

@@ -5,7 +5,6 @@
 
 #include "analysis/fit_internal.h"
 
-
 void ns_sums_add(ns_fit_sums *to, double factor, const ns_fit_sums *from) {
     double *t = (double *)to;
     const double *f = (const double *)from;
@@ -138,10 +137,18 @@ void ns_solver_finish(ns_solver *s, bool converged, const char *why) {
     s->stop = why;
 }
 
+void ns_solver_take(ns_solver *s, const ns_fit_sums *sums, const char *why) {
+    memcpy(s->theta, s->trial, sizeof s->theta);
+    s->sums = *sums;
+    s->started = s->taken = true;
+    s->steps = 1;
+    ns_solver_finish(s, true, why);
+}
+
 void ns_solver_begin(ns_solver *s, const double theta[NS_PARAMETERS]) {
     memcpy(s->theta, theta, sizeof s->theta);
     memcpy(s->trial, theta, sizeof s->trial);
-    s->started = s->done = s->converged = s->at_bound = false;
+    s->started = s->done = s->converged = s->at_bound = s->placed = false;
     s->steps = 0;
     s->stop = "not started";
 }
