@@ -33,6 +33,11 @@ static bool is_finite(float v) {
     return (ns_float_bits(v) & UINT32_C(0x7f800000)) != UINT32_C(0x7f800000);
 }
 
+/* The float whose bits were turned round where it is negative. */
+static float at_place(int32_t place) {
+    return ns_bits_float(place < 0 ? (uint32_t)place ^ UINT32_C(0x7fffffff) : (uint32_t)place);
+}
+
 static void put(heap *h, float x, float y) {
     if (!is_finite(x) || !is_finite(y)) {
         h->nonfinite++;
@@ -46,23 +51,25 @@ static void put(heap *h, float x, float y) {
     h->yy += v * v;
 }
 
-/* The range of x, and whether all of x and y is finite: the exponent of what is not is the largest there is. */
+/* The range of x, and whether all of x and y is finite: the exponent of what is not is the largest there is. Floats compare as their
+ * bits do, once those of negative ones are turned round: so the loop is one of integers, which any compiler vectorises. */
 NS_CLONES
 static bool scan(heap *h, size_t n, const float *x, const float *y) {
-    float least = h->least, most = h->most;
+    int32_t least = INT32_MAX, most = INT32_MIN;
     uint32_t largest = 0;
 #pragma omp simd reduction(min : least) reduction(max : most, largest)
     for (size_t i = 0; i < n; i++) {
-        uint32_t u = ns_float_bits(x[i]) & UINT32_C(0x7fffffff),
+        uint32_t bits = ns_float_bits(x[i]), u = bits & UINT32_C(0x7fffffff),
                  v = ns_float_bits(y[i]) & UINT32_C(0x7fffffff);
+        int32_t place = (int32_t)(bits >> 31 ? bits ^ UINT32_C(0x7fffffff) : bits);
         u = u > v ? u : v;
         largest = largest > u ? largest : u;
-        least = x[i] < least ? x[i] : least;
-        most = x[i] > most ? x[i] : most;
+        least = least < place ? least : place;
+        most = most > place ? most : place;
     }
     if (largest >= UINT32_C(0x7f800000)) return false;
-    h->least = least;
-    h->most = most;
+    h->least = fminf(h->least, at_place(least));
+    h->most = fmaxf(h->most, at_place(most));
     return true;
 }
 

@@ -87,7 +87,8 @@ NS_INLINE void pass_block(const ns_pass *p, size_t n, const float *x, const floa
                           const double *weights, ns_block *block, ns_fit_sums *sums,
                           const bool partial) {
     states(p->theta[NS_ALPHA], p->theta[NS_SHIFT], n, x, block);
-    if (weights) memcpy(block->weight, weights, n * sizeof *weights);
+    for (size_t i = 0; weights && i < n; i++) block->weight[i] = weights[i];
+    for (size_t i = n; weights && i % NS_LANES; i++) block->weight[i] = 0;
     if (weights)
         sums_weighted(p, n, y, block, sums, partial);
     else if (p->huber < (double)INFINITY)

@@ -4,7 +4,7 @@
 #include "analysis/exp2_kernel.h"
 #include "analysis/lanes_kernel.h"
 
-#define CURVE_REACH 6.0
+#define CURVE_REACH 26.0
 #define CURVE_TWO_STATES
 #define TWO_OVER_ROOT_PI 1.1283791670955126
 
