@@ -1,10 +1,11 @@
-/* The curves' kernels against libm's long double, and their sums against sums made point by point. */
+/* The curves' kernels against libm's long double, their sums against sums made point by point, and where fits end against those. */
 #include "analysis/curve.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/fit_internal.h"
 #include "tests/runner.h"
 
 typedef long double wide;
@@ -156,9 +157,69 @@ static void sums_follow_their_definition(void **state) {
         }
 }
 
+/* The Newton step that sums in extended precision would still make from where a fit ended, relative: what its parameters miss. */
+static double left_to_go(const ns_fit *fit, int n, const float *x, const float *y) {
+    wide exact[SUMS];
+    double sums[SUMS], h[NS_PARAMETERS][NS_PARAMETERS], inverse[NS_PARAMETERS][NS_PARAMETERS];
+    int free_[NS_PARAMETERS], count = 0;
+    ns_pass p = {
+        .shift = true, .offset = true, .low = -INFINITY, .high = INFINITY, .huber = INFINITY};
+    memcpy(p.theta, fit->theta, sizeof p.theta);
+    sum_up(fit->curve, &p, n, x, y, NULL, exact);
+    for (int i = 0; i < SUMS; i++) sums[i] = (double)exact[i];
+    const ns_fit_sums *s = (const ns_fit_sums *)sums;
+    for (int k = 0; k < NS_PARAMETERS; k++)
+        if (fit->free[k]) free_[count++] = k;
+    ns_sums_matrix(s, free_, count, true, h);
+    assert_true(ns_invert(count, h, inverse));
+    assert_true(fabs(fit->sse / s->rr - 1) < 1e-12);
+    double most = 0;
+    for (int i = 0; i < count; i++) {
+        double step = 0, size = fabs(fit->theta[free_[i]]);
+        for (int j = 0; j < count; j++) step += inverse[i][j] * s->jr[free_[j]];
+        if (free_[i] == NS_SHIFT || free_[i] == NS_OFFSET) size = fmax(size, 1e-2);
+        most = fmax(most, fabs(step) / size);
+    }
+    return most;
+}
+
+/* Many points, so that the bins tell when a fit may end: after one pass over them it is as near as promised. */
+static void fits_end_at_the_minimum(void **state) {
+    (void)state;
+    enum { MANY = 60000 };
+    float *x = malloc(MANY * sizeof *x), *y = malloc(MANY * sizeof *y);
+    assert_true(x && y);
+    for (int heavy = 0; heavy < 2; heavy++) {
+        for (int i = 0; i < MANY; i++) {
+            double u = sin(i * 1.7) + sin(i * 0.37) + sin(i * 2.3);
+            if (heavy) u *= exp(2 * sin(i * 0.011));
+            x[i] = (float)u;
+            y[i] = (float)(1.4 * tanh(0.8 * u + 0.2) + 0.3 + 0.2 * sin(i * 5.3) * cos(i * 0.77));
+        }
+        for (int c = 0; c < ns_curve_count; c++)
+            for (int form = 0; form < 4; form++) {
+                const ns_fit_options o = {.curves = &ns_curves[c],
+                                          .curve_count = 1,
+                                          .shift = form & 1,
+                                          .offset = form > 1};
+                ns_points points = ns_points_memory(x, y, NULL, MANY / 60, 60);
+                ns_fit fit;
+                if (ns_curves[c]->has_corners) continue;
+                assert_int_equal(ns_fit_points(&points, &o, &fit, NULL), NS_OK);
+                assert_true(fit.converged && fit.iterations == 1);
+                double far = left_to_go(&fit, MANY, x, y);
+                if (!(far < 1.1e-10))
+                    fail_msg("%s, form %d, heavy %d: %.2g away", fit.curve->name, form, heavy, far);
+            }
+    }
+    free(x);
+    free(y);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(values_are_those_of_libm),
     cmocka_unit_test(many_values_are_those_of_one),
     cmocka_unit_test(sums_follow_their_definition),
+    cmocka_unit_test(fits_end_at_the_minimum),
 };
 NS_TESTS("curves", tests)
