@@ -4,65 +4,135 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/lanes_kernel.h"
 #include "analysis/walk.h"
 #include "probe/base/mem.h"
 #include "probe/base/simd.h"
-#include "probe/base/vmath.h"
 
-/* What a thread collects. Bins lie in the order of the float's bits. */
+/* What a thread collects, of all samples or of those held out. Bins lie in the order of the float's bits. */
 typedef struct heap {
-    ns_bin *bins;
-    uint64_t nonfinite, rows;
+    ns_lanes *sums; /* [NS_BIN_COUNT] of x, y, x^2, x y */
+    uint64_t *counts;
+    double yy;
+    uint64_t nonfinite;
     float least, most;
 } heap;
 
 typedef struct filling {
-    heap *heaps;
-    int threads;
+    heap (*heaps)[NS_PARTS]; /* [threads] */
+    uint64_t *rows;          /* [threads] */
+    int threads, used;       /* heaps of a thread in use */
+    uint64_t seed;
 } filling;
 
-static void fill(heap *h, size_t n, const float *x, const float *y) {
-    float least = h->least, most = h->most;
-    uint64_t bad = 0;
-    ns_bin *bins = h->bins;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits = ns_float_bits(x[i]);
-        if ((bits & UINT32_C(0x7f800000)) == UINT32_C(0x7f800000) ||
-            (ns_float_bits(y[i]) & UINT32_C(0x7f800000)) == UINT32_C(0x7f800000)) {
-            bad++;
-            continue;
-        }
-        least = x[i] < least ? x[i] : least;
-        most = x[i] > most ? x[i] : most;
-        ns_bin *bin = bins + (bits >> 17);
-        double u = (double)x[i], v = (double)y[i];
-        bin->n += 1;
-        bin->x += u;
-        bin->y += v;
-        bin->xx += u * u;
-        bin->xy += u * v;
-        bin->yy += v * v;
+static uint32_t bin_of(float x) {
+    return ns_float_bits(x) >> 17;
+}
+
+static bool is_finite(float v) {
+    return (ns_float_bits(v) & UINT32_C(0x7f800000)) != UINT32_C(0x7f800000);
+}
+
+/* The float whose bits were turned round where it is negative. */
+static float at_place(int32_t place) {
+    return ns_bits_float(place < 0 ? (uint32_t)place ^ UINT32_C(0x7fffffff) : (uint32_t)place);
+}
+
+static void put(heap *h, float x, float y) {
+    if (!is_finite(x) || !is_finite(y)) {
+        h->nonfinite++;
+        return;
     }
-    h->least = least;
-    h->most = most;
-    h->nonfinite += bad;
+    double u = (double)x, v = (double)y;
+    h->least = x < h->least ? x : h->least;
+    h->most = x > h->most ? x : h->most;
+    h->sums[bin_of(x)] += (ns_lanes){u, v, u * u, u * v};
+    h->counts[bin_of(x)]++;
+    h->yy += v * v;
+}
+
+/* The range of x, and whether all of x and y is finite: the exponent of what is not is the largest there is. Floats compare as their
+ * bits do, once those of negative ones are turned round: so the loop is one of integers, which any compiler vectorises. */
+NS_CLONES
+static bool scan(heap *h, size_t n, const float *x, const float *y) {
+    int32_t least = INT32_MAX, most = INT32_MIN;
+    uint32_t largest = 0;
+#pragma omp simd reduction(min : least) reduction(max : most, largest)
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = ns_float_bits(x[i]), u = bits & UINT32_C(0x7fffffff),
+                 v = ns_float_bits(y[i]) & UINT32_C(0x7fffffff);
+        int32_t place = (int32_t)(bits >> 31 ? bits ^ UINT32_C(0x7fffffff) : bits);
+        u = u > v ? u : v;
+        largest = largest > u ? largest : u;
+        least = least < place ? least : place;
+        most = most > place ? most : place;
+    }
+    if (largest >= UINT32_C(0x7f800000)) return false;
+    h->least = fminf(h->least, at_place(least));
+    h->most = fmaxf(h->most, at_place(most));
+    return true;
+}
+
+/* Points ahead that are asked of the memory in time. */
+enum { AHEAD = 1024 };
+
+/* Finite points, four at a time: a point's four terms are the column of a matrix whose rows are x, y, x^2 and x y of the four. */
+NS_CLONES
+static void scatter(heap *h, size_t n, const float *x, const float *y) {
+    ns_lanes *sums = h->sums, yy = {0};
+    uint64_t *counts = h->counts;
+    for (size_t i = 0; i < n; i += NS_LANES) {
+        ns_lanes u, v;
+        ns_lanes_load(x + i, &u);
+        ns_lanes_load(y + i, &v);
+        ns_lanes uu = u * u, uv = u * v;
+        ns_lanes a = __builtin_shufflevector(u, v, 0, 4, 2, 6),
+                 b = __builtin_shufflevector(u, v, 1, 5, 3, 7),
+                 c = __builtin_shufflevector(uu, uv, 0, 4, 2, 6),
+                 d = __builtin_shufflevector(uu, uv, 1, 5, 3, 7);
+        uint32_t i0 = bin_of(x[i]), i1 = bin_of(x[i + 1]), i2 = bin_of(x[i + 2]),
+                 i3 = bin_of(x[i + 3]);
+        sums[i0] += __builtin_shufflevector(a, c, 0, 1, 4, 5);
+        counts[i0]++;
+        sums[i1] += __builtin_shufflevector(b, d, 0, 1, 4, 5);
+        counts[i1]++;
+        sums[i2] += __builtin_shufflevector(a, c, 2, 3, 6, 7);
+        counts[i2]++;
+        sums[i3] += __builtin_shufflevector(b, d, 2, 3, 6, 7);
+        counts[i3]++;
+        yy += v * v;
+        __builtin_prefetch(x + i + AHEAD);
+        __builtin_prefetch(y + i + AHEAD);
+    }
+    h->yy += ns_lanes_sum(&yy);
+}
+
+static void fill(heap *h, size_t n, const float *x, const float *y) {
+    enum { BLOCK = 1024 };
+    for (size_t at = 0, m; at < n; at += m) {
+        m = n - at < BLOCK ? n - at : BLOCK;
+        size_t whole = scan(h, m, x + at, y + at) ? m - m % NS_LANES : 0;
+        scatter(h, whole, x + at, y + at);
+        for (size_t i = at + whole; i < at + m; i++) put(h, x[i], y[i]);
+    }
 }
 
 static int visit(void *user, const ns_piece *piece, ns_error *err) {
     (void)err;
     filling *f = user;
-    fill(&f->heaps[piece->thread], piece->points, piece->x, piece->y);
-    f->heaps[piece->thread].rows += piece->rows;
+    heap *h = f->heaps[piece->thread];
+    f->rows[piece->thread] += piece->rows;
+    if (f->used == 1) {
+        fill(h, piece->points, piece->x, piece->y);
+        return NS_OK;
+    }
+    for (size_t row = 0, end; row < piece->rows; row = end) {
+        end = ns_piece_run(piece, row);
+        size_t from = piece->starts[row], to = piece->starts[end];
+        fill(&h[ns_held_out(f->seed, piece->samples[row]) ? NS_HELD : NS_KEPT], to - from,
+             piece->x + from, piece->y + from);
+    }
     return NS_OK;
-}
-
-static void add(ns_bin *to, const ns_bin *from) {
-    to->n += from->n;
-    to->x += from->x;
-    to->y += from->y;
-    to->xx += from->xx;
-    to->xy += from->xy;
-    to->yy += from->yy;
 }
 
 /* Negative floats' bits fall as x rises: bin i in order of x is this one in order of bits. */
@@ -70,47 +140,81 @@ static size_t in_order(size_t i) {
     return i < NS_BIN_COUNT / 2 ? NS_BIN_COUNT - 1 - i : i - NS_BIN_COUNT / 2;
 }
 
-static int collect(ns_bins *out, const filling *f, uint64_t rows, ns_error *err) {
-    ns_bin *all = f->heaps[0].bins;
-    float least = INFINITY, most = -INFINITY;
-    for (int t = 0; t < f->threads; t++) {
-        const heap *h = &f->heaps[t];
-        for (size_t i = 0; t && i < NS_BIN_COUNT; i++)
-            if (h->bins[i].n > 0) add(&all[i], &h->bins[i]);
-        least = fminf(least, h->least);
-        most = fmaxf(most, h->most);
-        out->nonfinite += h->nonfinite;
-        rows -= h->rows;
-    }
-    out->padding = rows;
-    for (size_t i = 0; i < NS_BIN_COUNT; i++) out->used += all[i].n > 0;
+static void merge(heap *to, const heap *from) {
+    for (size_t i = 0; i < NS_BIN_COUNT; i++)
+        if (from->counts[i]) to->sums[i] += from->sums[i], to->counts[i] += from->counts[i];
+    to->yy += from->yy;
+    to->nonfinite += from->nonfinite;
+    to->least = fminf(to->least, from->least);
+    to->most = fmaxf(to->most, from->most);
+}
+
+static int collect(ns_bins *out, const heap *h, ns_error *err) {
+    for (size_t i = 0; i < NS_BIN_COUNT; i++) out->used += h->counts[i] > 0;
     out->bins = ns_calloc((size_t)out->used, sizeof *out->bins, err);
     if (!out->bins) return NS_EFAIL;
-    ns_bin *to = out->bins;
+    ns_bin *to = out->bins, *t = &out->total;
     for (size_t i = 0; i < NS_BIN_COUNT; i++) {
-        const ns_bin *bin = &all[in_order(i)];
-        if (bin->n > 0) *to++ = *bin, add(&out->total, bin);
+        size_t at = in_order(i);
+        if (!h->counts[at]) continue;
+        ns_lanes s = h->sums[at];
+        *to = (ns_bin){(double)h->counts[at], s[0], s[1], s[2], s[3]};
+        t->n += to->n, t->x += to->x, t->y += to->y, t->xx += to->xx, t->xy += to->xy;
+        out->points += h->counts[at];
+        to++;
     }
-    out->points = (uint64_t)out->total.n;
-    out->least = out->points ? (double)least : (double)NAN;
-    out->most = out->points ? (double)most : (double)NAN;
+    out->yy = h->yy;
+    out->nonfinite = h->nonfinite;
+    out->least = out->points ? (double)h->least : (double)NAN;
+    out->most = out->points ? (double)h->most : (double)NAN;
     return NS_OK;
 }
 
-int ns_bins_make(ns_bins *out, const ns_points *points, ns_progress *progress, ns_error *err) {
-    *out = (ns_bins){0};
-    filling f = {.threads = ns_walk_threads(points)};
-    f.heaps = ns_calloc((size_t)f.threads, sizeof *f.heaps, err);
-    int status = f.heaps ? NS_OK : NS_EFAIL;
-    for (int t = 0; t < f.threads && !status; t++) {
-        f.heaps[t] = (heap){.least = INFINITY, .most = -INFINITY};
-        if (!(f.heaps[t].bins = ns_calloc(NS_BIN_COUNT, sizeof(ns_bin), err))) status = NS_EFAIL;
+static int make_heaps(filling *f, ns_error *err) {
+    f->heaps = ns_calloc((size_t)f->threads, sizeof *f->heaps, err);
+    f->rows = ns_calloc((size_t)f->threads, sizeof *f->rows, err);
+    if (!f->heaps || !f->rows) return NS_EFAIL;
+    for (int t = 0; t < f->threads; t++)
+        for (int k = 0; k < f->used; k++) {
+            heap *h = &f->heaps[t][k];
+            h->least = INFINITY, h->most = -INFINITY;
+            h->sums = ns_alloc_aligned(NS_BIN_COUNT, sizeof *h->sums, err);
+            h->counts = ns_calloc(NS_BIN_COUNT, sizeof *h->counts, err);
+            if (!h->sums || !h->counts) return NS_EFAIL;
+            memset(h->sums, 0, NS_BIN_COUNT * sizeof *h->sums);
+        }
+    return NS_OK;
+}
+
+static int finish(ns_bins *all, ns_bins *parts, filling *f, ns_error *err) {
+    heap *h = f->heaps[0];
+    int status = NS_OK;
+    for (int t = 0; t < f->threads; t++) {
+        for (int k = 0; k < f->used && t; k++) merge(&h[k], &f->heaps[t][k]);
+        all->padding -= f->rows[t];
     }
-    ns_walk walk = {.points = points, .progress = progress, .visit = visit, .user = &f};
+    for (int k = 0; k < NS_PARTS && parts && !status; k++) status = collect(&parts[k], &h[k], err);
+    if (parts) merge(&h[NS_KEPT], &h[NS_HELD]);
+    return status ? status : collect(all, &h[NS_KEPT], err);
+}
+
+int ns_bins_make(ns_bins *all, ns_bins parts[NS_PARTS], uint64_t seed, const ns_points *points,
+                 ns_progress *progress, ns_error *err) {
+    *all = (ns_bins){.padding = points->rows};
+    for (int k = 0; k < NS_PARTS && parts; k++) parts[k] = (ns_bins){0};
+    filling f = {.threads = ns_walk_threads(points), .used = parts ? NS_PARTS : 1, .seed = seed};
+    int status = make_heaps(&f, err);
+    ns_walk walk = {
+        .points = points, .rows = parts != NULL, .progress = progress, .visit = visit, .user = &f};
     if (!status) status = ns_walk_all(&walk, err);
-    if (!status) status = collect(out, &f, points->rows, err);
-    for (int t = 0; f.heaps && t < f.threads; t++) free(f.heaps[t].bins);
+    if (!status) status = finish(all, parts, &f, err);
+    for (int t = 0; f.heaps && t < f.threads; t++)
+        for (int k = 0; k < f.used; k++) {
+            free(f.heaps[t][k].sums);
+            free(f.heaps[t][k].counts);
+        }
     free(f.heaps);
+    free(f.rows);
     return status;
 }
 
@@ -134,17 +238,21 @@ double ns_bins_quantile(const ns_bins *bins, double q) {
     return bins->most;
 }
 
-size_t ns_bins_pseudo(const ns_bins *bins, float *x, float *y, double *w) {
+size_t ns_bins_pseudo(const ns_bins *bins, int group, float *x, float *y, double *w) {
     size_t count = 0;
-    for (int i = 0; i < bins->used; i++) {
-        const ns_bin *b = &bins->bins[i];
-        double mx = b->x / b->n, my = b->y / b->n, vx = b->xx / b->n - mx * mx,
-               cxy = b->xy / b->n - mx * my;
+    for (int i = 0; i < bins->used;) {
+        ns_bin b = {0};
+        for (int end = i + group; i < end && i < bins->used; i++) {
+            const ns_bin *one = &bins->bins[i];
+            b.n += one->n, b.x += one->x, b.y += one->y, b.xx += one->xx, b.xy += one->xy;
+        }
+        double mx = b.x / b.n, my = b.y / b.n, vx = b.xx / b.n - mx * mx,
+               cxy = b.xy / b.n - mx * my;
         double dx = vx > 0 ? sqrt(vx) : 0, dy = dx > 0 ? cxy / dx : 0;
         for (int side = -1; side <= 1; side += 2) {
             x[count] = (float)(mx + side * dx);
             y[count] = (float)(my + side * dy);
-            w[count++] = b->n / 2;
+            w[count++] = b.n / 2;
         }
     }
     return count;

@@ -14,10 +14,11 @@ extern "C" {
 /* Parameters of a model curve, in this order wherever they stand in an array. */
 enum { NS_ALPHA, NS_SCALE, NS_SHIFT, NS_OFFSET, NS_PARAMETERS }; /* alpha, s, d, b */
 
-/* Sums over points of the residual r = s f(alpha x + d) + b - y and its derivatives by the parameters, all weighted. */
+/* Sums over points of the residual r = s f(alpha x + d) + b - y and its derivatives by the parameters, all weighted. Those that
+ * belong to a parameter which the pass does not ask for are 0. */
 typedef struct ns_fit_sums {
     double n;                 /* sum of weights */
-    double rr;                /* r^2 */
+    double rr;                /* r^2; with `huber` Huber's loss */
     double jr[NS_PARAMETERS]; /* J_k r */
     double jj[NS_PARAMETERS * (NS_PARAMETERS + 1) /
               2];           /* J_k J_l for l <= k: index k (k + 1) / 2 + l */
@@ -28,8 +29,9 @@ typedef struct ns_fit_sums {
 /* What a pass needs to know. */
 typedef struct ns_pass {
     double theta[NS_PARAMETERS];
-    double low, high; /* limits of the tails */
-    double huber;     /* residuals beyond it weigh huber/|r|; infinity: none do */
+    bool shift, offset; /* sums for d and b are wanted; without, d and b must be 0 */
+    double low, high;   /* limits of the tails */
+    double huber;       /* residuals beyond it weigh huber/|r|; infinity: none do */
 } ns_pass;
 
 typedef struct ns_curve {
@@ -42,6 +44,8 @@ typedef struct ns_curve {
     bool has_corners; /* f' jumps: several local minima */
     /* f(u), and its first and second derivative where the pointers are not NULL. */
     double (*value)(double u, double *first, double *second);
+    /* f[i] = f(alpha x[i] + d) for n points. */
+    void (*values)(double alpha, double d, size_t n, const float *x, double *f);
     /* Adds the sums over n finite points; weights may be NULL (all 1). */
     void (*pass)(const ns_pass *pass, size_t n, const float *x, const float *y,
                  const double *weights, ns_fit_sums *sums);

@@ -1,15 +1,25 @@
-/* Fits y = s f(alpha x + d) + b to all points of a site by least squares: exact, streamed, in a few passes.
+/* Fits y = s f(alpha x + d) + b to all points of a site by least squares: exact, streamed, as a rule in two walks.
  *
- * 1. One walk bins x (analysis/bins.h). The start is searched on two pseudo-points a bin: alpha on a grid of ten decades, the
+ * 1. The first walk bins x (analysis/bins.h). The start is searched on two pseudo-points a bin: alpha on a grid of ten decades, the
  *    linear parameters solved for (variable projection: Golub and Pereyra, SIAM J. Numer. Anal. 10, 1973), every local minimum
  *    polished, the lowest taken.
- * 2. Newton's method in (ln alpha, s, d, b) with the exact Hessian, on sums over all points in double; |step of ln alpha| <= 1,
- *    halved until the sum of squares falls. It ends when no parameter moves by more than 1e-10 of itself.
+ * 2. The second walk sums squares, gradient, Hessian and clustered gradients over all points at that start, p, in double. Nearby,
+ *    the sums are those plus what the pseudo-points' sums change by: exact at p, and their error grows with the distance alone.
+ *    Newton's method with the full Hessian in (ln alpha, s, d, b) goes on with these from p to q, where its step is below 1e-10
+ *    of each parameter. What they do not tell of the gradient at q is, to first order, (H - h)(q - p) with H the Hessian over all
+ *    points at p and h that over the pseudo-points. The fit ends at q if the Newton step that this would cause, H^-1 (H - h)(q - p),
+ *    is below 1e-10 of each parameter too (d and b: of what matters beside them), if no step on the way was longer than a tenth,
+ *    and if the sum of squares fell; the gradients of samples are carried from p to q by the samples' own Hessians. Otherwise
+ *    another walk is made at q, and so on; with a corner in f or a robust weighting it is Newton's method on walks alone, |step of
+ *    ln alpha| <= 1, halved until the sum of squares falls.
  * 3. Standard errors, twice. Nominal: s^2 (J'J)^-1. Clustered by sample: H^-1 (sum over samples of g g') H^-1 G / (G - 1), with
  *    the full Hessian H and g the sample's gradient (White, Econometrica 50, 1982; Liang and Zeger, Biometrika 73, 1986): points of
  *    one sample are not independent and the curve is not the truth, so the nominal ones are far too small.
+ * 4. Samples held out: the bins are kept for them and for the others apart, and so are the sums of the second walk; the fit to the
+ *    others, and its error on those held out, then follow as in 2, without a walk of their own (to 1e-7 of each parameter).
  *
- * Memory: 2 MiB for each thread, whatever the number of points. The same points and number of threads give the same bits. */
+ * Several curves share the walks. Memory: 3 MiB for each thread, whatever the number of points. The same points and number of threads
+ * give the same bits. */
 #ifndef NS_FIT_H
 #define NS_FIT_H
 
@@ -70,7 +80,7 @@ typedef struct ns_fit {
     double sketch_error; /* how far a parameter or the slope may then be off, relative to it */
     uint64_t points, nonfinite, padding; /* used; left out; rows left out */
     uint64_t samples;                    /* clusters; 0 where the points do not know their sample */
-    int iterations;                      /* Newton steps over all points */
+    int iterations;                      /* Newton steps from sums over all points */
     bool converged;
     const char *stop; /* why it ended */
     bool degenerate;

@@ -5,13 +5,32 @@
 
 #include "analysis/fit_internal.h"
 #include "probe/base/mem.h"
+#include "probe/base/simd.h"
 
-ns_fit_sums ns_pseudo_sums(const ns_solver *s, const ns_pseudo *pseudo, const double *theta) {
-    ns_pass pass = {.low = -INFINITY, .high = INFINITY, .huber = INFINITY};
+ns_fit_sums ns_pseudo_sums(const ns_curve *curve, const ns_pseudo *pseudo, const double *theta,
+                           double low, double high) {
+    ns_pass pass = {
+        .shift = true, .offset = true, .low = low, .high = high, .huber = (double)INFINITY};
     memcpy(pass.theta, theta, sizeof pass.theta);
     ns_fit_sums sums = {0};
-    s->curve->pass(&pass, pseudo->count, pseudo->x, pseudo->y, pseudo->w, &sums);
+    curve->pass(&pass, pseudo->count, pseudo->x, pseudo->y, pseudo->w, &sums);
     return sums;
+}
+
+/* Where a minimum is looked for: the points, and what of their sums does not depend on the curve. */
+typedef struct ground {
+    const ns_pseudo *pseudo;
+    double *f; /* [count] */
+    double n, y, yy;
+} ground;
+
+static int ground_make(ground *g, const ns_pseudo *pseudo, ns_error *err) {
+    *g = (ground){.pseudo = pseudo, .f = ns_alloc_aligned(pseudo->count, sizeof *g->f, err)};
+    for (size_t i = 0; i < pseudo->count; i++) {
+        double w = pseudo->w[i], y = (double)pseudo->y[i];
+        g->n += w, g->y += w * y, g->yy += w * y * y;
+    }
+    return g->f ? NS_OK : NS_EFAIL;
 }
 
 static bool is_free(const ns_solver *s, int parameter) {
@@ -20,28 +39,36 @@ static bool is_free(const ns_solver *s, int parameter) {
     return false;
 }
 
-/* Variable projection: with alpha and d given, s and b where they are free, and the sum of squares, from the sums at s = 1, b = 0. */
-static double project(const ns_solver *s, const ns_pseudo *pseudo, double *theta) {
-    double fixed = theta[NS_SCALE];
-    bool scale = is_free(s, NS_SCALE), offset = is_free(s, NS_OFFSET);
-    theta[NS_SCALE] = 1;
-    theta[NS_OFFSET] = 0;
-    ns_fit_sums at = ns_pseudo_sums(s, pseudo, theta);
-    double ff = at.jj[2], f = at.jj[7], n = at.n, fy = ff - at.jr[NS_SCALE],
-           y = f - at.jr[NS_OFFSET];
-    double yy = at.rr - ff + 2 * fy, b = 0;
-    if (scale) {
-        double det = offset ? ff * n - f * f : 0;
-        fixed = offset ? (det > 1e-12 * ff * n ? (fy * n - f * y) / det : 0) : ff > 0 ? fy / ff : 0;
+NS_CLONES
+static void project_sums(size_t n, const double *f, const float *y, const double *w, double *ff,
+                         double *f1, double *fy) {
+    double squares = 0, sum = 0, products = 0;
+#pragma omp simd reduction(+ : squares, sum, products)
+    for (size_t i = 0; i < n; i++) {
+        double wf = w[i] * f[i];
+        squares += wf * f[i], sum += wf, products += wf * (double)y[i];
     }
-    if (offset) b = (y - fixed * f) / n;
-    theta[NS_SCALE] = fixed;
+    *ff = squares, *f1 = sum, *fy = products;
+}
+
+/* Variable projection: with alpha and d given, s and b where they are free, and the sum of squares. */
+static double project(const ns_solver *s, const ground *g, double *theta) {
+    double scale = theta[NS_SCALE], b = 0, n = g->n, y = g->y, ff, f, fy;
+    bool offset = is_free(s, NS_OFFSET);
+    s->curve->values(theta[NS_ALPHA], theta[NS_SHIFT], g->pseudo->count, g->pseudo->x, g->f);
+    project_sums(g->pseudo->count, g->f, g->pseudo->y, g->pseudo->w, &ff, &f, &fy);
+    if (is_free(s, NS_SCALE)) {
+        double det = offset ? ff * n - f * f : 0;
+        scale = offset ? (det > 1e-12 * ff * n ? (fy * n - f * y) / det : 0) : ff > 0 ? fy / ff : 0;
+    }
+    if (offset) b = (y - scale * f) / n;
+    theta[NS_SCALE] = scale;
     theta[NS_OFFSET] = b;
-    return yy - 2 * fixed * fy - 2 * b * y + fixed * fixed * ff + 2 * fixed * b * f + b * b * n;
+    return g->yy - 2 * scale * fy - 2 * b * y + scale * scale * ff + 2 * scale * b * f + b * b * n;
 }
 
 /* Golden-section search on ln alpha for curves with corners, where a Newton step knows only one side. */
-static void narrow(const ns_solver *s, const ns_pseudo *pseudo, double *theta, double ratio) {
+static void narrow(const ns_solver *s, const ground *g, double *theta, double ratio) {
     const double golden = 0.6180339887498949;
     double a = log(theta[NS_ALPHA] / ratio), b = log(theta[NS_ALPHA] * ratio);
     double at[2] = {b - golden * (b - a), a + golden * (b - a)}, value[2];
@@ -49,7 +76,7 @@ static void narrow(const ns_solver *s, const ns_pseudo *pseudo, double *theta, d
     for (int k = 0; k < 2; k++) {
         memcpy(work[k], theta, sizeof work[k]);
         work[k][NS_ALPHA] = exp(at[k]);
-        value[k] = project(s, pseudo, work[k]);
+        value[k] = project(s, g, work[k]);
     }
     while (b - a > 1e-12) {
         int drop = value[0] < value[1] ? 1 : 0, keep = 1 - drop; /* the larger one goes */
@@ -59,7 +86,7 @@ static void narrow(const ns_solver *s, const ns_pseudo *pseudo, double *theta, d
         at[keep] = drop ? b - golden * (b - a) : a + golden * (b - a);
         memcpy(work[keep], theta, sizeof work[keep]);
         work[keep][NS_ALPHA] = exp(at[keep]);
-        value[keep] = project(s, pseudo, work[keep]);
+        value[keep] = project(s, g, work[keep]);
         if (at[0] >= at[1]) break; /* rounding */
     }
     memcpy(theta, work[value[0] < value[1] ? 0 : 1], sizeof work[0]);
@@ -69,14 +96,15 @@ static void narrow(const ns_solver *s, const ns_pseudo *pseudo, double *theta, d
 static void settle(ns_solver *s, const ns_pseudo *pseudo, const double *theta) {
     ns_solver_begin(s, theta);
     while (!s->done) {
-        ns_fit_sums sums = ns_pseudo_sums(s, pseudo, s->trial);
+        ns_fit_sums sums =
+            ns_pseudo_sums(s->curve, pseudo, s->trial, -(double)INFINITY, (double)INFINITY);
         ns_solver_feed(s, &sums);
     }
 }
 
-static void polish(ns_solver *s, const ns_pseudo *pseudo, double *theta, double ratio) {
-    if (s->curve->has_corners && !is_free(s, NS_SHIFT)) narrow(s, pseudo, theta, ratio);
-    settle(s, pseudo, theta);
+static void polish(ns_solver *s, const ground *g, double *theta, double ratio) {
+    if (s->curve->has_corners && !is_free(s, NS_SHIFT)) narrow(s, g, theta, ratio);
+    settle(s, g->pseudo, theta);
 }
 
 /* Places where a corner may stand: the points themselves, in order. */
@@ -108,7 +136,7 @@ static bool place_corner(const ns_solver *s, int side, double x, double *theta) 
 enum { REACH = 16, ROUNDS = 20 };
 
 /* Tries the knots about a corner, and the stationary point of every interval between two. True where `best` got lower. */
-static bool move_corner(ns_solver *s, const ns_pseudo *pseudo, const knots *places, int side,
+static bool move_corner(ns_solver *s, const ground *g, const knots *places, int side,
                         ns_solver *best) {
     double corner = (side - best->theta[NS_SHIFT]) / best->theta[NS_ALPHA], start = best->sums.rr;
     size_t at = 0;
@@ -122,8 +150,8 @@ static bool move_corner(ns_solver *s, const ns_pseudo *pseudo, const knots *plac
         double theta[NS_PARAMETERS];
         memcpy(theta, base.theta, sizeof theta);
         if (!place_corner(s, side, x, theta)) continue;
-        project(s, pseudo, theta);
-        settle(s, pseudo, theta);
+        project(s, g, theta);
+        settle(s, g->pseudo, theta);
         if (s->sums.rr < best->sums.rr) *best = *s;
     }
     return best->sums.rr < start * (1 - 1e-12);
@@ -131,7 +159,8 @@ static bool move_corner(ns_solver *s, const ns_pseudo *pseudo, const knots *plac
 
 /* With corners, the sum of squares has a minimum near every other point, and descent ends in the nearest. Where all points
  * are at hand, the corners are moved from point to point until no neighbour is lower. */
-static void settle_corners(ns_solver *s, const ns_pseudo *pseudo, ns_solver *best) {
+static void settle_corners(ns_solver *s, const ground *g, ns_solver *best) {
+    const ns_pseudo *pseudo = g->pseudo;
     float *x = ns_alloc_aligned(pseudo->count, sizeof *x, NULL);
     if (!x || !best->started) return;
     memcpy(x, pseudo->x, pseudo->count * sizeof *x);
@@ -139,23 +168,57 @@ static void settle_corners(ns_solver *s, const ns_pseudo *pseudo, ns_solver *bes
     const knots places = {pseudo->count, x};
     bool lower = true;
     for (int round = 0; round < ROUNDS && lower; round++) {
-        lower = move_corner(s, pseudo, &places, 1, best);
-        lower |= move_corner(s, pseudo, &places, -1, best);
+        lower = move_corner(s, g, &places, 1, best);
+        lower |= move_corner(s, g, &places, -1, best);
     }
     free(x);
 }
 
-enum { SHIFTS = 13, PER_OCTAVE = 4, PER_OCTAVE_CORNERS = 24, DEEPEST = 4, MOST_ALPHAS = 2048 };
+enum {
+    SHIFTS = 13,
+    PER_OCTAVE = 4,
+    PER_OCTAVE_CORNERS = 24,
+    DEEPEST = 4,
+    ROUGH_STEPS = 20,
+    MOST_ALPHAS = 2048
+};
 
-/* The scan along alpha at one d: polishes its deepest local minima, keeps the lowest in `best`. */
-static void scan(ns_solver *s, const ns_pseudo *pseudo, double shift, const double *fixed,
-                 double *alphas, double *values, int count, double ratio, ns_solver *best) {
-    double theta[NS_PARAMETERS];
+/* The lowest minima so far, by rising sum of squares. */
+enum { CANDIDATES = 3 };
+typedef struct minima {
+    ns_solver at[CANDIDATES];
+    int count;
+} minima;
+
+static void note_minimum(minima *m, const ns_solver *s) {
+    int at = m->count;
+    while (at > 0 && s->sums.rr < m->at[at - 1].sums.rr) at--;
+    if (at > 0 && s->sums.rr <= m->at[at - 1].sums.rr * (1 + 1e-9)) return; /* the same again */
+    if (m->count < CANDIDATES) m->count++;
+    if (at >= m->count) return;
+    memmove(&m->at[at + 1], &m->at[at], (size_t)(m->count - 1 - at) * sizeof m->at[0]);
+    m->at[at] = *s;
+}
+
+/* One search. */
+typedef struct search {
+    ground fine, coarse;
+    double fixed[NS_PARAMETERS]; /* theta with the parameters that are not free */
+    double alphas[MOST_ALPHAS], values[MOST_ALPHAS];
+    int count; /* of them */
+    double ratio;
+    minima found; /* over the coarse pseudo-points */
+} search;
+
+/* The scan along alpha at one d: its deepest local minima are polished. */
+static void scan(search *q, ns_solver *s, double shift) {
+    double theta[NS_PARAMETERS], *values = q->values;
+    int count = q->count;
     for (int i = 0; i < count; i++) {
-        memcpy(theta, fixed, sizeof theta);
-        theta[NS_ALPHA] = alphas[i];
+        memcpy(theta, q->fixed, sizeof theta);
+        theta[NS_ALPHA] = q->alphas[i];
         theta[NS_SHIFT] = shift;
-        values[i] = project(s, pseudo, theta);
+        values[i] = project(s, &q->coarse, theta);
     }
     double floor = -INFINITY;
     for (int turn = 0; turn < DEEPEST; turn++) { /* the next deepest minimum above `floor` */
@@ -167,11 +230,24 @@ static void scan(ns_solver *s, const ns_pseudo *pseudo, double shift, const doub
         }
         if (at < 0) break;
         floor = values[at];
-        memcpy(theta, fixed, sizeof theta);
-        theta[NS_ALPHA] = alphas[at];
+        memcpy(theta, q->fixed, sizeof theta);
+        theta[NS_ALPHA] = q->alphas[at];
         theta[NS_SHIFT] = shift;
-        project(s, pseudo, theta);
-        polish(s, pseudo, theta, ratio);
+        project(s, &q->coarse, theta);
+        polish(s, &q->coarse, theta, q->ratio);
+        note_minimum(&q->found, s);
+    }
+}
+
+/* The lowest minimum over all pseudo-points, of those found. */
+static void choose(search *q, ns_solver *s, ns_solver *best) {
+    for (int i = 0; i < q->found.count; i++) {
+        double theta[NS_PARAMETERS];
+        memcpy(theta, q->found.at[i].theta, sizeof theta);
+        if (q->fine.pseudo == q->coarse.pseudo)
+            *s = q->found.at[i];
+        else
+            polish(s, &q->fine, theta, q->ratio);
         if (!best->started || s->sums.rr < best->sums.rr) *best = *s;
     }
 }
@@ -183,31 +259,52 @@ static double straight_below(const ns_curve *curve) {
     return u;
 }
 
-void ns_search(ns_solver *s, const ns_pseudo *pseudo, const ns_bins *bins) {
-    double fixed[NS_PARAMETERS], alphas[MOST_ALPHAS], values[MOST_ALPHAS];
-    memcpy(fixed, s->theta, sizeof fixed);
-    ns_solver best = *s;
-    best.started = false;
-    if (s->curve->is_linear) {
-        project(s, pseudo, fixed);
-        s->low = s->high = fixed[NS_ALPHA];
-        polish(s, pseudo, fixed, 1);
-        return;
-    }
+/* The grid of alpha, between limits beyond which the curve is a line or a step. */
+static void make_grid(search *q, ns_solver *s, const ns_bins *bins) {
     double largest = fmax(fabs(bins->least), fabs(bins->most)),
            typical = sqrt(bins->total.xx / bins->total.n);
     s->low = straight_below(s->curve) / largest;
     s->high = fmax(1e5 / typical, 1e2 / largest);
     int per_octave = s->curve->has_corners ? PER_OCTAVE_CORNERS : PER_OCTAVE;
     while (log2(s->high / s->low) * per_octave >= MOST_ALPHAS) per_octave--;
-    double ratio = exp2(1.0 / (per_octave > 0 ? per_octave : 1));
-    int count = 0;
-    for (double alpha = s->low; alpha <= s->high && count < MOST_ALPHAS; alpha *= ratio)
-        alphas[count++] = alpha;
+    q->ratio = exp2(1.0 / (per_octave > 0 ? per_octave : 1));
+    for (double alpha = s->low; alpha <= s->high && q->count < MOST_ALPHAS; alpha *= q->ratio)
+        q->alphas[q->count++] = alpha;
+}
+
+static void search_all(search *q, ns_solver *s, const ns_bins *bins) {
+    ns_solver best = *s;
+    best.started = false;
+    bool rough = q->fine.pseudo != q->coarse.pseudo;
+    memcpy(q->fixed, s->theta, sizeof q->fixed);
+    if (s->curve->is_linear) {
+        project(s, &q->fine, q->fixed);
+        s->low = s->high = q->fixed[NS_ALPHA];
+        polish(s, &q->fine, q->fixed, 1);
+        return;
+    }
+    make_grid(q, s, bins);
+    best.low = s->low, best.high = s->high;
+    if (rough) s->most_steps = ROUGH_STEPS;
     int shifts = is_free(s, NS_SHIFT) ? SHIFTS : 1;
     for (int k = 0; k < shifts; k++)
-        scan(s, pseudo, shifts > 1 ? 0.5 * (k - SHIFTS / 2) : fixed[NS_SHIFT], fixed, alphas,
-             values, count, ratio, &best);
-    if (s->curve->has_corners && pseudo->exact) settle_corners(s, pseudo, &best);
+        scan(q, s, shifts > 1 ? 0.5 * (k - SHIFTS / 2) : q->fixed[NS_SHIFT]);
+    s->most_steps = best.most_steps;
+    choose(q, s, &best);
+    if (s->curve->has_corners && q->fine.pseudo->exact) settle_corners(s, &q->fine, &best);
     *s = best;
+}
+
+int ns_search(ns_solver *s, const ns_pseudo *pseudo, const ns_pseudo *coarse, const ns_bins *bins,
+              ns_error *err) {
+    search *q = ns_calloc(1, sizeof *q, err);
+    int status = q ? ground_make(&q->fine, pseudo, err) : NS_EFAIL;
+    if (!status) status = ground_make(&q->coarse, coarse, err);
+    if (!status) search_all(q, s, bins);
+    if (q) {
+        free(q->fine.f);
+        free(q->coarse.f);
+    }
+    free(q);
+    return status;
 }

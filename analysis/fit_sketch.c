@@ -19,13 +19,13 @@ int ns_bins_of_sketch(ns_bins *out, const ns_sketch *sketch, int step, ns_error 
         for (int k = b; k < b + step; k++) {
             const double *s = sketch->bins[k];
             sum.n += s[NS_BIN_N], sum.x += s[NS_BIN_X], sum.y += s[NS_BIN_Y];
-            sum.xx += s[NS_BIN_XX], sum.xy += s[NS_BIN_XY], sum.yy += s[NS_BIN_YY];
+            sum.xx += s[NS_BIN_XX], sum.xy += s[NS_BIN_XY], out->yy += s[NS_BIN_YY];
         }
         if (sum.n == 0) continue;
         out->bins[out->used++] = sum;
         ns_bin *t = &out->total;
         t->n += sum.n, t->x += sum.x, t->y += sum.y;
-        t->xx += sum.xx, t->xy += sum.xy, t->yy += sum.yy;
+        t->xx += sum.xx, t->xy += sum.xy;
     }
     return NS_OK;
 }
@@ -36,7 +36,7 @@ static int make_pseudo(ns_pseudo *out, const ns_bins *bins, ns_error *err) {
                        .y = ns_alloc_aligned(room, sizeof *out->y, err),
                        .w = ns_alloc_aligned(room, sizeof *out->w, err)};
     if (!out->x || !out->y || !out->w) return NS_EFAIL;
-    out->count = ns_bins_pseudo(bins, out->x, out->y, out->w);
+    out->count = ns_bins_pseudo(bins, 1, out->x, out->y, out->w);
     return NS_OK;
 }
 
@@ -51,11 +51,11 @@ static double scatter(const ns_bins *bins, const ns_pseudo *pseudo) {
     double kept = 0;
     for (size_t i = 0; i < pseudo->count; i++)
         kept += pseudo->w[i] * (double)pseudo->y[i] * (double)pseudo->y[i];
-    return fmax(bins->total.yy - kept, 0);
+    return fmax(bins->yy - kept, 0);
 }
 
-static void fit_one(const ns_bins *bins, const ns_pseudo *pseudo, const ns_fit_options *o,
-                    const ns_curve *curve, ns_fit *fit) {
+static int fit_one(const ns_bins *bins, const ns_pseudo *pseudo, const ns_fit_options *o,
+                   const ns_curve *curve, ns_fit *fit, ns_error *err) {
     ns_solver solver;
     ns_fit_blank(fit, curve, bins);
     ns_fit_free_parameters(&solver, curve, o);
@@ -64,19 +64,19 @@ static void fit_one(const ns_bins *bins, const ns_pseudo *pseudo, const ns_fit_o
     if (reason) {
         fit->degenerate = true;
         fit->reason = fit->stop = reason;
-        return;
+        return NS_OK;
     }
-    ns_search(&solver, pseudo, bins);
+    int status = ns_search(&solver, pseudo, pseudo, bins, err);
+    if (status) return status;
     ns_job job = {.curve = curve,
-                  .pass = {.low = ns_bins_quantile(bins, 0.01),
-                           .high = ns_bins_quantile(bins, 0.99),
-                           .huber = INFINITY}};
-    memcpy(job.pass.theta, solver.theta, sizeof job.pass.theta);
-    curve->pass(&job.pass, pseudo->count, pseudo->x, pseudo->y, pseudo->w, &job.sums);
+                  .sums = ns_pseudo_sums(curve, pseudo, solver.theta, ns_bins_quantile(bins, 0.01),
+                                         ns_bins_quantile(bins, 0.99))};
     job.sums.rr += scatter(bins, pseudo);
-    const ns_fit_sums line = ns_fit_line_sums(&bins->total);
+    solver.sums = job.sums;
+    const ns_fit_sums line = ns_fit_line_sums(bins);
     ns_fit_fill(fit, o, &solver, &job, &job.sums, &line);
     fit->tail_rmse = (double)NAN; /* the scatter is not known apart for the tails */
+    return NS_OK;
 }
 
 /* The largest relative difference of what the fit is for. */
@@ -108,8 +108,9 @@ int ns_fit_sketch(const ns_sketch *sketch, const ns_fit_options *o, ns_fit *fits
     if (!status) status = make_pseudo(&of_joined, &joined, err);
     for (int i = 0; i < o->curve_count && !status; i++) {
         ns_fit coarse;
-        fit_one(&fine, &of_fine, o, o->curves[i], &fits[i]);
-        fit_one(&joined, &of_joined, o, o->curves[i], &coarse);
+        status = fit_one(&fine, &of_fine, o, o->curves[i], &fits[i], err);
+        if (!status) status = fit_one(&joined, &of_joined, o, o->curves[i], &coarse, err);
+        if (status) break;
         /* Where in its bin a corner lies is not known. */
         fits[i].sketch_error = o->curves[i]->has_corners
                                    ? 1.0 / NS_SKETCH_PER_OCTAVE

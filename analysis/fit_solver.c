@@ -5,8 +5,11 @@
 
 #include "analysis/fit_internal.h"
 
-#define MOST_STEPS 100
-#define TOLERANCE  1e-10
+void ns_sums_add(ns_fit_sums *to, double factor, const ns_fit_sums *from) {
+    double *t = (double *)to;
+    const double *f = (const double *)from;
+    for (size_t i = 0; i < sizeof *to / sizeof *t; i++) t[i] += factor * f[i];
+}
 
 void ns_sums_matrix(const ns_fit_sums *sums, const int *free, int count, bool with_curvature,
                     double out[NS_PARAMETERS][NS_PARAMETERS]) {
@@ -91,7 +94,7 @@ static void in_log_alpha(const ns_solver *s, bool with_curvature,
 
 /* The step, from the full Hessian where that is positive definite, else Gauss-Newton's, with a ridge where even that fails. Returns
  * the fall of the sum of squares that the quadratic model promises. */
-static double find_step(ns_solver *s) {
+double ns_solver_step(ns_solver *s) {
     double m[NS_PARAMETERS][NS_PARAMETERS], l[NS_PARAMETERS][NS_PARAMETERS], g[NS_PARAMETERS],
         scale[NS_PARAMETERS], v[NS_PARAMETERS] = {0};
     in_log_alpha(s, true, m, g);
@@ -112,7 +115,7 @@ static double find_step(ns_solver *s) {
     return fall;
 }
 
-static void take(const ns_solver *s, double length, double *to) {
+void ns_solver_move(const ns_solver *s, double length, double to[NS_PARAMETERS]) {
     memcpy(to, s->theta, sizeof s->theta);
     to[NS_ALPHA] =
         fmin(fmax(s->theta[NS_ALPHA] * exp(length * s->step[NS_ALPHA]), s->low), s->high);
@@ -120,7 +123,7 @@ static void take(const ns_solver *s, double length, double *to) {
 }
 
 /* The largest step relative to its parameter; d and b may be about zero, so they are compared with what matters beside them. */
-static double relative_step(const ns_solver *s) {
+double ns_solver_size(const ns_solver *s) {
     double scale = fabs(s->theta[NS_SCALE]), most = fabs(s->step[NS_ALPHA]);
     most = fmax(most, fabs(s->step[NS_SCALE]) / fmax(scale, 1e-300));
     most = fmax(most, fabs(s->step[NS_SHIFT]) / fmax(fabs(s->theta[NS_SHIFT]), 1e-2));
@@ -128,16 +131,24 @@ static double relative_step(const ns_solver *s) {
                           fmax(fmax(fabs(s->theta[NS_OFFSET]), 1e-2 * scale), 1e-300));
 }
 
-static void finish(ns_solver *s, bool converged, const char *why) {
+void ns_solver_finish(ns_solver *s, bool converged, const char *why) {
     s->done = true;
     s->converged = converged;
     s->stop = why;
 }
 
+void ns_solver_take(ns_solver *s, const ns_fit_sums *sums, const char *why) {
+    memcpy(s->theta, s->trial, sizeof s->theta);
+    s->sums = *sums;
+    s->started = s->taken = true;
+    s->steps = 1;
+    ns_solver_finish(s, true, why);
+}
+
 void ns_solver_begin(ns_solver *s, const double theta[NS_PARAMETERS]) {
     memcpy(s->theta, theta, sizeof s->theta);
     memcpy(s->trial, theta, sizeof s->trial);
-    s->started = s->done = s->converged = s->at_bound = false;
+    s->started = s->done = s->converged = s->at_bound = s->placed = false;
     s->steps = 0;
     s->stop = "not started";
 }
@@ -146,23 +157,24 @@ static void accept(ns_solver *s, const ns_fit_sums *sums) {
     double last_step = s->step[NS_ALPHA], last = s->started ? s->sums.rr : INFINITY;
     memcpy(s->theta, s->trial, sizeof s->theta);
     s->sums = *sums;
-    s->started = true;
-    double fall = find_step(s), size = relative_step(s), log_step = s->step[NS_ALPHA],
+    s->started = s->taken = true;
+    double fall = ns_solver_step(s), size = ns_solver_size(s), log_step = s->step[NS_ALPHA],
            alpha = s->theta[NS_ALPHA];
     if ((alpha <= s->low && log_step < 0) || (alpha >= s->high && log_step > 0)) {
         s->at_bound = true;
-        finish(s, true, "alpha at a bound");
-    } else if (size <= TOLERANCE) {
-        take(s, 1, s->theta); /* the sums move by the square of the step: by nothing */
-        finish(s, true, "parameters settled");
-    } else if (size <= 1e-6 && fall <= (s->curve->has_corners ? 1e-13 : 4e-16) * sums->rr) {
+        ns_solver_finish(s, true, "alpha at a bound");
+    } else if (size <= NS_SETTLED) {
+        ns_solver_move(s, 1, s->theta); /* the sums move by the square of the step: by nothing */
+        ns_solver_finish(s, true, "parameters settled");
+    } else if (s->steps > 0 && size <= 1e-6 &&
+               fall <= (s->curve->has_corners ? 1e-13 : 4e-16) * sums->rr) {
         /* What is left to win is rounding, but the gradient still knows where the minimum is. */
-        if (!s->curve->has_corners) take(s, 1, s->theta);
-        finish(s, true, "sum of squares settled");
+        if (!s->curve->has_corners) ns_solver_move(s, 1, s->theta);
+        ns_solver_finish(s, true, "sum of squares settled");
     } else if (s->curve->has_corners && size < 1e-4 && last - sums->rr <= 1e-12 * last) {
-        finish(s, true, "lowest at a corner");
-    } else if (s->steps >= MOST_STEPS) {
-        finish(s, false, "too many steps");
+        ns_solver_finish(s, true, "lowest at a corner");
+    } else if (s->steps >= s->most_steps) {
+        ns_solver_finish(s, false, "too many steps");
     } else {
         s->steps++;
         /* To and fro over a kink: meet in the middle. */
@@ -170,21 +182,22 @@ static void accept(ns_solver *s, const ns_fit_sums *sums) {
                             fabs(log_step) > 0.5 * fabs(last_step)
                         ? 0.5
                         : 1;
-        take(s, s->length, s->trial);
+        ns_solver_move(s, s->length, s->trial);
     }
 }
 
 void ns_solver_feed(ns_solver *s, const ns_fit_sums *sums) {
+    s->taken = false;
     if (!s->started || sums->rr <= s->sums.rr * (1 + 1e-14)) {
         accept(s, sums);
-    } else if (s->curve->has_corners && s->length * relative_step(s) < 1e-4 &&
+    } else if (s->curve->has_corners && s->length * ns_solver_size(s) < 1e-4 &&
                sums->rr <= s->sums.rr * (1 + 3e-10)) {
         /* A corner stands on data: the sum of squares has a kink there, and no step tells more. */
-        finish(s, true, "lowest at a corner");
-    } else if (s->length * relative_step(s) < TOLERANCE) {
-        finish(s, true, "no lower sum of squares");
+        ns_solver_finish(s, true, "lowest at a corner");
+    } else if (s->length * ns_solver_size(s) < NS_SETTLED) {
+        ns_solver_finish(s, true, "no lower sum of squares");
     } else {
         s->length /= s->length > 0.1 ? 2 : 8;
-        take(s, s->length, s->trial);
+        ns_solver_move(s, s->length, s->trial);
     }
 }

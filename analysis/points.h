@@ -4,10 +4,12 @@
 #ifndef NS_POINTS_H
 #define NS_POINTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "probe/base/error.h"
+#include "probe/base/random.h"
 #include "probe/store.h"
 
 #ifdef __cplusplus
@@ -38,6 +40,11 @@ ns_points ns_points_memory(const float *x, const float *y, const int64_t *sample
 /* The points of site i (from 0) of an open store. Never maps: memory stays that of the caller's chunks. NS_EINPUT where
  * the file holds a sketch of the site alone. */
 int ns_points_store(ns_points *out, ns_store *store, int i, ns_error *err);
+
+/* Whether a sample belongs to the tenth that is held out: by its id and the seed alone. */
+static inline bool ns_held_out(uint64_t seed, int64_t sample) {
+    return ns_mix64(seed ^ ns_mix64((uint64_t)sample + 1)) % 10 == 0;
+}
 
 #ifdef __cplusplus
 }

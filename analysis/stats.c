@@ -279,6 +279,7 @@ static ns_select *of_deviation(corner *c) {
 
 static int walk(making *m, int (*visit)(void *, const ns_piece *, ns_error *), ns_error *err) {
     const ns_walk w = {.points = m->points,
+                       .rows = true,
                        .positions = true,
                        .progress = m->options->progress,
                        .visit = visit,

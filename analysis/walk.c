@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "probe/base/mem.h"
+#include "probe/base/simd.h"
 #include "probe/base/stop.h"
 #include "probe/base/vmath.h"
 
 /* A thread's buffers. */
 typedef struct room {
     float *x, *y;
-    uint32_t *starts;
+    uint32_t *starts, *even; /* even: those of rows that are whole */
     int64_t *samples;
     int32_t *positions;
     uint8_t *kinds;
@@ -26,6 +27,7 @@ static void room_free(room *r) {
     free(r->x);
     free(r->y);
     free(r->starts);
+    free(r->even);
     free(r->samples);
     free(r->positions);
     free(r->kinds);
@@ -37,21 +39,25 @@ static int room_make(room *r, const ns_points *points, ns_error *err) {
     r->x = ns_alloc_aligned(count, sizeof *r->x, err);
     r->y = ns_alloc_aligned(count, sizeof *r->y, err);
     r->starts = ns_calloc(rows + 1, sizeof *r->starts, err);
+    r->even = ns_calloc(rows + 1, sizeof *r->even, err);
     r->samples = ns_calloc(rows, sizeof *r->samples, err);
     r->positions = ns_calloc(rows, sizeof *r->positions, err);
     r->kinds = ns_calloc(rows, sizeof *r->kinds, err);
-    if (r->x && r->y && r->starts && r->samples && r->positions && r->kinds) return NS_OK;
-    room_free(r);
-    return NS_EFAIL;
+    if (!r->x || !r->y || !r->starts || !r->even || !r->samples || !r->positions || !r->kinds) {
+        room_free(r);
+        return NS_EFAIL;
+    }
+    for (size_t i = 0; i <= rows; i++) r->even[i] = (uint32_t)(i * (size_t)points->channels);
+    return NS_OK;
 }
 
 /* The row table of a piece. */
 static int read_table(const ns_walk *walk, room *r, uint64_t first, size_t rows, ns_error *err) {
     const ns_points *p = walk->points;
     if (p->read_rows)
-        return p->read_rows(p, first, rows, r->samples, walk->positions ? r->positions : NULL,
-                            r->kinds, err);
-    for (size_t i = 0; i < rows; i++) r->samples[i] = (int64_t)(first + i);
+        return p->read_rows(p, first, rows, walk->rows ? r->samples : NULL,
+                            walk->positions ? r->positions : NULL, r->kinds, err);
+    for (size_t i = 0; i < rows && walk->rows; i++) r->samples[i] = (int64_t)(first + i);
     return NS_OK;
 }
 
@@ -74,6 +80,19 @@ static size_t drop_padding(room *r, size_t rows, size_t channels) {
 
 static bool is_finite(float v) {
     return (ns_float_bits(v) & UINT32_C(0x7f800000)) != UINT32_C(0x7f800000);
+}
+
+NS_CLONES
+static bool all_finite(size_t n, const float *x, const float *y) {
+    uint32_t largest = 0;
+#pragma omp simd reduction(max : largest)
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u = ns_float_bits(x[i]) & UINT32_C(0x7fffffff),
+                 v = ns_float_bits(y[i]) & UINT32_C(0x7fffffff);
+        u = u > v ? u : v;
+        largest = largest > u ? largest : u;
+    }
+    return largest < UINT32_C(0x7f800000);
 }
 
 static size_t drop_nonfinite(room *r, size_t rows, size_t channels, const float *x,
@@ -104,11 +123,11 @@ static int visit_piece(const ns_walk *walk, room *r, int thread, uint64_t first,
         status = p->read(p, first, rows, r->x, r->y, err);
     if (status) return status;
     size_t kept = padded ? drop_padding(r, rows, channels) : rows, count = kept * channels;
-    if (walk->finite_only) {
+    const uint32_t *starts = r->even;
+    if (walk->finite_only && !all_finite(count, x, y)) {
         count = drop_nonfinite(r, kept, channels, x, y);
         x = r->x, y = r->y;
-    } else {
-        for (size_t i = 0; i < kept; i++) r->starts[i + 1] = (uint32_t)((i + 1) * channels);
+        starts = r->starts;
     }
     if (!kept) return NS_OK;
     ns_piece piece = {.thread = thread,
@@ -118,10 +137,10 @@ static int visit_piece(const ns_walk *walk, room *r, int thread, uint64_t first,
                       .channels = p->channels,
                       .x = x,
                       .y = y,
-                      .starts = r->starts,
-                      .samples = r->samples,
-                      .positions = r->positions,
-                      .kinds = r->kinds};
+                      .starts = walk->rows ? starts : NULL,
+                      .samples = walk->rows ? r->samples : NULL,
+                      .positions = walk->positions ? r->positions : NULL,
+                      .kinds = walk->rows ? r->kinds : NULL};
     return walk->visit(walk->user, &piece, err);
 }
 

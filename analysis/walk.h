@@ -28,17 +28,19 @@ typedef struct ns_piece {
     size_t rows, points;
     int channels;
     const float *x, *y; /* [points] */
-    /* [rows + 1]: row r has the points starts[r] to starts[r + 1]; channels of them, unless some were not finite. */
+    /* Where the walk asked for rows, else NULL. [rows + 1]: row r has the points starts[r] to starts[r + 1]; channels of them,
+     * unless some were not finite. */
     const uint32_t *starts;
-    const int64_t *samples;   /* [rows] */
-    const int32_t *positions; /* [rows], where the walk asked for them */
-    const uint8_t *kinds;     /* [rows] */
+    const int64_t *samples;   /* [rows], with them */
+    const int32_t *positions; /* [rows], where the walk asked for positions */
+    const uint8_t *kinds;     /* [rows], with rows */
 } ns_piece;
 
 typedef struct ns_walk {
     const ns_points *points;
     bool finite_only;      /* leave out points of which x or y is not finite */
-    bool positions;        /* read them */
+    bool rows;             /* tell which points and which sample a row has */
+    bool positions;        /* and its position */
     ns_progress *progress; /* or NULL; moved by the rows of thread 0, times the threads */
     /* Called for each piece that is not empty; several threads at once, each in the order of the rows. */
     int (*visit)(void *user, const ns_piece *piece, ns_error *err);
@@ -47,6 +49,13 @@ typedef struct ns_walk {
 
 /* How many threads a walk uses: what OpenMP has, at most one a piece. */
 int ns_walk_threads(const ns_points *points);
+
+/* The end of the run of rows that belong to one sample and begins at `row`. */
+static inline size_t ns_piece_run(const ns_piece *piece, size_t row) {
+    size_t end = row + 1;
+    while (end < piece->rows && piece->samples[end] == piece->samples[row]) end++;
+    return end;
+}
 
 /* Walks over rows [first, first + rows). Returns what the first failing visit returned; NS_ESTOP after a request to stop. */
 int ns_walk_rows(const ns_walk *walk, uint64_t first, uint64_t rows, ns_error *err);

@@ -1,9 +1,19 @@
 /* f(u) = u held to [-1, 1]. Its corners give the sum of squares several local minima; it is judged by its sum of squares. */
-static inline void curve_at(double u, double *f, double *f1, double *f2) {
-    double c = u < -1.0 ? -1.0 : u;
-    *f = c > 1.0 ? 1.0 : c;
-    *f1 = u > -1.0 && u < 1.0 ? 1.0 : 0.0;
-    *f2 = 0.0;
+#include "analysis/lanes_kernel.h"
+
+NS_INLINE void curve_state(const ns_lanes *u, ns_lanes *p, ns_lanes *q) {
+    (void)q;
+    const ns_lanes one = NS_SPLAT(1.0);
+    ns_lanes c = NS_SELECT(*u < -one, -one, *u);
+    *p = NS_SELECT(c > one, one, c);
+}
+
+NS_INLINE void curve_at(const ns_lanes *u, const ns_block *b, size_t i, ns_lanes *f, ns_lanes *f1,
+                        ns_lanes *f2) {
+    const ns_lanes zero = {0}, one = NS_SPLAT(1.0);
+    *f = NS_LANES_AT(b->u, i);
+    *f1 = NS_ONLY((*u > -one) & (*u < one), one);
+    *f2 = zero;
 }
 
 #include "analysis/pass_kernel.h"
@@ -15,5 +25,6 @@ const ns_curve ns_curve_hardtanh = {
     .slope = 1,
     .has_corners = true,
     .value = value,
+    .values = values,
     .pass = pass,
 };

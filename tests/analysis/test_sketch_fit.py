@@ -35,7 +35,7 @@ def compare(path, *more):
         for k in ("alpha", "s"):
             off = abs(float(b[k]) / float(a[k]) - 1)
             assert off <= error and (off <= 1e-4 or "hardtanh" in more), (a["name"], more, k, off, error)
-        assert not a["alpha_se_nominal"] or abs(float(b["alpha_se_nominal"]) / float(a["alpha_se_nominal"]) - 1) < (0.1 if "hardtanh" in more else 1e-3)
+        assert not a["alpha_se_nominal"] or abs(float(b["alpha_se_nominal"]) / float(a["alpha_se_nominal"]) - 1) < (0.1 if "hardtanh" in more else 1e-3), (a["name"], more, a["alpha_se_nominal"], b["alpha_se_nominal"])
     return decided
 
 
