@@ -167,12 +167,12 @@ for i, name in enumerate(names):
 figure, _ = draw(paths[0], "--width", "60", dpi=100)
 check_layout("80 characters", figure)
 assert any("…" in text and text.startswith("enc") for text in figure.texts), figure.texts
-for path, wanted in zip(paths[1:], ('a&b <c> 50% x_y \\z $q "w"  tail', "no utf-8 \ufffd \ufffd.norm", "норма.层.é")):
+for path, wanted in zip(paths[1:], ('a&b <c> 50% x_y \\z $q "w"??tail', "no utf-8 ? ?.norm", "норма.层.é")):  # the reader's question marks
     figure, data = draw(path, "--width", "200", dpi=50)
     assert wanted in figure.texts, figure.texts
     call(program, "plot", "scurve", path, "-o", f"{tmp}/name.pdf", "--force", "--dpi", "50", "--width", "200")
     call("qpdf", "--check", f"{tmp}/name.pdf")
-    assert wanted.split("层")[0].split("  ")[0] in call("pdftotext", f"{tmp}/name.pdf", "-")  # few fonts have that one
+    assert wanted.split("层")[0] in call("pdftotext", f"{tmp}/name.pdf", "-")  # few fonts have that one
 
 # A sample of the rows says so, and the rows with the extreme values are drawn beside it, each once.
 sampled = f"{tmp}/sampled.h5"
