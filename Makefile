@@ -40,7 +40,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
-.PHONY: all help check check-sanitize check-oracle check-kill demo bench setup install uninstall format lint fuzz clean headers
+.PHONY: all help check check-sanitize check-oracle check-kill check-large check-errors demo bench setup install uninstall format lint fuzz clean headers
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc
@@ -53,6 +53,8 @@ help:
 ## check-sanitize  the same tests under AddressSanitizer and UBSan
 ## check-oracle    the large comparisons with PyTorch (long)
 ## check-kill      interruptions at every write and at 100 random moments (long)
+## check-large     a fit to more points than 32 bits count
+## check-errors    standard errors against their spread and a bootstrap (long)
 ## demo            from the bundled checkpoint to the figure, in out/demo
 ## bench           speed, as ratios to peers and physical limits
 ## setup           install the packages that are missing
@@ -117,6 +119,8 @@ $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libnormscope.a
 
 ORACLE_SOURCES := $(sort $(wildcard tests/oracle/*.c))
 .PRECIOUS: $(BUILD)/tests/oracle/%.o
+# GSL is an oracle alone: nothing but that program is linked with it.
+$(BUILD)/oracle-gsl: NS_LIBS += -lgsl
 $(BUILD)/oracle-%: $(BUILD)/tests/oracle/%.o $(BUILD)/libnormscope.a
 	$(say) LINK $@
 	$(Q)$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NS_LIBS)
@@ -155,6 +159,18 @@ check-oracle:
 	$(MAKE) all $(BUILD)/oracle-forward
 	$(PYTHON) scripts/oracle_vit.py check $(BUILD) $(NS_SHARED)
 
+# Sizes beyond 32 bits, and standard errors against what they stand for.
+check-large:
+	scripts/setup.sh check
+	$(MAKE) $(BUILD)/oracle-large
+	$(BUILD)/oracle-large
+
+check-errors:
+	scripts/setup.sh check
+	$(MAKE) all $(BUILD)/oracle-errors
+	tmp=$$(mktemp -d) && $(BUILD)/normscope dump datasets/vit-fmnist-layernorm fashion-mnist -o $$tmp/run.h5 \
+	  --layers 3,8,15 >/dev/null && $(BUILD)/oracle-errors $$tmp/run.h5; status=$$?; rm -rf $$tmp; exit $$status
+
 check-kill:
 	scripts/setup.sh check
 	$(MAKE) all $(TEST_TOOLS)
@@ -168,6 +184,10 @@ demo:
 
 bench: all
 	$(BUILD)/normscope bench forward
+	$(BUILD)/normscope bench fit
+	scripts/setup.sh check
+	$(MAKE) $(BUILD)/oracle-gsl
+	$(PYTHON) scripts/bench_fit_peers.py $(BUILD)/oracle-gsl
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/share/normscope

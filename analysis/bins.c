@@ -13,7 +13,7 @@
 typedef struct heap {
     ns_lanes *sums; /* [NS_BIN_COUNT] of x, y, x^2, x y */
     uint64_t *counts;
-    double yy;
+    double yy, yy_rest; /* sum of y^2, and what rounding took from it (Neumaier's summation) */
     uint64_t nonfinite;
     float least, most;
 } heap;
@@ -33,6 +33,12 @@ static bool is_finite(float v) {
     return (ns_float_bits(v) & UINT32_C(0x7f800000)) != UINT32_C(0x7f800000);
 }
 
+static void add_square(heap *h, double square) {
+    double sum = h->yy + square;
+    h->yy_rest += h->yy >= square ? (h->yy - sum) + square : (square - sum) + h->yy;
+    h->yy = sum;
+}
+
 /* The float whose bits were turned round where it is negative. */
 static float at_place(int32_t place) {
     return ns_bits_float(place < 0 ? (uint32_t)place ^ UINT32_C(0x7fffffff) : (uint32_t)place);
@@ -48,7 +54,7 @@ static void put(heap *h, float x, float y) {
     h->most = x > h->most ? x : h->most;
     h->sums[bin_of(x)] += (ns_lanes){u, v, u * u, u * v};
     h->counts[bin_of(x)]++;
-    h->yy += v * v;
+    add_square(h, v * v);
 }
 
 /* The range of x, and whether all of x and y is finite: the exponent of what is not is the largest there is. Floats compare as their
@@ -104,7 +110,7 @@ static void scatter(heap *h, size_t n, const float *x, const float *y) {
         __builtin_prefetch(x + i + AHEAD);
         __builtin_prefetch(y + i + AHEAD);
     }
-    h->yy += ns_lanes_sum(&yy);
+    add_square(h, ns_lanes_sum(&yy));
 }
 
 static void fill(heap *h, size_t n, const float *x, const float *y) {
@@ -143,7 +149,8 @@ static size_t in_order(size_t i) {
 static void merge(heap *to, const heap *from) {
     for (size_t i = 0; i < NS_BIN_COUNT; i++)
         if (from->counts[i]) to->sums[i] += from->sums[i], to->counts[i] += from->counts[i];
-    to->yy += from->yy;
+    add_square(to, from->yy);
+    to->yy_rest += from->yy_rest;
     to->nonfinite += from->nonfinite;
     to->least = fminf(to->least, from->least);
     to->most = fmaxf(to->most, from->most);
@@ -163,7 +170,7 @@ static int collect(ns_bins *out, const heap *h, ns_error *err) {
         out->points += h->counts[at];
         to++;
     }
-    out->yy = h->yy;
+    out->yy = h->yy + h->yy_rest;
     out->nonfinite = h->nonfinite;
     out->least = out->points ? (double)h->least : (double)NAN;
     out->most = out->points ? (double)h->most : (double)NAN;
