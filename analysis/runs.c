@@ -29,7 +29,7 @@ static int one_file(const ns_runs *runs, int file, ns_error *err) {
 }
 
 int ns_runs_each(const ns_runs *runs, ns_error *err) {
-    int bad = 0;
+    int bad = NS_OK;
     ns_error all = {0}, one = {0};
     for (int i = 0; i < runs->file_count; i++) {
         one = (ns_error){0};
@@ -39,11 +39,12 @@ int ns_runs_each(const ns_runs *runs, ns_error *err) {
             return status;
         }
         if (!status) continue;
-        if (!bad++) ns_fail(&all, NS_EFAIL, "these files could not be used:");
+        if (!bad) ns_fail(&all, status, "these files could not be used:");
         ns_fail_more(&all, "\n  %s", one.message);
+        bad = bad && bad != status ? NS_EFAIL : status;
     }
     if (bad && err) *err = all;
-    return bad ? NS_EFAIL : NS_OK;
+    return bad;
 }
 
 ns_selection ns_selection_of(const ns_selection_words *w) {

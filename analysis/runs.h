@@ -26,8 +26,8 @@ typedef struct ns_runs {
     void *user;
 } ns_runs;
 
-/* A file that cannot be read does not stop the others. Returns NS_OK; the status of the file where there is but one; NS_EFAIL with
- * every bad file's message otherwise; NS_ESTOP at once. */
+/* A file that cannot be read does not stop the others. Returns NS_OK; the status that all bad files have in common, else NS_EFAIL,
+ * with every one's message; NS_ESTOP at once. */
 int ns_runs_each(const ns_runs *runs, ns_error *err);
 
 /* Stores a table, as its JSON, in the run's file: what --store does. */

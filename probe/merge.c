@@ -1,11 +1,13 @@
 #include "probe/merge.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/stop.h"
 #include "probe/base/version.h"
@@ -139,6 +141,10 @@ static int raise_ids(merging *m, ns_error *err) {
                            "sample cannot be merged over different data",
                            ns_store_path(m->runs[k]), ns_store_path(m->runs[0]));
         for (uint64_t i = m->first[k]; i < m->first[k + 1]; i++) {
+            if (m->ids[i] < 0 || m->ids[i] > INT64_MAX - 1 - m->raise[k])
+                return ns_fail(err, NS_EINPUT,
+                               "%s: sample %" PRId64 ": expected a number from 0 to %" PRId64,
+                               ns_store_path(m->runs[k]), m->ids[i], INT64_MAX - 1 - m->raise[k]);
             m->ids[i] += m->raise[k];
             if (m->ids[i] >= above) above = m->ids[i] + 1;
         }
@@ -189,7 +195,8 @@ static int merge_sketches(merging *m, ns_error *err) {
             ns_sketch one = {0};
             status = ns_sketch_read(&one, m->runs[k], i, err);
             for (int t = 0; t < NS_SKETCH_TOP && !status; t++)
-                if (one.top_sample[t] >= 0) one.top_sample[t] += m->raise[k];
+                if (one.top_sample[t] >= 0 && one.top_sample[t] < INT64_MAX - m->raise[k])
+                    one.top_sample[t] += m->raise[k];
             if (!status) status = ns_sketch_merge(&m->sketches[i], &one, err);
             ns_sketch_free(&one);
         }
@@ -322,8 +329,9 @@ static int fill_sampled(const merging *m, int site, uint64_t first, uint64_t sam
         status = kept_read(&of, m, k, site, err);
         /* A row that is in both has the sample's kind and the extreme one's values, which are never float16. */
         for (uint64_t r = 0; r < of.rows && !status; r++)
-            put_row(m, site, first, samples, of.samples[r] + m->raise[k], of.positions[r],
-                    of.kinds[r], of.x + r * c, of.y + r * c);
+            if (of.samples[r] < INT64_MAX - m->raise[k])
+                put_row(m, site, first, samples, of.samples[r] + m->raise[k], of.positions[r],
+                        of.kinds[r], of.x + r * c, of.y + r * c);
         kept_free(&of);
     }
     return status;
@@ -508,8 +516,8 @@ int ns_merge_runs(ns_store *const *runs, int count, const ns_merge_options *o,
     merging m = {.runs = runs, .count = count, .options = o};
     ns_attribute attributes[MOST_ATTRIBUTES];
     char *sources = NULL, *path = ns_asprintf(err, "%s.merging", o->output);
-    int status = path ? NS_OK : NS_EFAIL;
-    if (!o->force && access(o->output, F_OK) == 0)
+    int status = path ? ns_output_check(o->output, err) : NS_EFAIL;
+    if (!status && !o->force && access(o->output, F_OK) == 0)
         status = ns_fail(err, NS_EFAIL, "%s: exists already; --force overwrites it", o->output);
     if (!status) status = prepare(&m, path, err);
     if (!status) status = set_attributes(&m, attributes, &m.plan.attribute_count, &sources, err);
@@ -517,7 +525,8 @@ int ns_merge_runs(ns_store *const *runs, int count, const ns_merge_options *o,
     if (!status) {
         status = write_all(&m, err);
         if (!status && rename(path, o->output) != 0)
-            status = ns_fail(err, NS_EINPUT, "%s: cannot be written", o->output);
+            status =
+                ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", o->output, strerror(errno));
         if (status) unlink(path);
     }
     *result = (ns_merge_result){m.plan.samples, m.plan.site_count};

@@ -26,6 +26,9 @@ typedef struct ns_point {
 /* Takes the point among the largest where it belongs there. */
 void ns_sketch_note(ns_sketch *sketch, const ns_point *point);
 
+/* What of a sketch out of a file later code could not bear ("bins: a count that is none"); NULL: nothing. */
+const char *ns_sketch_wrong(const ns_sketch *sketch);
+
 /* The exponent of cells so that half of `cells` of them reach over a range. */
 int32_t ns_grid_exponent(double least, double most, int cells);
 /* Doubles cells until the exponents are those wanted, which are not smaller. */

@@ -4,8 +4,24 @@
 #include "probe/sketch_internal.h"
 #include "probe/store_internal.h"
 
+#define MOST_POINTS ((uint64_t)1 << 53) /* as double has them exactly */
+
+/* Least and largest of x, y and sigma_row, and cells as large as these ask for: else a picture would be drawn over nothing. */
+static const char *what_is_wrong_with_extent(const ns_sketch *s) {
+    for (int i = 0; i < 6; i += 2)
+        if (!isfinite(s->extent[i]) || !isfinite(s->extent[i + 1]) ||
+            s->extent[i] > s->extent[i + 1])
+            return "extent: no range";
+    const int cells[2] = {NS_SKETCH_WIDTH, NS_SKETCH_HEIGHT};
+    for (int i = 0; i < 2; i++)
+        if (s->grid_exponents[i] >
+            ns_grid_exponent(s->extent[2 * i], s->extent[2 * i + 1], cells[i]) + 1)
+            return "grid_exponents: larger cells than extent asks for";
+    return NULL;
+}
+
 /* Counts that are no counts, or sums that are no numbers, would turn up much later as nonsense. */
-static const char *what_is_wrong(const ns_sketch *s) {
+const char *ns_sketch_wrong(const ns_sketch *s) {
     double points = 0;
     for (int b = 0; b < NS_SKETCH_BINS; b++) {
         if (!(s->bins[b][NS_BIN_N] >= 0)) return "bins: a count that is none";
@@ -13,13 +29,17 @@ static const char *what_is_wrong(const ns_sketch *s) {
             if (!isfinite(s->bins[b][k])) return "bins: a sum that is not finite";
         points += s->bins[b][NS_BIN_N];
     }
+    if (s->counts.points > MOST_POINTS) return "counts: too many points";
     if (points != (double)s->counts.points) return "bins: other points than counts has";
     if (s->counts.padding > s->counts.rows) return "counts: more rows of padding than rows";
     if (s->moments.n != (double)s->counts.points) return "moments: other points than counts has";
     for (int i = 0; i < 2; i++)
         if (s->grid_exponents[i] < NS_GRID_FINEST || s->grid_exponents[i] > 200)
             return "grid_exponents: out of range";
-    return NULL;
+    for (int i = 0; i < NS_SKETCH_TOP; i++)
+        if (s->top_sample[i] >= 0 && (s->top_channel[i] < 0 || s->top_channel[i] >= s->channels))
+            return "top_channel: out of range";
+    return s->counts.points ? what_is_wrong_with_extent(s) : NULL;
 }
 
 int ns_sketch_read(ns_sketch *out, const ns_store *store, int i, ns_error *err) {
@@ -37,7 +57,7 @@ int ns_sketch_read(ns_sketch *out, const ns_store *store, int i, ns_error *err) 
     ns_sketch_blocks(out, blocks);
     for (int b = 0; b < count && !status && ns_store_samples(store); b++)
         status = ns_store_read_block(store, i, &blocks[b], err);
-    const char *wrong = status ? NULL : what_is_wrong(out);
+    const char *wrong = status ? NULL : ns_sketch_wrong(out);
     if (!wrong) return status;
     return ns_fail(err, NS_EINPUT, "%s: site %d (%s): sketch/%s", ns_store_path(store),
                    site->site.index, site->site.name, wrong);

@@ -234,7 +234,10 @@ static int take_sites(ns_store *s, ns_error *err) {
     hsize_t count = 0;
     H5Gget_num_objs(sites, &count);
     int status = NS_OK;
-    if (count > MOST_SITES)
+    if (!count)
+        status =
+            ns_fail(err, NS_EINPUT, "%s: expected sites in the group /sites, found none", s->path);
+    else if (count > MOST_SITES)
         status = ns_fail(err, NS_EINPUT, "%s: %llu sites are too many", s->path,
                          (unsigned long long)count);
     else if (!(s->sites = ns_calloc((size_t)count, sizeof *s->sites, err)))

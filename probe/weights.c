@@ -160,10 +160,10 @@ static int open_folder(ns_weights *w, const char *folder, ns_error *err) {
     char *index = ns_path_join(folder, "model.safetensors.index.json", err);
     int status = NS_EFAIL;
     if (single && index) {
-        if (ns_is_file(single)) {
+        if (ns_is_there(single)) {
             status = open_single(w, single, err);
             single = NULL;
-        } else if (ns_is_file(index)) {
+        } else if (ns_is_there(index)) {
             status = open_index(w, folder, index, err);
         } else {
             status = ns_fail(err, NS_EINPUT,
@@ -186,7 +186,7 @@ static int open_beside(const ns_weights *w, bool folder, const char *name, char 
                  : slash ? ns_asprintf(err, "%.*s/%s", (int)(slash - w->path), w->path, name)
                          : ns_strdup(name, err);
     if (!full) return NS_EFAIL;
-    if (!ns_is_file(full)) {
+    if (!ns_is_there(full)) {
         free(full);
         return NS_OK;
     }

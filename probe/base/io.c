@@ -171,6 +171,11 @@ void ns_output_drop(ns_output *out) {
     *out = (ns_output){0};
 }
 
+bool ns_is_there(const char *path) {
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
 bool ns_is_folder(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);

@@ -53,6 +53,8 @@ void ns_output_drop(ns_output *out);
  * place, and /dev/null would be gone. */
 int ns_output_check(const char *path, ns_error *err);
 
+/* Anything of that name, a link to nowhere too: what is there and cannot be read is to be complained of, not passed over. */
+bool ns_is_there(const char *path);
 bool ns_is_folder(const char *path);
 bool ns_is_file(const char *path);
 

@@ -44,7 +44,7 @@ int ns_reading_refuse(ns_reading *reading, const ns_source from, const char *exp
                       const json_t *found) {
     const ns_weights *w = reading->model->weights;
     bool config = !strncmp(from, "config.json", 11);
-    char *text = json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
     ns_fail(reading->err, NS_EINPUT, "%s: \"%s\": expected %s, found %.80s",
             config ? ns_weights_config_path(w) : ns_weights_preprocessor_path(w), key_of(from),
             expected, text ? text : "something else");

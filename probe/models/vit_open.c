@@ -366,7 +366,7 @@ static int read_hidden(opening *o) {
     double ratio = 0;
     bool found;
     ns_source from;
-    int status = ns_config_real(&o->reading, "mlp_ratio", 0, 1 << 20, &ratio, &found, from);
+    int status = ns_config_real(&o->reading, "mlp_ratio", 0, 65536, &ratio, &found, from);
     if (!status && found && (int64_t)(ratio * v->width) != v->hidden) {
         char expected[96], other[48];
         snprintf(expected, sizeof expected, "%.6g (%d / %d)", (double)v->hidden / v->width,

@@ -119,3 +119,7 @@ points("same", 0, 2, 2, np.ones(20), np.zeros(20))
 points("large", 8, 3, 2, normal[:60] * 1e38, normal[:60] * 1e38)
 points("small", 16, 4, 3, normal[:60] * 1e-42, normal[:60])
 points("none", 64 + 7, 5, 1, [np.nan, np.inf, -np.inf, 1], [1, 2, 3, np.nan])
+
+sketch = np.random.default_rng(2)
+for i in range(8):
+    put("sketch", str(i), np.where(sketch.random(200) < 0.02 * i, sketch.integers(200, 256, 200), sketch.integers(0, 200, 200)).astype(np.uint8).tobytes())
