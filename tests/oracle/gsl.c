@@ -14,6 +14,8 @@
 #include "probe/base/bench.h"
 #include "probe/base/progress.h"
 
+enum { CHANNELS = 500, ROWS = 200 }; /* of a row, of a sample */
+
 typedef struct data {
     size_t n;
     const float *x, *y;
@@ -58,10 +60,12 @@ static double fit_gsl(data *d, const double near[2], double theta[2]) {
     return ns_seconds() - began;
 }
 
-static int fit_ours(const float *x, const float *y, size_t n, double *seconds, double theta[2]) {
+/* Complete: with the errors clustered by sample. */
+static int fit_ours(const float *x, const float *y, const int64_t *samples, size_t n,
+                    double *seconds, double theta[2]) {
     const ns_curve *curve = ns_curve_find("tanh", NULL);
     const ns_fit_options options = {.curves = &curve, .curve_count = 1};
-    ns_points points = ns_points_memory(x, y, NULL, n / 500, 500);
+    ns_points points = ns_points_memory(x, y, samples, n / CHANNELS, CHANNELS);
     ns_fit fit;
     ns_error err = {0};
     double began = ns_seconds();
@@ -80,19 +84,21 @@ int main(int argc, char **argv) {
     size_t n = strtoull(argv[2], NULL, 10), few = strtoull(argv[4], NULL, 10);
     int runs = atoi(argv[3]), status = 0;
     float *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y);
+    int64_t *samples = malloc(n / CHANNELS * sizeof *samples + 1);
     FILE *file = fopen(argv[1], "rb");
-    if (n % 500 || few > n || !x || !y || !file || fread(x, sizeof *x, n, file) != n ||
-        fread(y, sizeof *y, n, file) != n) {
-        fprintf(stderr, "expected %zu points, a multiple of 500, in %s\n", n, argv[1]);
+    if (n % CHANNELS || few > n || !x || !y || !samples || !file ||
+        fread(x, sizeof *x, n, file) != n || fread(y, sizeof *y, n, file) != n) {
+        fprintf(stderr, "expected %zu points, a multiple of %d, in %s\n", n, CHANNELS, argv[1]);
         return 3;
     }
     fclose(file);
+    for (size_t r = 0; r < n / CHANNELS; r++) samples[r] = (int64_t)(r / ROWS);
     ns_bench_runs ours = {0}, gsl = {0};
-    double theta[2], gsl_theta[2];
+    double theta[2] = {0}, gsl_theta[2] = {0};
     data d = {few, x, y};
     for (int i = -1; i < runs && !status; i++) { /* one before, not counted */
         double seconds;
-        status = fit_ours(x, y, n, &seconds, theta);
+        status = fit_ours(x, y, samples, n, &seconds, theta);
         if (i >= 0) ns_bench_add(&ours, seconds);
     }
     for (int i = 0; i < (runs + 1) / 2 && !status; i++)
@@ -102,5 +108,6 @@ int main(int argc, char **argv) {
            gsl_theta[1]);
     free(x);
     free(y);
+    free(samples);
     return status;
 }
