@@ -40,7 +40,7 @@ NS_CLONES static void relu(size_t count, ns_real *h, ns_real *g) {
 void ns_activate(ns_activation f, size_t count, ns_real *h, ns_real *g) {
     static void (*const functions[])(size_t, ns_real *, ns_real *) = {gelu_erf, gelu_tanh, relu};
     enum { PIECE = 4096 };
-#pragma omp parallel for schedule(static) if (count > 4 * PIECE)
+#pragma omp parallel for schedule(static) if (count > NS_WORTH_THREADS)
     for (size_t i = 0; i < count; i += PIECE)
         functions[f](count - i < PIECE ? count - i : PIECE, h + i, g + i);
 }
@@ -60,7 +60,7 @@ NS_CLONES static void multiply_and_sum(size_t rows, size_t n, const ns_real *slo
 void ns_activate_back(size_t rows, size_t n, const ns_real *slope, ns_real *d, ns_real *dbias,
                       ns_real *work) {
     size_t piece = ns_piece_rows(rows), pieces = (rows + piece - 1) / piece;
-#pragma omp parallel for schedule(static) if (rows * n > 32768)
+#pragma omp parallel for schedule(static) if (rows * n > NS_WORTH_THREADS)
     for (size_t i = 0; i < pieces; i++) {
         size_t first = i * piece, count = rows - first < piece ? rows - first : piece;
         multiply_and_sum(count, n, slope + first * n, d + first * n, work + i * n);

@@ -6,6 +6,7 @@
 #include "probe/base/simd.h"
 #include "probe/net/gemm.h"
 #include "probe/net/kernels.h"
+#include "probe/net/pieces.h"
 
 /* Softmax of the first `seen` of n scores in place; the others become 0. */
 NS_CLONES static void softmax_row(size_t seen, size_t n, ns_real *row) {
@@ -33,13 +34,17 @@ NS_CLONES static void softmax_row_back(size_t n, const ns_real *w, ns_real scale
     for (size_t i = 0; i < n; i++) d[i] = scale * w[i] * (d[i] - sum);
 }
 
+static bool worth_threads(const ns_attention *a) {
+    return a->samples * a->heads * a->tokens * a->tokens * a->dim > 8 * NS_WORTH_THREADS;
+}
+
 static ns_real scale_of(const ns_attention *a) {
     return (ns_real)(1 / sqrt((double)a->dim));
 }
 
 void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_real *out) {
     size_t t = a->tokens, d = a->dim, inner = a->heads * d, row = 3 * inner;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(a))
     for (size_t i = 0; i < a->samples * a->heads; i++) {
         size_t s = i / a->heads, h = i % a->heads;
         const ns_real *q = qkv + s * t * row + h * d, *k = q + inner, *v = k + inner;
@@ -57,7 +62,7 @@ size_t ns_attention_scratch(const ns_attention *a) {
 void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *weights,
                     const ns_real *dout, ns_real *dqkv, ns_real *scratch) {
     size_t t = a->tokens, d = a->dim, inner = a->heads * d, row = 3 * inner;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(a))
     for (size_t i = 0; i < a->samples * a->heads; i++) {
         size_t s = i / a->heads, h = i % a->heads, at = s * t * row + h * d;
         const ns_real *q = qkv + at, *k = q + inner, *v = k + inner, *w = weights + i * t * t;

@@ -3,9 +3,10 @@
 
 #include "probe/net/gemm.h"
 #include "probe/net/kernels.h"
+#include "probe/net/pieces.h"
 
 static void fill_rows(size_t rows, size_t n, const ns_real *bias, ns_real *out) {
-#pragma omp parallel for schedule(static) if (rows * n > 32768)
+#pragma omp parallel for schedule(static) if (rows * n > NS_WORTH_THREADS)
     for (size_t r = 0; r < rows; r++) memcpy(out + r * n, bias, n * sizeof *out);
 }
 

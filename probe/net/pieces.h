@@ -9,6 +9,9 @@
 
 enum { NS_MOST_PIECES = 32, NS_LEAST_ROWS = 32 };
 
+/* Values below which waking a thread costs more than it brings. */
+enum { NS_WORTH_THREADS = 32768 };
+
 static inline size_t ns_piece_rows(size_t rows) {
     size_t piece = (rows + NS_MOST_PIECES - 1) / NS_MOST_PIECES;
     return piece < NS_LEAST_ROWS ? NS_LEAST_ROWS : piece;

@@ -13,7 +13,7 @@ NS_CLONES static void sum_columns(size_t rows, size_t n, const ns_real *x, ns_re
 
 void ns_add_column_sums(size_t rows, size_t n, const ns_real *x, ns_real *sums, ns_real *work) {
     size_t piece = ns_piece_rows(rows), pieces = (rows + piece - 1) / piece;
-#pragma omp parallel for schedule(static) if (rows * n > 32768)
+#pragma omp parallel for schedule(static) if (rows * n > NS_WORTH_THREADS)
     for (size_t i = 0; i < pieces; i++) {
         size_t first = i * piece, count = rows - first < piece ? rows - first : piece;
         sum_columns(count, n, x + first * n, work + i * n);
@@ -38,7 +38,7 @@ NS_CLONES static void scale_row(size_t n, const ns_real *x, ns_real scale, ns_re
 
 void ns_add_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out) {
     enum { PIECE = 8192 };
-#pragma omp parallel for schedule(static) if (count > 4 * PIECE)
+#pragma omp parallel for schedule(static) if (count > NS_WORTH_THREADS)
     for (size_t i = 0; i < count; i += PIECE)
         add_row(count - i < PIECE ? count - i : PIECE, x + i, y + i, 1, out + i);
 }
@@ -46,7 +46,7 @@ void ns_add_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out)
 void ns_add_kept(size_t samples, size_t tokens, size_t w, const ns_real *x, const ns_real *keep,
                  const ns_real *branch, ns_real *out) {
     size_t n = tokens * w;
-#pragma omp parallel for schedule(static) if (samples * n > 32768)
+#pragma omp parallel for schedule(static) if (samples * n > NS_WORTH_THREADS)
     for (size_t s = 0; s < samples; s++)
         add_row(n, x + s * n, branch + s * n, keep[s], out + s * n);
 }
@@ -54,6 +54,6 @@ void ns_add_kept(size_t samples, size_t tokens, size_t w, const ns_real *x, cons
 void ns_keep(size_t samples, size_t tokens, size_t w, const ns_real *keep, const ns_real *x,
              ns_real *out) {
     size_t n = tokens * w;
-#pragma omp parallel for schedule(static) if (samples * n > 32768)
+#pragma omp parallel for schedule(static) if (samples * n > NS_WORTH_THREADS)
     for (size_t s = 0; s < samples; s++) scale_row(n, x + s * n, keep[s], out + s * n);
 }
