@@ -49,6 +49,9 @@ typedef struct ns_trunk {
     ns_real *dx, *dz, *dwide, *spare, *work, *scratch;
     bool batch_statistics; /* the last pass was one of training */
     const ns_real *keep;   /* of the last pass */
+    bool hold_running;     /* a pass of training leaves running statistics as they are */
+    double *
+        arriving; /* [site_count], borrowed, or NULL: set to the norm of each site's dz by a backward pass */
 } ns_trunk;
 
 /* Adds the tensors of blocks and norms to `parameters`, learned ones only; ns_trunk_add_running adds the others. */

@@ -29,7 +29,7 @@ static void norm_forward(ns_trunk *t, int site, size_t rows, ns_real *z) {
     ns_norm norm = ns_trunk_norm(t, site);
     if (norm.kind->forward_batch && t->batch_statistics) {
         norm.kind->forward_batch(&norm, rows, s->x, z, s->mean_, s->rstd_, t->work);
-        move_running(t, s, rows);
+        if (!t->hold_running) move_running(t, s, rows);
     } else {
         norm.kind->forward(&norm, rows, s->x, NULL, z, s->mean_, s->rstd_);
     }
@@ -83,6 +83,11 @@ static void norm_backward(ns_trunk *t, int site, size_t rows, const ns_real *dz)
     const ns_trunk_site *s = &t->sites[site];
     ns_norm norm = ns_trunk_norm(t, site);
     const ns_norm_gradient gradient = ns_trunk_norm_gradient(t, site);
+    if (t->arriving) {
+        double sum = 0;
+        for (size_t i = 0; i < rows * t->shape.width; i++) sum += (double)dz[i] * (double)dz[i];
+        t->arriving[site] = sqrt(sum);
+    }
     norm.kind->backward(&norm, rows, s->x, s->mean_, s->rstd_, dz, t->dx, &gradient, t->work);
 }
 
