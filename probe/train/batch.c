@@ -59,7 +59,7 @@ int ns_trainer_batch(ns_trainer *t, int64_t step) {
     bool plain = !t->plan->padding && !t->plan->flip;
     int status = ns_dataset_read(t->data, t->ids, (size_t)n, plain ? t->pixels : t->loaded, t->err);
     if (status || plain) return status;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n > 32)
     for (int64_t i = 0; i < n; i++) augment(t, epoch, i);
     return NS_OK;
 }

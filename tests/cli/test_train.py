@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 program, tmp = os.environ["NORMSCOPE"], os.environ["TMP"]
-environment = dict(os.environ, OMP_NUM_THREADS="1")
+environment = dict(os.environ, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive")
 SMALL = ["--width", "16", "--depth", "2", "--heads", "2", "--patch", "7", "--batch", "20", "--data", "fashion-mnist-1000"]
 KINDS = ["layernorm", "rmsnorm", "batchnorm", "dyt", "dyt-channel", "dyt-noalpha", "dyt-hardtanh", "dyt-sigmoid", "derf", "dyisru",
          "none", "fixup"]
