@@ -32,11 +32,15 @@ NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*.c tests/datasets/*.c \
                   tests/analysis/*.c tests/plots/*.c tests/cli/*.c tests/fuzz/*.c))
-INTERNAL     := probe/h5.h $(wildcard probe/norms/*.h probe/models/*.h */*_internal.h */*_kernel.h)
+INTERNAL     := probe/h5.h $(filter-out probe/train/train.h,$(wildcard probe/train/*.h)) \
+                $(wildcard probe/net/*.h probe/norms/*.h probe/models/*.h */*_internal.h */*_kernel.h)
 ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h))
 HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
+GRAD_SOURCES := $(sort $(wildcard tests/gradients/*.c))
+REAL_SOURCES := probe/norm.c $(sort $(wildcard probe/norms/*.c probe/net/*.c)) \
+                probe/base/error.c probe/base/mem.c probe/base/near.c
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
@@ -117,6 +121,16 @@ $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libnormscope.a
 	$(say) LINK $@
 	$(Q)$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $(TEST_OBJECTS) $(BUILD)/libnormscope.a -lcmocka $(NS_LIBS)
 
+# What is trained, compiled for double: differences of floats have too few digits to judge a gradient by.
+GRAD_OBJECTS := $(patsubst %.c,$(BUILD)/double/%.o,$(GRAD_SOURCES) $(REAL_SOURCES))
+$(BUILD)/double/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(say) CC "$< (double)"
+	$(Q)$(CC) $(NS_CFLAGS) -DNS_REAL_DOUBLE $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/gradients: $(GRAD_OBJECTS)
+	$(say) LINK $@
+	$(Q)$(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -o $@ $^ $(NS_LIBS)
+
 ORACLE_SOURCES := $(sort $(wildcard tests/oracle/*.c))
 .PRECIOUS: $(BUILD)/tests/oracle/%.o
 # GSL is an oracle alone: nothing but that program is linked with it.
@@ -137,7 +151,7 @@ setup:
 
 check:
 	scripts/setup.sh check
-	$(MAKE) all $(BUILD)/run-tests $(TEST_TOOLS)
+	$(MAKE) all $(BUILD)/run-tests $(BUILD)/gradients $(TEST_TOOLS)
 	BUILD=$(BUILD) PYTHON=$(PYTHON) $(BUILD)/run-tests
 
 # Memory that OpenMP's runtime and Pango's caches keep until the end is no leak of ours: tests/leaks.txt names it.
@@ -146,7 +160,7 @@ SANITIZE := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recov
 check-sanitize:
 	scripts/setup.sh check
 	$(MAKE) BUILD=$(BUILD)/san CFLAGS="-O1 -g $(SANITIZE)" EXTRA_CFLAGS=-DNS_NO_CLONES \
-	  all $(BUILD)/san/run-tests
+	  all $(BUILD)/san/run-tests $(BUILD)/san/gradients
 	BUILD=$(BUILD)/san PYTHON=$(PYTHON) NS_SANITIZED=1 \
 	  LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 \
 	  ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
@@ -206,7 +220,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/normscope $(DESTDIR)$(PREFIX)/lib/libnormscope.* \
 	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/normscope.pc
 
-OWN_SOURCES := normscope.c $(LIB_SOURCES) $(TEST_SOURCES) $(FUZZ_SOURCES) $(TOOL_SOURCES) $(ALL_HEADERS) \
+OWN_SOURCES := normscope.c $(LIB_SOURCES) $(TEST_SOURCES) $(GRAD_SOURCES) $(FUZZ_SOURCES) $(TOOL_SOURCES) $(ALL_HEADERS) \
                $(sort $(wildcard tests/*.h tests/*/*.h))
 format:
 	clang-format -i $(OWN_SOURCES)
@@ -238,4 +252,4 @@ fuzz:
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BUILD)/normscope.d
+-include $(LIB_OBJECTS:.o=.d) $(GRAD_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BUILD)/normscope.d

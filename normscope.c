@@ -19,6 +19,7 @@
     X(fit)                                                                                         \
     X(correlate)                                                                                   \
     X(plot)                                                                                        \
+    X(train)                                                                                       \
     X(bench)
 
 #define DECLARE(name) extern const ns_command ns_command_##name;

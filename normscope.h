@@ -15,6 +15,7 @@
 #include "probe/sketch.h"
 #include "probe/store.h"
 #include "probe/store_write.h"
+#include "probe/train/train.h"
 #include "probe/verify.h"
 #include "probe/safetensors_write.h"
 #include "probe/weights.h"

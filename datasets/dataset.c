@@ -32,6 +32,12 @@ static const struct {
 };
 enum { NAMED_COUNT = sizeof named / sizeof named[0] };
 
+bool ns_dataset_has_name(const char *name) {
+    for (int i = 0; i < NAMED_COUNT; i++)
+        if (!strcmp(named[i].name, name)) return true;
+    return false;
+}
+
 static const char *named_name(const void *user, size_t i) {
     (void)user;
     return named[i].name;
@@ -177,16 +183,6 @@ char *ns_dataset_steps(const ns_dataset *dataset, char text[256]) {
     return ns_image_steps(&dataset->shape, dataset->resized, dataset->scaled, text);
 }
 
-/* Fisher and Yates, from the front: the first k of a shuffle do not depend on how many are asked for. */
-static void shuffle(int64_t *ids, int64_t count, uint64_t seed) {
-    uint64_t stream = ns_mix64(seed + UINT64_C(0x9e3779b97f4a7c15));
-    for (int64_t i = 0; i < count - 1; i++) {
-        int64_t j = i + (int64_t)ns_random_below(&stream, (uint64_t)(count - i)), kept = ids[i];
-        ids[i] = ids[j];
-        ids[j] = kept;
-    }
-}
-
 /* Classes in turn; a class that is used up is passed over. `all` [count] is shuffled already. */
 static int stratify(const ns_dataset *dataset, const int64_t *all, int64_t n, int64_t *ids,
                     ns_error *err) {
@@ -215,7 +211,7 @@ int ns_dataset_order(const ns_dataset *dataset, ns_order order, uint64_t seed, i
     int64_t *all = ns_calloc((size_t)dataset->count, sizeof *all, err);
     if (!all) return NS_EFAIL;
     for (int64_t i = 0; i < dataset->count; i++) all[i] = i;
-    if (order != NS_ORDER_DATA) shuffle(all, dataset->count, seed);
+    if (order != NS_ORDER_DATA) ns_random_shuffle(all, dataset->count, seed);
     int status = NS_OK;
     if (order == NS_ORDER_STRATIFIED)
         status = stratify(dataset, all, n, ids, err);

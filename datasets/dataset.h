@@ -57,6 +57,8 @@ struct ns_dataset_kind {
 int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
                     const ns_image_shape *shape, ns_error *err);
 void ns_dataset_close(ns_dataset *dataset);
+/* Whether a name is one of those that ns_dataset_open knows. */
+bool ns_dataset_has_name(const char *name);
 
 /* Samples ids[0..n-1] into pixels [n, channels, height, width], read by several threads. */
 int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,

@@ -37,12 +37,97 @@ class DyT(nn.Module):
         return self.before_affine(x) * self.weight + self.bias
 
 
+class Dynamic(nn.Module):
+    """weight * f(alpha x + shift) + bias, with as much of it as a kind has."""
+
+    def __init__(self, channels, eps):
+        super().__init__()
+        if self.alphas:
+            self.alpha = nn.Parameter(torch.full((channels if self.alphas == "C" else 1,), 0.5))
+        if self.affine:
+            self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    alphas, affine = 1, True
+
+    def before_affine(self, x):
+        return self.f(self.alpha * x if self.alphas else x)
+
+    def forward(self, x):
+        y = self.before_affine(x)
+        return y * self.weight + self.bias if self.affine else y
+
+
+class DyTChannel(Dynamic):
+    alphas, f = "C", staticmethod(torch.tanh)
+
+
+class DyTNoAlpha(Dynamic):
+    alphas, f = 0, staticmethod(torch.tanh)
+
+
+class DyTHardtanh(Dynamic):
+    f = staticmethod(F.hardtanh)
+
+
+class DyTSigmoid(Dynamic):
+    f = staticmethod(torch.sigmoid)
+
+
+class DyISRU(Dynamic):
+    """arXiv 2503.21708"""
+    f = staticmethod(lambda u: u / torch.sqrt(1 + u * u))
+
+
+class Identity(Dynamic):
+    alphas, affine, f = 0, False, staticmethod(lambda u: u)
+
+
+class Derf(Dynamic):
+    """arXiv 2512.10938"""
+
+    def __init__(self, channels, eps):
+        super().__init__(channels, eps)
+        self.shift = nn.Parameter(torch.zeros(1))
+
+    def before_affine(self, x):
+        return torch.erf(self.alpha * x + self.shift)
+
+
+class Fixup(nn.Module):
+    """arXiv 1901.09321: a branch's multiplier and its bias"""
+
+    def __init__(self, channels, eps):
+        super().__init__()
+        self.alpha, self.bias = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(channels))
+
+    def before_affine(self, x):
+        return self.alpha * x
+
+    def forward(self, x):
+        return self.before_affine(x) + self.bias
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Over all tokens of all samples."""
+
+    def __init__(self, channels, eps):
+        super().__init__(channels, eps=eps)
+
+    def before_affine(self, x):
+        return F.batch_norm(x.transpose(1, 2), self.running_mean, self.running_var, eps=self.eps).transpose(1, 2)
+
+    def forward(self, x):
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+
 class LayerNorm(nn.LayerNorm):
     def before_affine(self, x):
         return F.layer_norm(x, self.normalized_shape, None, None, self.eps)
 
 
-NORMS = {"layernorm": LayerNorm, "rmsnorm": RMSNorm, "dyt": DyT}
+NORMS = {"layernorm": LayerNorm, "rmsnorm": RMSNorm, "batchnorm": BatchNorm, "dyt": DyT, "dyt-channel": DyTChannel,
+         "dyt-noalpha": DyTNoAlpha, "dyt-hardtanh": DyTHardtanh, "dyt-sigmoid": DyTSigmoid, "derf": Derf, "dyisru": DyISRU,
+         "none": Identity, "fixup": Fixup}
 ACTIVATIONS = {
     "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
@@ -314,7 +399,7 @@ def run_with_taps(model, pixels):
             taps[name] = (x.detach().clone(), y.detach())
         return keep
 
-    kinds = (nn.LayerNorm, RMSNorm, DyT)
+    kinds = (nn.LayerNorm, RMSNorm, DyT, Dynamic, Fixup, BatchNorm)
     handles = [m.register_forward_hook(hook(n)) for n, m in model.named_modules() if isinstance(m, kinds)]
     with torch.no_grad():
         out = model(pixels)

@@ -12,7 +12,7 @@ double ns_seconds(void) {
 
 void ns_progress_begin(ns_progress *progress, const char *what, const char *unit, uint64_t total) {
     double now = ns_seconds();
-    *progress = (ns_progress){what, unit, total, isatty(STDERR_FILENO) == 1, now, now};
+    *progress = (ns_progress){what, unit, total, isatty(STDERR_FILENO) == 1, now, now, ""};
 }
 
 void ns_progress_at(ns_progress *progress, uint64_t done) {
@@ -28,6 +28,7 @@ void ns_progress_at(ns_progress *progress, uint64_t done) {
         long left = (long)((double)(progress->total - done) / rate);
         fprintf(stderr, ", %ld:%02ld left", left / 60, left % 60);
     }
+    if (*progress->note) fprintf(stderr, ", %s", progress->note);
     fflush(stderr);
 }
 

@@ -16,6 +16,7 @@ typedef struct ns_progress {
     uint64_t total;   /* 0: not known */
     bool shown;       /* stderr is a terminal */
     double began, last;
+    char note[48]; /* shown at the end of the line; may be changed at any time */
 } ns_progress;
 
 void ns_progress_begin(ns_progress *progress, const char *what, const char *unit, uint64_t total);

@@ -34,6 +34,16 @@ static inline uint64_t ns_random_below(uint64_t *state, uint64_t n) {
     return word % n;
 }
 
+/* Shuffles ids [count] (Fisher and Yates, from the front): the first k do not depend on how many are asked for. */
+static inline void ns_random_shuffle(int64_t *ids, int64_t count, uint64_t seed) {
+    uint64_t stream = ns_mix64(seed + UINT64_C(0x9e3779b97f4a7c15));
+    for (int64_t i = 0; i < count - 1; i++) {
+        int64_t j = i + (int64_t)ns_random_below(&stream, (uint64_t)(count - i)), kept = ids[i];
+        ids[i] = ids[j];
+        ids[j] = kept;
+    }
+}
+
 /* The priority of a row: depends on the seed, the sample and the position alone, so that the rows of lowest
  * priority are the same whatever the order in which they are seen. */
 static inline uint64_t ns_row_priority(uint64_t seed, int64_t sample, int64_t position) {

@@ -6,129 +6,33 @@
 #include <string.h>
 
 #include "probe/base/mem.h"
-#include "probe/models/vit.h"
+#include "probe/models/vit_opening.h"
 
 enum { MOST_TOKENS = 1 << 20 };
 
-typedef struct opening {
-    ns_reading reading;
-    ns_weights *weights;
-    vit *v;
-    const vit_scheme *scheme;
-    const char *prefix;
-    int prefix_len;
-    float eps;
-    const char *norm; /* what config.json calls the norm, or NULL */
-    ns_source norm_from;
-    int site_room;
-    bool biased_qkv;
-} opening;
-
-static bool part_name(const opening *o, vit_part part, int block, const char *suffix,
-                      vit_name *out) {
-    return vit_part_name(o->weights, o->scheme, o->prefix, o->prefix_len, part, block, suffix, out);
-}
-
-static int tensor(opening *o, vit_part part, int block, int dims, const int64_t *shape,
+static int tensor(vit_opening *o, vit_part part, int block, int dims, const int64_t *shape,
                   const float **out) {
     vit_name name;
-    if (!part_name(o, part, block, "", &name)) return NS_OK;
+    if (!vit_opening_name(o, part, block, "", &name)) return NS_OK;
     return ns_reading_tensor(&o->reading, name.text, dims, shape, out);
 }
 
 /* weight [rows, columns], and bias [rows] where there is one. */
-static int linear(opening *o, vit_part part, int block, int64_t rows, int64_t columns,
+static int linear(vit_opening *o, vit_part part, int block, int64_t rows, int64_t columns,
                   vit_linear *out) {
     vit_name name;
-    part_name(o, part, block, "weight", &name);
+    vit_opening_name(o, part, block, "weight", &name);
     int status =
         ns_reading_tensor(&o->reading, name.text, 2, (int64_t[]){rows, columns}, &out->weight);
-    if (!status && part_name(o, part, block, "bias", &name))
+    if (!status && vit_opening_name(o, part, block, "bias", &name))
         status = ns_reading_tensor(&o->reading, name.text, 1, &rows, &out->bias);
     return status;
-}
-
-static int unclear_norm(opening *o, const char *path, const char *expected, const char *found) {
-    if (o->norm) {
-        char text[256];
-        snprintf(text, sizeof text, "%s (%s)", expected, path);
-        return ns_config_contradicts(&o->reading, o->norm_from, text, found);
-    }
-    return ns_fail(o->reading.err, NS_EINPUT,
-                   "%s: %s: expected a weight and a bias (LayerNorm), alpha (DyT), or \"norm\" in "
-                   "config.json, found %s",
-                   ns_weights_path(o->weights), path, found);
-}
-
-/* Which norm has these tensors, and whether config.json agrees. */
-static int norm_kind(opening *o, const char *path, bool alpha, bool shift, bool bias,
-                     const ns_norm_kind **kind) {
-    const char *name = alpha ? (shift ? "derf" : "dyt") : "layernorm";
-    if (!alpha && o->norm && !strcmp(o->norm, "rmsnorm")) name = "rmsnorm";
-    if (!alpha && !bias && !o->norm)
-        return unclear_norm(o, path, "", "a weight alone (RMSNorm, or LayerNorm without bias?)");
-    if (o->norm && strcmp(o->norm, name) != 0) return unclear_norm(o, path, name, o->norm);
-    *kind = ns_norm_kind_find(name, o->reading.err);
-    return *kind ? NS_OK : NS_EFAIL;
-}
-
-/* alpha, [1] or [C], of any number of dimensions. */
-static int read_alpha(opening *o, const char *name, int channels, ns_norm *norm) {
-    const ns_tensor_info *info = ns_weights_find(o->weights, name);
-    int64_t count = 1;
-    for (int d = 0; d < info->dims; d++) count *= info->shape[d]; /* is in the file: no overflow */
-    if (count != 1 && count != channels)
-        return ns_fail(o->reading.err, NS_EINPUT, "%s: %s: expected 1 or %d values, found %lld",
-                       info->file, name, channels, (long long)count);
-    norm->alpha_count = (int)count;
-    return ns_reading_tensor(&o->reading, name, info->dims, info->shape, &norm->alpha);
-}
-
-/* Adds the site of a norm; *index is its number from 0, or -1 where the checkpoint has no such norm. */
-static int site(opening *o, vit_part part, int block, ns_role role, int positions, bool required,
-                int *index) {
-    static const char *const suffixes[] = {".weight", ".bias", ".alpha", ".shift"};
-    vit_name path, names[4];
-    bool has[4];
-    *index = -1;
-    if (!o->scheme->parts[part]) return NS_OK;
-    part_name(o, part, block, "", &path);
-    for (int i = 0; i < 4; i++) has[i] = part_name(o, part, block, suffixes[i], &names[i]);
-    if (!has[0] && !has[2] && !required) return NS_OK;
-
-    ns_model *model = o->reading.model;
-    ns_error *err = o->reading.err;
-    int64_t channels = o->v->width, one = 1;
-    ns_norm norm = {.channels = o->v->width};
-    int status = has[0] || has[2] ? norm_kind(o, path.text, has[2], has[3], has[1], &norm.kind) : 0;
-    if (!status && (has[0] || !has[2]))
-        status = ns_reading_tensor(&o->reading, names[0].text, 1, &channels, &norm.gamma);
-    if (!status && has[1])
-        status = ns_reading_tensor(&o->reading, names[1].text, 1, &channels, &norm.beta);
-    if (!status && has[2]) status = read_alpha(o, names[2].text, o->v->width, &norm);
-    if (!status && has[3])
-        status = ns_reading_tensor(&o->reading, names[3].text, 1, &one, &norm.shift);
-    if (status) return status;
-    if (norm.kind->has & NS_HAS_EPS) norm.eps = o->eps;
-
-    if (model->site_count == o->site_room) {
-        int room = 2 * o->site_room + 32;
-        ns_site *sites = ns_realloc(model->sites, (size_t)room, sizeof *sites, err);
-        if (!sites) return NS_EFAIL;
-        model->sites = sites;
-        o->site_room = room;
-    }
-    char *name = ns_strdup(path.text, err);
-    if (!name) return NS_EFAIL;
-    *index = model->site_count++;
-    model->sites[*index] = (ns_site){*index + 1, name, role, positions, norm};
-    return NS_OK;
 }
 
 /* ---- the embedding ---- */
 
 /* Columns of a linear patch embedding: which patch and how many channels? */
-static int patch_from_columns(opening *o, int64_t columns, int64_t *channels) {
+static int patch_from_columns(vit_opening *o, int64_t columns, int64_t *channels) {
     static const int64_t likely[] = {3, 1, 4, 2};
     int64_t patch = 0;
     bool has_channels, has_patch;
@@ -153,11 +57,11 @@ static int patch_from_columns(opening *o, int64_t columns, int64_t *channels) {
                    (long long)patch, (long long)columns);
 }
 
-static int read_embedding(opening *o) {
+static int read_embedding(vit_opening *o) {
     vit *v = o->v;
     vit_name name;
     ns_error *err = o->reading.err;
-    part_name(o, VIT_PATCH, 0, "weight", &name);
+    vit_opening_name(o, VIT_PATCH, 0, "weight", &name);
     const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
     if (!info) /* for the message with near names */
         return ns_reading_tensor(&o->reading, name.text, 4, (int64_t[]){-1, -1, -1, -1},
@@ -185,7 +89,7 @@ static int read_embedding(opening *o) {
     int status =
         ns_reading_tensor(&o->reading, name.text, info->dims, info->shape, &v->embedding.weight);
     int64_t width = v->width;
-    if (!status && part_name(o, VIT_PATCH, 0, "bias", &name))
+    if (!status && vit_opening_name(o, VIT_PATCH, 0, "bias", &name))
         status = ns_reading_tensor(&o->reading, name.text, 1, &width, &v->embedding.bias);
     if (!status)
         status = ns_reading_agree(&o->reading, "width", "embed_dim|hidden_size|hidden_dim|dim",
@@ -198,7 +102,7 @@ static int read_embedding(opening *o) {
 }
 
 /* Height and width of the image, if config.json says so. */
-static int read_image_size(opening *o, int64_t size[2], bool *found, ns_source from) {
+static int read_image_size(vit_opening *o, int64_t size[2], bool *found, ns_source from) {
     const json_t *j = ns_config_find(&o->reading, "img_size|image_size", from);
     size_t first = 0;
     if (!j) {
@@ -221,7 +125,7 @@ static int64_t square_root(int64_t n) {
     return r * r == n ? r : 0;
 }
 
-static int read_grid(opening *o, int64_t positions, int extra) {
+static int read_grid(vit_opening *o, int64_t positions, int extra) {
     vit *v = o->v;
     ns_source from;
     int64_t size[2] = {0, 0};
@@ -272,7 +176,7 @@ static int read_grid(opening *o, int64_t positions, int extra) {
     return status;
 }
 
-static int read_tokens(opening *o) {
+static int read_tokens(vit_opening *o) {
     vit *v = o->v;
     int64_t width = v->width, positions = 0;
     vit_name name;
@@ -282,9 +186,9 @@ static int read_tokens(opening *o) {
     if (!status) status = tensor(o, VIT_POSITIONS, 0, 3, (int64_t[]){1, -1, width}, &v->positions);
     if (status) return status;
     v->class_token = v->class_row != NULL;
-    if (v->positions && part_name(o, VIT_POSITIONS, 0, "", &name))
+    if (v->positions && vit_opening_name(o, VIT_POSITIONS, 0, "", &name))
         positions = ns_weights_find(o->weights, name.text)->shape[1];
-    int64_t registers = v->register_rows && part_name(o, VIT_REGISTERS, 0, "", &name)
+    int64_t registers = v->register_rows && vit_opening_name(o, VIT_REGISTERS, 0, "", &name)
                             ? ns_weights_find(o->weights, name.text)->shape[1]
                             : 0;
     if (positions > MOST_TOKENS || registers > MOST_TOKENS)
@@ -300,11 +204,11 @@ static int read_tokens(opening *o) {
 
 /* ---- the blocks ---- */
 
-static int read_heads(opening *o) {
+static int read_heads(vit_opening *o) {
     vit *v = o->v;
     vit_name name;
     vit_part part = v->fused_qkv ? VIT_QKV : VIT_Q;
-    part_name(o, part, 0, "weight", &name);
+    vit_opening_name(o, part, 0, "weight", &name);
     const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
     int64_t inner = info->dims == 2 ? info->shape[0] / (v->fused_qkv ? 3 : 1) : 0;
     if (inner < 1 || inner > 1 << 16 || (v->fused_qkv && info->shape[0] % 3))
@@ -351,10 +255,10 @@ static int read_heads(opening *o) {
     return status;
 }
 
-static int read_hidden(opening *o) {
+static int read_hidden(vit_opening *o) {
     vit *v = o->v;
     vit_name name;
-    part_name(o, VIT_FC1, 0, "weight", &name);
+    vit_opening_name(o, VIT_FC1, 0, "weight", &name);
     const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
     if (info && (info->dims != 2 || info->shape[0] < 1 || info->shape[0] > 1 << 20))
         return ns_fail(o->reading.err, NS_EINPUT,
@@ -379,11 +283,11 @@ static int read_hidden(opening *o) {
                                      source);
 }
 
-static int read_block(opening *o, int d) {
+static int read_block(vit_opening *o, int d) {
     vit *v = o->v;
     vit_block *b = &v->blocks[d];
     int64_t width = v->width, inner = (int64_t)v->heads * v->head_dim;
-    int status = site(o, VIT_NORM1, d, NS_ROLE_ATTENTION, v->tokens, true, &b->norm1);
+    int status = vit_opening_site(o, VIT_NORM1, d, NS_ROLE_ATTENTION, v->tokens, true, &b->norm1);
     if (v->fused_qkv) {
         if (!status) status = linear(o, VIT_QKV, d, 3 * inner, width, &b->qkv[0]);
     } else {
@@ -392,14 +296,15 @@ static int read_block(opening *o, int d) {
     }
     if (!status) status = linear(o, VIT_PROJECTION, d, width, inner, &b->projection);
     if (!status) status = tensor(o, VIT_SCALE1, d, 1, &width, &b->scale1);
-    if (!status) status = site(o, VIT_NORM2, d, NS_ROLE_MLP, v->tokens, true, &b->norm2);
+    if (!status)
+        status = vit_opening_site(o, VIT_NORM2, d, NS_ROLE_MLP, v->tokens, true, &b->norm2);
     if (!status) status = linear(o, VIT_FC1, d, v->hidden, width, &b->fc1);
     if (!status) status = linear(o, VIT_FC2, d, width, v->hidden, &b->fc2);
     if (!status) status = tensor(o, VIT_SCALE2, d, 1, &width, &b->scale2);
     return status;
 }
 
-static int read_activation(opening *o) {
+static int read_activation(vit_opening *o) {
     static const struct {
         const char *name, *shown;
         vit_activation f;
@@ -425,12 +330,12 @@ static int read_activation(opening *o) {
                                  "gelu, gelu_tanh, gelu_new, gelu_pytorch_tanh or relu", word);
 }
 
-static int read_blocks(opening *o) {
+static int read_blocks(vit_opening *o) {
     vit *v = o->v;
     vit_name name;
     v->fused_qkv = o->scheme->parts[VIT_QKV] != NULL;
     while (v->depth < 4096 &&
-           part_name(o, v->fused_qkv ? VIT_QKV : VIT_Q, v->depth, "weight", &name))
+           vit_opening_name(o, v->fused_qkv ? VIT_QKV : VIT_Q, v->depth, "weight", &name))
         v->depth++;
     v->blocks = ns_calloc((size_t)v->depth, sizeof *v->blocks, o->reading.err);
     if (!v->blocks) return NS_EFAIL;
@@ -439,7 +344,8 @@ static int read_blocks(opening *o) {
     if (!status) status = read_heads(o);
     if (!status) status = read_hidden(o);
     if (!status) status = read_activation(o);
-    if (!status) status = site(o, VIT_NORM_PRE, 0, NS_ROLE_STEM, v->tokens, false, &v->norm_pre);
+    if (!status)
+        status = vit_opening_site(o, VIT_NORM_PRE, 0, NS_ROLE_STEM, v->tokens, false, &v->norm_pre);
     for (int d = 0; d < v->depth && !status; d++) status = read_block(o, d);
     if (status) return status;
     bool bias = v->blocks[0].qkv[0].bias != NULL, wanted = bias;
@@ -454,7 +360,7 @@ static int read_blocks(opening *o) {
 
 /* ---- what follows the blocks, and how an image is made ready ---- */
 
-static int read_pooling(opening *o, bool pooled_norm) {
+static int read_pooling(vit_opening *o, bool pooled_norm) {
     vit *v = o->v;
     const char *word = NULL;
     bool found;
@@ -480,16 +386,16 @@ static int read_pooling(opening *o, bool pooled_norm) {
                            v->mean_pooling ? of : "class token");
 }
 
-static int read_end(opening *o) {
+static int read_end(vit_opening *o) {
     vit *v = o->v;
     ns_model *model = o->reading.model;
     vit_name name;
-    int status = site(o, VIT_NORM, 0, NS_ROLE_FINAL, v->tokens, false, &v->norm);
+    int status = vit_opening_site(o, VIT_NORM, 0, NS_ROLE_FINAL, v->tokens, false, &v->norm);
     if (!status)
-        status = site(o, VIT_POOLED_NORM, 0, v->norm < 0 ? NS_ROLE_FINAL : NS_ROLE_HEAD, 1, false,
-                      &v->pooled_norm);
+        status = vit_opening_site(o, VIT_POOLED_NORM, 0, v->norm < 0 ? NS_ROLE_FINAL : NS_ROLE_HEAD,
+                                  1, false, &v->pooled_norm);
     if (!status) status = read_pooling(o, v->pooled_norm >= 0);
-    if (status || !part_name(o, VIT_HEAD, 0, "weight", &name))
+    if (status || !vit_opening_name(o, VIT_HEAD, 0, "weight", &name))
         return status ? status : ns_reading_fact(&o->reading, "classes", "no head", "0");
     const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
     int64_t classes = info->dims == 2 ? info->shape[0] : 0;
@@ -508,7 +414,7 @@ static int read_end(opening *o) {
 }
 
 /* Where nothing says so, images are made ready as the scheme's usual checkpoints were evaluated. */
-static int read_pixels(opening *o) {
+static int read_pixels(vit_opening *o) {
     static const ns_pixel_defaults halves = {
         {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}, 1, false, false};
     static const ns_pixel_defaults torchvision = {
@@ -521,7 +427,7 @@ static int read_pixels(opening *o) {
     return ns_reading_pixels(&o->reading, &d);
 }
 
-static int read_norm_settings(opening *o) {
+static int read_norm_settings(vit_opening *o) {
     double eps = o->scheme->eps;
     bool found, named;
     ns_source from = "";
@@ -541,7 +447,7 @@ static int read_norm_settings(opening *o) {
     return status;
 }
 
-static void ignore_unused(opening *o) {
+static void ignore_unused(vit_opening *o) {
     const char *templates = o->scheme->parts[VIT_UNUSED];
     for (int i = 0; templates && i < ns_weights_count(o->weights); i++) {
         const ns_tensor_info *info = ns_weights_info(o->weights, i);
@@ -555,7 +461,7 @@ static void ignore_unused(opening *o) {
     }
 }
 
-static int read_all(opening *o) {
+static int read_all(vit_opening *o) {
     int status =
         ns_reading_fact(&o->reading, "naming", "names of the tensors", "%s", o->scheme->name);
     if (!status) status = read_norm_settings(o);
@@ -579,7 +485,7 @@ int vit_open(ns_model *model, ns_error *err) {
     vit *v = ns_calloc(1, sizeof *v, err);
     if (!v) return NS_EFAIL;
     model->state = v;
-    opening o = {.reading = {.model = model, .err = err}, .weights = model->weights, .v = v};
+    vit_opening o = {.reading = {.model = model, .err = err}, .weights = model->weights, .v = v};
     o.scheme = vit_find_scheme(model->weights, &o.prefix, &o.prefix_len);
     int status = o.scheme ? read_all(&o) : ns_fail(err, NS_EINPUT, "no ViT");
     ns_reading_end(&o.reading);

@@ -1,0 +1,31 @@
+/* A ViT while it is read from a checkpoint: what vit_open.c and vit_norms.c share. */
+#ifndef NS_MODELS_VIT_OPENING_H
+#define NS_MODELS_VIT_OPENING_H
+
+#include "probe/models/vit.h"
+
+typedef struct vit_opening {
+    ns_reading reading;
+    ns_weights *weights;
+    vit *v;
+    const vit_scheme *scheme;
+    const char *prefix;
+    int prefix_len;
+    float eps;
+    const char *norm; /* what config.json calls the norm, or NULL */
+    ns_source norm_from;
+    int site_room;
+    bool biased_qkv;
+} vit_opening;
+
+/* vit_part_name with the weights and the scheme that are being read. */
+static inline bool vit_opening_name(const vit_opening *o, vit_part part, int block,
+                                    const char *suffix, vit_name *out) {
+    return vit_part_name(o->weights, o->scheme, o->prefix, o->prefix_len, part, block, suffix, out);
+}
+
+/* Adds the site of a norm; *index is its number from 0, or -1 where the checkpoint has no such norm. */
+int vit_opening_site(vit_opening *o, vit_part part, int block, ns_role role, int positions,
+                     bool required, int *index);
+
+#endif

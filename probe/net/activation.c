@@ -1,0 +1,69 @@
+/* Activations between the linear layers of an MLP, with their slopes. */
+#include "probe/base/rmath.h"
+#include "probe/base/simd.h"
+#include "probe/net/kernels.h"
+#include "probe/net/pieces.h"
+
+/* f = x Phi(x), f' = Phi(x) + x phi(x). */
+NS_CLONES static void gelu_erf(size_t count, ns_real *h, ns_real *g) {
+    const ns_real root_half = (ns_real)0.70710678118654752, density = (ns_real)0.39894228040143268;
+#pragma omp simd
+    for (size_t i = 0; i < count; i++) {
+        ns_real x = h[i], phi = (ns_real)0.5 * (1 + ns_rerf(root_half * x));
+        g[i] = x * phi;
+        h[i] = phi + x * density * ns_rexp((ns_real)-0.5 * x * x);
+    }
+}
+
+/* f = x/2 (1 + tanh u), u = sqrt(2/pi) (x + 0.044715 x^3). */
+NS_CLONES static void gelu_tanh(size_t count, ns_real *h, ns_real *g) {
+    const ns_real root = (ns_real)0.79788456080286536, cubic = (ns_real)0.044715;
+#pragma omp simd
+    for (size_t i = 0; i < count; i++) {
+        ns_real x = h[i], t = ns_rtanh(root * (x + cubic * x * x * x));
+        ns_real half = (ns_real)0.5 * (1 + t);
+        g[i] = x * half;
+        h[i] = half + (ns_real)0.5 * x * (1 - t * t) * root * (1 + 3 * cubic * x * x);
+    }
+}
+
+/* NaN stays; the slope at 0 is 0, as PyTorch has it. */
+NS_CLONES static void relu(size_t count, ns_real *h, ns_real *g) {
+#pragma omp simd
+    for (size_t i = 0; i < count; i++) {
+        ns_real x = h[i];
+        g[i] = x < 0 ? 0 : x;
+        h[i] = x > 0 ? 1 : 0;
+    }
+}
+
+void ns_activate(ns_activation f, size_t count, ns_real *h, ns_real *g) {
+    static void (*const functions[])(size_t, ns_real *, ns_real *) = {gelu_erf, gelu_tanh, relu};
+    enum { PIECE = 4096 };
+#pragma omp parallel for schedule(static) if (count > NS_WORTH_THREADS)
+    for (size_t i = 0; i < count; i += PIECE)
+        functions[f](count - i < PIECE ? count - i : PIECE, h + i, g + i);
+}
+
+NS_CLONES static void multiply_and_sum(size_t rows, size_t n, const ns_real *slope, ns_real *d,
+                                       ns_real *sums) {
+    for (size_t c = 0; c < n; c++) sums[c] = 0;
+    for (size_t r = 0; r < rows; r++, d += n, slope += n) {
+#pragma omp simd
+        for (size_t c = 0; c < n; c++) {
+            d[c] *= slope[c];
+            sums[c] += d[c];
+        }
+    }
+}
+
+void ns_activate_back(size_t rows, size_t n, const ns_real *slope, ns_real *d, ns_real *dbias,
+                      ns_real *work) {
+    size_t piece = ns_piece_rows(rows), pieces = (rows + piece - 1) / piece;
+#pragma omp parallel for schedule(static) if (rows * n > NS_WORTH_THREADS)
+    for (size_t i = 0; i < pieces; i++) {
+        size_t first = i * piece, count = rows - first < piece ? rows - first : piece;
+        multiply_and_sum(count, n, slope + first * n, d + first * n, work + i * n);
+    }
+    ns_add_pieces(pieces, n, work, dbias);
+}

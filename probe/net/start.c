@@ -1,0 +1,83 @@
+/* How a new ViT begins, as timm and the DyT recipe have it: weights of linear layers and positions normal with deviation 0.02, the
+ * class token with 1e-6, biases 0, gamma 1, beta 0, alpha as asked; the patch embedding uniform within 1/sqrt(columns), which
+ * is PyTorch's convolution. Each tensor has a stream of its own, by the seed and its place in the table.
+ *
+ * Fixup (Zhang, Dauphin, Ma, ICLR 2019, arXiv 1901.09321): the last layer of each branch and the head begin at 0, the first layer
+ * is scaled by L^(-1/(2m - 2)), where L = 2 * depth branches have m = 2 layers. */
+#include <math.h>
+#include <string.h>
+
+#include "probe/base/random.h"
+#include "probe/net/vit.h"
+
+/* Two normal numbers from two uniform ones (Box, Muller 1958); the first is kept away from 0. */
+static void normal(uint64_t *stream, double deviation, size_t count, ns_real *values) {
+    const double turn = 6.283185307179586;
+    for (size_t i = 0; i < count; i += 2) {
+        double radius = deviation * sqrt(-2 * log(1 - ns_random_unit(stream)));
+        double angle = turn * ns_random_unit(stream);
+        values[i] = (ns_real)(radius * cos(angle));
+        if (i + 1 < count) values[i + 1] = (ns_real)(radius * sin(angle));
+    }
+}
+
+static void uniform(uint64_t *stream, double bound, size_t count, ns_real *values) {
+    for (size_t i = 0; i < count; i++)
+        values[i] = (ns_real)(bound * (2 * ns_random_unit(stream) - 1));
+}
+
+static void fill(ns_real value, size_t count, ns_real *values) {
+    for (size_t i = 0; i < count; i++) values[i] = value;
+}
+
+static bool ends_with(const char *name, const char *end) {
+    size_t n = strlen(name), m = strlen(end);
+    return n >= m && !strcmp(name + n - m, end);
+}
+
+static void start_fixup(ns_vit *v) {
+    double scale = 1 / sqrt(2 * (double)v->shape.depth);
+    for (int i = 0; i < v->parameters.learned_count; i++) {
+        const ns_parameter *t = &v->parameters.items[i];
+        ns_real *values = v->parameters.values + t->at;
+        if (ends_with(t->name, "attn.proj.weight") || ends_with(t->name, "mlp.fc2.weight") ||
+            !strcmp(t->name, "head.weight"))
+            fill(0, t->count, values);
+        if (ends_with(t->name, "attn.qkv.weight") || ends_with(t->name, "mlp.fc1.weight"))
+            for (size_t k = 0; k < t->count; k++) values[k] = (ns_real)((double)values[k] * scale);
+    }
+}
+
+static void start_norms(ns_vit *v, const ns_vit_start *start) {
+    const ns_trunk *t = &v->trunk;
+    ns_real *values = v->parameters.values;
+    size_t w = v->shape.embed;
+    double alpha = isnan(start->alpha) ? v->shape.norm->alpha : start->alpha;
+    double before = isnan(start->alpha_attention) ? alpha : start->alpha_attention;
+    for (int i = 0; i < t->site_count; i++) {
+        const ns_trunk_site *s = &t->sites[i];
+        size_t alphas = v->shape.norm->alpha_per_channel ? w : 1;
+        if (s->gamma != NS_NOWHERE) fill(1, w, values + s->gamma);
+        if (s->alpha != NS_NOWHERE)
+            fill((ns_real)(s->attention ? before : alpha), alphas, values + s->alpha);
+        if (s->variance != NS_NOWHERE) fill(1, w, values + s->variance);
+    }
+}
+
+void ns_vit_initialize(ns_vit *v, const ns_vit_start *start) {
+    ns_parameters *p = &v->parameters;
+    memset(p->values, 0, p->total * sizeof *p->values);
+    double bound = 1 / sqrt((double)(v->shape.channels * v->shape.patch * v->shape.patch));
+    for (int i = 0; i < p->learned_count; i++) {
+        const ns_parameter *t = &p->items[i];
+        uint64_t stream = ns_mix64(ns_mix64(start->seed + 1) + (uint64_t)i);
+        if (!strncmp(t->name, "patch_embed.", 12))
+            uniform(&stream, bound, t->count, p->values + t->at);
+        else if (t->decays || !strcmp(t->name, "pos_embed"))
+            normal(&stream, 0.02, t->count, p->values + t->at);
+        else if (!strcmp(t->name, "cls_token"))
+            normal(&stream, 1e-6, t->count, p->values + t->at);
+    }
+    start_norms(v, start);
+    if (v->shape.norm->small_start) start_fixup(v);
+}

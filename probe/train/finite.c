@@ -1,0 +1,44 @@
+/* Where values that are not finite began. */
+#include <math.h>
+
+#include "probe/train/trainer.h"
+
+static bool all_finite(const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
+}
+
+/* The first site, in the order of the forward pass, whose input has such values. */
+static const char *first_site(const ns_trainer *t) {
+    const ns_trunk *trunk = &t->vit->trunk;
+    size_t n = (size_t)t->plan->batch * t->vit->tokens * trunk->shape.width;
+    for (int i = 0; i < trunk->site_count; i++)
+        if (!all_finite(trunk->sites[i].x, n)) return trunk->sites[i].name;
+    return NULL;
+}
+
+/* The last tensor of the table, which the backward pass reaches first. */
+static const char *first_gradient(const ns_trainer *t) {
+    const ns_parameters *p = &t->vit->parameters;
+    for (int i = p->learned_count; i-- > 0;)
+        if (!all_finite(p->gradient + p->items[i].at, p->items[i].count)) return p->items[i].name;
+    return NULL;
+}
+
+int ns_trainer_not_finite(ns_trainer *t, bool backward) {
+    const ns_train_plan *p = t->plan;
+    ns_fail(t->err, NS_EFAIL, "%s: step %lld (epoch %lld): the %s is not finite; ", p->folder,
+            (long long)t->step + 1, (long long)(t->step / t->epoch_steps) + 1,
+            backward ? "gradient" : "loss");
+    const char *where = backward ? first_gradient(t) : first_site(t);
+    if (where)
+        ns_fail_more(t->err, "it began %s %s", backward ? "at" : "in the input of", where);
+    else
+        ns_fail_more(t->err, "every site's input is finite: it began in the head");
+    if (t->epoch_count)
+        ns_fail_more(t->err, "; the state after epoch %lld is kept", (long long)t->epoch_count);
+    else
+        ns_fail_more(t->err, "; the state before the first step is kept");
+    return NS_EFAIL;
+}

@@ -1,0 +1,201 @@
+/* The files of a run. */
+#include <errno.h>
+#include <glob.h>
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "probe/base/io.h"
+#include "probe/base/mem.h"
+#include "probe/base/version.h"
+#include "probe/train/checkpoint.h"
+#include "probe/train/trainer.h"
+
+int ns_trainer_begin_folder(ns_trainer *t) {
+    const ns_train_plan *p = t->plan;
+    if (mkdir(p->folder, 0777) != 0 && (errno != EEXIST || !ns_is_folder(p->folder)))
+        return ns_fail(t->err, NS_EINPUT, "%s: expected a folder that can be made: %s", p->folder,
+                       strerror(errno));
+    char *path = ns_path_join(p->folder, "train.json", t->err);
+    if (!path) return NS_EFAIL;
+    int status = NS_OK;
+    bool there = ns_is_file(path);
+    if (there && !p->resume && !p->force)
+        status = ns_fail(t->err, NS_EFAIL,
+                         "%s: holds a run already; --resume goes on with it, --force begins anew",
+                         p->folder);
+    if (!there && p->resume)
+        status = ns_fail(t->err, NS_EINPUT, "%s: expected a run to resume, found no train.json",
+                         p->folder);
+    free(path);
+    return status;
+}
+
+static int write_json(ns_trainer *t, const char *name, const json_t *json) {
+    char *path = ns_path_join(t->plan->folder, name, t->err);
+    if (!path) return NS_EFAIL;
+    ns_output out;
+    int status = ns_output_open(&out, path, true, t->err);
+    if (!status) {
+        bool good =
+            json && json_dumpf(json, out.file, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) == 0;
+        good = good && fputc('\n', out.file) == '\n';
+        status = good ? ns_output_commit(&out, t->err)
+                      : ns_fail(t->err, NS_EFAIL, "%s: cannot be written", path);
+        ns_output_drop(&out);
+    }
+    free(path);
+    return status;
+}
+
+/* A float as the shortest decimal that gives it back. */
+static json_t *short_real(float value) {
+    char text[32];
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) break;
+    }
+    return json_real(strtod(text, NULL));
+}
+
+static json_t *config_of(const ns_trainer *t) {
+    static const char *const activations[] = {"gelu", "gelu_tanh", "relu"};
+    const ns_vit_shape *s = &t->vit->shape;
+    const ns_image_shape *image = &t->data->shape;
+    json_t *j = json_pack(
+        "{s:s, s:s, s:[I,I], s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:f}", "architecture",
+        "vit", "naming", "timm", "img_size", (json_int_t)s->height, (json_int_t)s->width,
+        "in_chans", (json_int_t)s->channels, "patch_size", (json_int_t)s->patch, "embed_dim",
+        (json_int_t)s->embed, "depth", (json_int_t)s->depth, "num_heads", (json_int_t)s->heads,
+        "mlp_dim", (json_int_t)s->hidden, "num_classes", (json_int_t)s->classes, "norm",
+        s->norm->name, "act", activations[s->activation], "crop_pct", 1.0);
+    if (s->norm->has & NS_HAS_EPS) json_object_set_new(j, "norm_eps", json_real(s->eps));
+    json_t *mean = json_array(), *std = json_array();
+    for (int c = 0; c < image->channels; c++) {
+        json_array_append_new(mean, short_real(image->mean[c]));
+        json_array_append_new(std, short_real(image->std[c]));
+    }
+    json_object_set_new(j, "mean", mean);
+    json_object_set_new(j, "std", std);
+    return j;
+}
+
+int ns_trainer_save_model(ns_trainer *t) {
+    const ns_parameters *p = &t->vit->parameters;
+    char *path = ns_path_join(t->plan->folder, "model.safetensors", t->err);
+    ns_tensor_name *names = path ? ns_calloc((size_t)p->count, sizeof *names, t->err) : NULL;
+    ns_tensor_out *out = names ? ns_calloc((size_t)p->count, sizeof *out, t->err) : NULL;
+    int status = out ? NS_OK : NS_EFAIL;
+    if (!status) {
+        ns_parameters_tensors(p, p->count, p->values, "", names, out);
+        status = ns_safetensors_write(path, out, p->count, true, t->err);
+    }
+    free(out);
+    free(names);
+    free(path);
+    if (status) return status;
+    json_t *config = config_of(t);
+    status = write_json(t, "config.json", config);
+    json_decref(config);
+    return status;
+}
+
+static void state_name(const ns_trainer *t, char name[40]) {
+    snprintf(name, 40, "state-%09lld.safetensors", (long long)t->step);
+}
+
+/* Parameters, the optimizer's means, and the records. */
+static int save_state(ns_trainer *t) {
+    const ns_parameters *p = &t->vit->parameters;
+    int learned = p->learned_count, count = p->count + 2 * learned;
+    char name[40];
+    state_name(t, name);
+    char *path = ns_path_join(t->plan->folder, name, t->err);
+    ns_tensor_name *names = path ? ns_calloc((size_t)count + 2, sizeof *names, t->err) : NULL;
+    ns_tensor_out *out = names ? ns_calloc((size_t)count + 2, sizeof *out, t->err) : NULL;
+    int status = out ? NS_OK : NS_EFAIL;
+    if (!status) {
+        ns_parameters_tensors(p, p->count, p->values, "", names, out);
+        ns_parameters_tensors(p, learned, t->adam.m, "m.", names + p->count, out + p->count);
+        ns_parameters_tensors(p, learned, t->adam.v, "v.", names + p->count + learned,
+                              out + p->count + learned);
+        out[count++] = (ns_tensor_out){"records.watch",
+                                       3,
+                                       {t->watch_count, t->vit->trunk.site_count, NS_WATCH_COLUMNS},
+                                       t->watched};
+        if (t->step)
+            out[count++] =
+                (ns_tensor_out){"records.steps", 2, {t->step, NS_STEP_COLUMNS}, &t->history[0][0]};
+        status = ns_safetensors_write(path, out, count, true, t->err);
+    }
+    free(out);
+    free(names);
+    free(path);
+    return status;
+}
+
+static json_t *epochs_of(const ns_trainer *t) {
+    json_t *list = json_array();
+    for (int64_t i = 0; i < t->epoch_count; i++) {
+        const ns_train_epoch *e = &t->epochs[i];
+        json_t *j = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "epoch", (json_int_t)e->epoch,
+                              "step", (json_int_t)e->step, "loss", e->loss, "accuracy", e->accuracy,
+                              "gradient_norm", e->gradient_norm, "rate", e->rate);
+        if (isfinite(e->validation_loss)) {
+            json_object_set_new(j, "validation_loss", json_real(e->validation_loss));
+            json_object_set_new(j, "validation_accuracy", json_real(e->validation_accuracy));
+        }
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+static int save_progress(ns_trainer *t) {
+    char name[40];
+    state_name(t, name);
+    json_t *watched = json_array();
+    for (int64_t i = 0; i < t->watch_count; i++)
+        json_array_append_new(watched, json_integer((json_int_t)t->watched_steps[i]));
+    json_t *j =
+        json_pack("{s:s, s:i, s:s, s:o, s:I, s:i, s:s, s:I, s:{s:f, s:f, s:I}, s:o, s:o}", "format",
+                  "normscope training run", "version", 1, "tool_version", NS_VERSION, "settings",
+                  ns_trainer_settings(t), "parameters",
+                  (json_int_t)ns_parameters_learned(&t->vit->parameters), "threads",
+                  omp_get_max_threads(), "state", name, "step", (json_int_t)t->step, "epoch_so_far",
+                  "loss_sum", t->loss_sum, "gradient_sum", t->gradient_sum, "hits",
+                  (json_int_t)t->hits, "watched_steps", watched, "epochs", epochs_of(t));
+    if (isfinite(t->test_loss))
+        json_object_set_new(j, "test",
+                            json_pack("{s:I, s:f, s:f}", "samples", (json_int_t)t->test->count,
+                                      "loss", t->test_loss, "accuracy", t->test_accuracy));
+    int status = write_json(t, "train.json", j);
+    json_decref(j);
+    return status;
+}
+
+/* States that train.json no longer names. */
+static void remove_others(ns_trainer *t) {
+    char name[40];
+    state_name(t, name);
+    char *pattern = ns_path_join(t->plan->folder, "state-?????????.safetensors", NULL);
+    glob_t found;
+    if (pattern && glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            size_t n = strlen(found.gl_pathv[i]), m = strlen(name);
+            if (n >= m && strcmp(found.gl_pathv[i] + n - m, name) != 0) unlink(found.gl_pathv[i]);
+        }
+        globfree(&found);
+    }
+    free(pattern);
+}
+
+int ns_trainer_save(ns_trainer *t) {
+    int status = save_state(t);
+    if (!status) status = ns_trainer_save_watched(t);
+    if (!status) status = save_progress(t);
+    if (!status) remove_others(t);
+    return status;
+}

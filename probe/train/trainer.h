@@ -1,0 +1,92 @@
+/* A run while it is trained: what the files of this folder share. */
+#ifndef NS_TRAIN_TRAINER_H
+#define NS_TRAIN_TRAINER_H
+
+#include <jansson.h>
+
+#include "datasets/dataset.h"
+#include "probe/net/vit.h"
+#include "probe/train/adamw.h"
+#include "probe/train/train.h"
+
+/* What is recorded of a step. */
+enum { NS_STEP_LOSS, NS_STEP_ACCURACY, NS_STEP_RATE, NS_STEP_GRADIENT, NS_STEP_COLUMNS };
+
+/* What is watched of a site. */
+enum {
+    NS_WATCH_ALPHA, /* mean over channels where there are several */
+    NS_WATCH_ALPHA_LEAST,
+    NS_WATCH_ALPHA_MOST,
+    NS_WATCH_SIGMA,        /* 1/sigma of all values */
+    NS_WATCH_SIGMA_ROWS,   /* median over rows of 1/sigma of a row */
+    NS_WATCH_SIGMA_ROBUST, /* 1/(1.4826 MAD) */
+    NS_WATCH_ROW_LOW,      /* sigma of rows: 5th percentile, */
+    NS_WATCH_ROW_MEDIAN,   /* 50th, */
+    NS_WATCH_ROW_HIGH,     /* 95th */
+    NS_WATCH_LARGEST,      /* |x| */
+    NS_WATCH_SATURATED,    /* share of |alpha x| > 2 */
+    NS_WATCH_GRADIENT,     /* norm of the loss's gradient by the site's output */
+    NS_WATCH_COLUMNS
+};
+
+typedef struct ns_trainer {
+    const ns_train_plan *plan;
+    ns_dataset *data, *test;        /* owned; test may be NULL */
+    int64_t *training, *validation; /* sample ids, owned, one block; */
+    int64_t training_count, validation_count;
+    int64_t *order; /* [training_count], owned: this epoch's */
+    int64_t ordered_epoch;
+    ns_vit *vit; /* owned */
+    ns_adamw adam;
+    int64_t epoch_steps, steps, warmup_steps; /* of an epoch, of the run, of the rise */
+    int64_t step;                             /* taken so far, */
+    int64_t resumed_at;                       /* and before this process */
+    double loss_sum, gradient_sum;            /* over this epoch's steps so far */
+    int64_t hits;
+    double began;           /* this epoch in this process, by ns_seconds, */
+    int64_t began_at;       /* and its step then */
+    ns_train_epoch *epochs; /* [plan->epochs], owned */
+    int64_t epoch_count;
+    float (*history)[NS_STEP_COLUMNS]; /* [steps], owned */
+    float *watched;                    /* [watch_count, sites, NS_WATCH_COLUMNS], owned */
+    int64_t *watched_steps;            /* [watch_count], owned */
+    int64_t watch_count, watch_room;
+    float *pixels, *keep; /* [batch samples], [2 * depth * batch], owned */
+    float *loaded;        /* [batch samples], owned: before augmentation */
+    int64_t *ids;         /* [batch] */
+    int32_t *labels;      /* [batch] */
+    char data_hash[NS_HASH_HEX];
+    int64_t threads_before;
+    double test_loss, test_accuracy; /* NaN: not known yet */
+    ns_error *err;
+} ns_trainer;
+
+/* batch.c: the samples of step `step`, augmented, to pixels and labels; and of any list, as they are. */
+int ns_trainer_batch(ns_trainer *t, int64_t step);
+int ns_trainer_load(ns_trainer *t, const ns_dataset *data, const int64_t *ids, int64_t n);
+/* Drop path's factors of a step, to keep; NULL where nothing is dropped. */
+const float *ns_trainer_keep(ns_trainer *t, int64_t step);
+/* Mean and deviation of the training images to data->shape, four digits of each. */
+int ns_trainer_scale(ns_trainer *t);
+
+/* save.c */
+int ns_trainer_begin_folder(ns_trainer *t);
+int ns_trainer_save_model(ns_trainer *t);
+/* State, training.h5, train.json in this order. */
+int ns_trainer_save(ns_trainer *t);
+
+/* resume.c: settings as they stand in train.json, a new reference; and the state of an earlier run. */
+json_t *ns_trainer_settings(const ns_trainer *t);
+int ns_trainer_resume(ns_trainer *t);
+
+/* watch.c: one record of all sites, on the first samples that are held out (else of the training samples). */
+int ns_trainer_watch(ns_trainer *t);
+extern const char *const ns_watch_names[NS_WATCH_COLUMNS];
+extern const char *const ns_watch_units[NS_WATCH_COLUMNS];
+/* watch_file.c: training.h5. */
+int ns_trainer_save_watched(ns_trainer *t);
+
+/* finite.c: describes where values that are not finite began, after a forward pass (and a backward one). NS_EFAIL. */
+int ns_trainer_not_finite(ns_trainer *t, bool backward);
+
+#endif

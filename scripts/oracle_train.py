@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+"""The oracle of the trainer: PyTorch's gradients and losses. Needs Debian's python3-torch.
+
+usage: scripts/oracle_train.py golden     writes tests/golden/train
+       scripts/oracle_train.py speed      one training step in PyTorch, seconds, with 1 and 2 threads"""
+import gzip
+import os
+import sys
+import time
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import oracle_vit_models as models  # noqa: E402
+from oracle_vit import ROOT, write_safetensors  # noqa: E402
+
+GOLDEN = os.path.join(ROOT, "tests", "golden", "train")
+SMALL = dict(width=8, depth=2, heads=2, head_dim=4, hidden=12, patch=4, image=8, channels=1, classes=5, eps=1e-5)
+
+
+def randomise(model, seed):
+    """As the C test's: nothing 0 or 1."""
+    g = torch.Generator().manual_seed(seed)
+    for name, p in model.named_parameters():
+        r = torch.rand(p.shape, generator=g)
+        p.data = 0.4 + 0.8 * r if name.endswith("alpha") else 1.6 * r - 0.8
+
+
+def gradients(norm, seed):
+    """Loss and gradients of one batch in double, rounded when they are written."""
+    model, _ = models.build("timm", **SMALL, norm=norm)
+    randomise(model, seed)
+    g = torch.Generator().manual_seed(seed + 1000)
+    pixels, labels = torch.randn((4, 1, 8, 8), generator=g), torch.randint(0, 5, (4,), generator=g)
+    out = {"p/" + n: p.detach().clone() for n, p in model.named_parameters()}
+    model = model.double().train()
+    loss = F.cross_entropy(model(pixels.double()), labels, label_smoothing=0.1)
+    loss.backward()
+    out.update({"g/" + n: p.grad for n, p in model.named_parameters()})
+    out.update({"r/" + n: b for n, b in model.named_buffers() if n.endswith(("running_mean", "running_var"))})
+    out.update(pixels=pixels, labels=labels, loss=loss.reshape(1))
+    write_safetensors(os.path.join(GOLDEN, "gradients-%s.safetensors" % norm), out)
+
+
+def bundled():
+    """Pixels [1000, 1, 28, 28] and labels of the bundled images, as the C test has them made ready."""
+    folder = os.path.join(ROOT, "datasets", "fashion-mnist-1000")
+    raw = gzip.open(os.path.join(folder, "t10k-images-idx3-ubyte.gz")).read()[16:]
+    labels = gzip.open(os.path.join(folder, "t10k-labels-idx1-ubyte.gz")).read()[8:]
+    pixels = torch.from_numpy(np.frombuffer(raw, np.uint8).reshape(1000, 1, 28, 28).astype(np.float32))
+    return (pixels / 255 - 0.286) / 0.353, torch.from_numpy(np.frombuffer(labels, np.uint8).astype(np.int64))
+
+
+def start(model, seed):
+    """As timm begins, but larger, so that the network is far from linear."""
+    g = torch.Generator().manual_seed(seed)
+    for name, p in model.named_parameters():
+        if p.dim() >= 2 and name != "cls_token":
+            p.data = 0.15 * torch.randn(p.shape, generator=g)
+        elif name.endswith("bias"):
+            p.data = torch.zeros(p.shape)
+
+
+def learning_rate(step, total, warmup, most, least):
+    if step < warmup:
+        return most * (step + 1) / warmup
+    return least + 0.5 * (most - least) * (1 + np.cos(np.pi * (step - warmup) / (total - warmup)))
+
+
+def training(norm, seed, steps=50, batch=16, most=3e-3, least=1e-5, warmup=10, decay=0.5):
+    """50 losses: AdamW with decay on matrices, cosine with a rise, clipping at 1, smoothing 0.1; step i takes images
+    (16 i .. 16 i + 15) * 37 mod 1000."""
+    shape = dict(width=16, depth=2, heads=2, head_dim=8, hidden=32, patch=7, image=28, channels=1, classes=10, eps=1e-6)
+    model, _ = models.build("timm", **shape, norm=norm)
+    start(model, seed)
+    out = {"p/" + n: p.detach().clone() for n, p in model.named_parameters()}
+    pixels, labels = bundled()
+    matrices = [p for n, p in model.named_parameters() if p.dim() >= 2 and n not in ("cls_token", "pos_embed")]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    adam = torch.optim.AdamW([{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}],
+                             lr=most, betas=(0.9, 0.999), eps=1e-8)
+    losses = []
+    for step in range(steps):
+        ids = torch.arange(step * batch, step * batch + batch) * 37 % 1000
+        for group in adam.param_groups:
+            group["lr"] = learning_rate(step, steps, warmup, most, least)
+        adam.zero_grad()
+        loss = F.cross_entropy(model(pixels[ids]), labels[ids], label_smoothing=0.1)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        adam.step()
+        losses.append(float(loss))
+    out["losses"] = torch.tensor(losses)
+    write_safetensors(os.path.join(GOLDEN, "steps-%s.safetensors" % norm), out)
+
+
+def golden():
+    os.makedirs(GOLDEN, exist_ok=True)
+    for i, norm in enumerate(models.NORMS):
+        gradients(norm, 300 + i)
+    training("layernorm", 400)
+    training("dyt", 401)
+
+
+def speed(threads, steps=12):
+    """Median and least seconds of a step: 96 wide, 8 blocks, 4 heads, patch 7, batch 128, forward, backward, clip, AdamW."""
+    torch.set_num_threads(threads)
+    model, _ = models.build("timm", width=96, depth=8, heads=4, head_dim=24, hidden=384, patch=7, image=28, channels=1,
+                            classes=10, eps=1e-6, norm="layernorm")
+    start(model, 1)
+    pixels, labels = bundled()
+    adam = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+    times = []
+    for step in range(steps):
+        ids = torch.arange(step * 128, step * 128 + 128) * 37 % 1000
+        began = time.perf_counter()
+        adam.zero_grad()
+        F.cross_entropy(model(pixels[ids]), labels[ids], label_smoothing=0.1).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        adam.step()
+        times.append(time.perf_counter() - began)
+    return sorted(times[2:])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["golden"]:
+        golden()
+    elif sys.argv[1:] == ["speed"]:
+        for threads in (1, 2):
+            times = speed(threads)
+            print("threads %d median %.4f least %.4f" % (threads, times[len(times) // 2], times[0]))
+    else:
+        sys.exit(__doc__)
