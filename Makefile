@@ -44,7 +44,7 @@ REAL_SOURCES := probe/norm.c $(sort $(wildcard probe/norms/*.c probe/net/*.c)) \
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
-.PHONY: all help check check-sanitize check-oracle check-kill check-large check-errors demo bench setup install uninstall format lint fuzz clean headers
+.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo bench setup install uninstall format lint fuzz clean headers
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc
@@ -56,6 +56,7 @@ help:
 ## check           install what the tests need, build, run every test
 ## check-sanitize  the same tests under AddressSanitizer and UBSan
 ## check-oracle    the large comparisons with PyTorch (long)
+## check-valgrind  the main commands under valgrind (some minutes)
 ## check-kill      interruptions at every write and at 100 random moments (long)
 ## check-large     a fit to more points than 32 bits count
 ## check-errors    standard errors against their spread and a bootstrap (long)
@@ -184,6 +185,10 @@ check-errors:
 	$(MAKE) all $(BUILD)/oracle-errors
 	tmp=$$(mktemp -d) && $(BUILD)/normscope dump datasets/vit-fmnist-layernorm fashion-mnist -o $$tmp/run.h5 \
 	  --layers 3,8,15 >/dev/null && $(BUILD)/oracle-errors $$tmp/run.h5; status=$$?; rm -rf $$tmp; exit $$status
+
+check-valgrind: all
+	scripts/setup.sh check
+	scripts/valgrind.sh $(BUILD)/normscope
 
 check-kill:
 	scripts/setup.sh check
