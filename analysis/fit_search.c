@@ -176,6 +176,7 @@ static void settle_corners(ns_solver *s, const ground *g, ns_solver *best) {
 
 enum {
     SHIFTS = 13,
+    MIDDLE_SHIFT = 6,
     PER_OCTAVE = 4,
     PER_OCTAVE_CORNERS = 24,
     DEEPEST = 4,
@@ -288,7 +289,7 @@ static void search_all(search *q, ns_solver *s, const ns_bins *bins) {
     if (rough) s->most_steps = ROUGH_STEPS;
     int shifts = is_free(s, NS_SHIFT) ? SHIFTS : 1;
     for (int k = 0; k < shifts; k++)
-        scan(q, s, shifts > 1 ? 0.5 * (k - SHIFTS / 2) : q->fixed[NS_SHIFT]);
+        scan(q, s, shifts > 1 ? 0.5 * (k - MIDDLE_SHIFT) : q->fixed[NS_SHIFT]);
     s->most_steps = best.most_steps;
     choose(q, s, &best);
     if (s->curve->has_corners && q->fine.pseudo->exact) settle_corners(s, &q->fine, &best);

@@ -85,8 +85,9 @@ static void in_log_alpha(const ns_solver *s, bool with_curvature,
                          double m[NS_PARAMETERS][NS_PARAMETERS], double *g) {
     double alpha = s->theta[NS_ALPHA];
     ns_sums_matrix(&s->sums, s->free, s->count, with_curvature, m);
+    g[0] = 0;
     for (int i = 0; i < s->count; i++) g[i] = s->sums.jr[s->free[i]];
-    if (s->free[0] != NS_ALPHA) return;
+    if (!s->count || s->free[0] != NS_ALPHA) return;
     for (int i = 0; i < s->count; i++) m[0][i] *= alpha, m[i][0] *= alpha;
     g[0] *= alpha;
     if (with_curvature) m[0][0] += g[0];

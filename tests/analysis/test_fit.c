@@ -108,9 +108,9 @@ static void near_linear_data_are_told(void **state) {
         ns_fit curve = fit_curve(l, "tanh", "s", NS_WEIGH_POINTS),
                line = fit_curve(l, "linear", "s", NS_WEIGH_POINTS);
         if (!curve.degenerate || !strstr(curve.reason, "only s*alpha"))
-            fail_msg("%s: '%s', alpha %g +- %g, +- %g, s %g", fit_case_name(layers[i]), curve.reason,
-                     curve.theta[NS_ALPHA], curve.clustered[NS_ALPHA], curve.nominal[NS_ALPHA],
-                     curve.theta[NS_SCALE]);
+            fail_msg("%s: '%s', alpha %g +- %g, +- %g, s %g", fit_case_name(layers[i]),
+                     curve.reason, curve.theta[NS_ALPHA], curve.clustered[NS_ALPHA],
+                     curve.nominal[NS_ALPHA], curve.theta[NS_SCALE]);
         assert_true(near(curve.slope, line.slope, 1e-2));
         assert_false(line.degenerate);
         free(l);
