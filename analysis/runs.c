@@ -29,7 +29,7 @@ static int one_file(const ns_runs *runs, int file, ns_error *err) {
 }
 
 int ns_runs_each(const ns_runs *runs, ns_error *err) {
-    int bad = NS_OK;
+    int bad = NS_OK, good = 0;
     ns_error all = {0}, one = {0};
     for (int i = 0; i < runs->file_count; i++) {
         one = (ns_error){0};
@@ -38,13 +38,14 @@ int ns_runs_each(const ns_runs *runs, ns_error *err) {
             if (err) *err = one;
             return status;
         }
+        good += !status;
         if (!status) continue;
         if (!bad) ns_fail(&all, status, "these files could not be used:");
         ns_fail_more(&all, "\n  %s", one.message);
         bad = bad && bad != status ? NS_EFAIL : status;
     }
     if (bad && err) *err = all;
-    return bad;
+    return bad && good ? NS_EFAIL : bad;
 }
 
 ns_selection ns_selection_of(const ns_selection_words *w) {
