@@ -178,7 +178,7 @@ def small_disks(job):
         return
     try:
         status, said = run("dump", model, "fashion-mnist-1000", "-o", folder + "/run.h5")
-        assert status == 1 and "no room for 215" in said and "free" in said and os.listdir(folder) == [], (said, os.listdir(folder))
+        assert status == 1 and "no room for 21" in said and "free" in said and os.listdir(folder) == [], (said, os.listdir(folder))
         assert run("dump", *job, "-o", folder + "/run.h5")[0] == 0
         status, said = run("dump", model, "fashion-mnist-1000", "-o", folder + "/run.h5", "--force")
         assert status == 1 and "The file there was left as it is" in said, said
