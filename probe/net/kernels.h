@@ -37,7 +37,7 @@ void ns_add_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out)
 void ns_add_kept(size_t samples, size_t tokens, size_t w, const ns_real *x, const ns_real *keep,
                  const ns_real *branch, ns_real *out);
 /* out [N * T, W] = keep[n] * x: its gradient. */
-void ns_keep(size_t samples, size_t tokens, size_t w, const ns_real *keep, const ns_real *x,
+void ns_keep_rows(size_t samples, size_t tokens, size_t w, const ns_real *keep, const ns_real *x,
              ns_real *out);
 
 /* ---- activation.c ---- */
@@ -83,13 +83,14 @@ void ns_place_tokens_back(size_t samples, size_t patches, size_t w, const ns_rea
 /* ---- loss.c ---- */
 
 typedef struct ns_loss {
-    double mean; /* nats a sample */
-    size_t hits; /* samples whose largest logit is the label's */
+    double mean; /* nats a label; of a part of a batch: its share */
+    size_t hits; /* labels whose logit is the largest */
 } ns_loss;
 
 /* Cross-entropy of softmax(logits [N, K]) with labels [N], smoothed: the target is 1 - s + s/K at the label and s/K elsewhere
- * (Szegedy et al., CVPR 2016, arXiv 1512.00567). dlogits [N, K], of the mean over N; NULL: not wanted. */
+ * (Szegedy et al., CVPR 2016, arXiv 1512.00567). A label below 0 is none: it costs nothing. Sums are divided by `of`, the labels of
+ * the whole batch. dlogits [N, K] is written. */
 ns_loss ns_cross_entropy(size_t samples, size_t classes, const ns_real *logits,
-                         const int32_t *labels, double smoothing, ns_real *dlogits);
+                         const int32_t *labels, double smoothing, size_t of, ns_real *dlogits);
 
 #endif

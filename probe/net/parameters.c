@@ -45,9 +45,15 @@ int ns_parameters_allocate(ns_parameters *p, ns_error *err) {
     return NS_OK;
 }
 
+void ns_parameters_borrow(ns_parameters *p, const ns_parameters *of) {
+    free(p->values);
+    p->values = of->values;
+    p->borrowed = true;
+}
+
 void ns_parameters_free(ns_parameters *p) {
     free(p->items);
-    free(p->values);
+    if (!p->borrowed) free(p->values);
     free(p->gradient);
     *p = (ns_parameters){0};
 }

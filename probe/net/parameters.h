@@ -26,7 +26,8 @@ typedef struct ns_parameters {
     int count, room;
     int learned_count; /* the first of them are learned; the rest are running statistics */
     size_t learned, total;
-    ns_real *values;   /* [total], owned; between tensors lie zeros that stay so */
+    ns_real *values;   /* [total], owned unless borrowed; between tensors lie zeros that stay so */
+    bool borrowed;
     ns_real *gradient; /* [learned], owned */
 } ns_parameters;
 
@@ -35,6 +36,8 @@ int ns_parameters_add(ns_parameters *p, bool learned, bool decays, int dims, con
                       size_t *at, ns_error *err, const char *name, ...) NS_PRINTF(8, 9);
 /* Makes the two blocks, zeroed, when all tensors are added. */
 int ns_parameters_allocate(ns_parameters *p, ns_error *err);
+/* Gives up its own values for those of another with the same table, which must outlive it. */
+void ns_parameters_borrow(ns_parameters *p, const ns_parameters *of);
 void ns_parameters_free(ns_parameters *p);
 
 /* Number of learned values, without what fills up. */

@@ -51,7 +51,7 @@ void ns_add_kept(size_t samples, size_t tokens, size_t w, const ns_real *x, cons
         add_row(n, x + s * n, branch + s * n, keep[s], out + s * n);
 }
 
-void ns_keep(size_t samples, size_t tokens, size_t w, const ns_real *keep, const ns_real *x,
+void ns_keep_rows(size_t samples, size_t tokens, size_t w, const ns_real *keep, const ns_real *x,
              ns_real *out) {
     size_t n = tokens * w;
 #pragma omp parallel for schedule(static) if (samples * n > NS_WORTH_THREADS)

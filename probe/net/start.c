@@ -35,11 +35,11 @@ static bool ends_with(const char *name, const char *end) {
     return n >= m && !strcmp(name + n - m, end);
 }
 
-static void start_fixup(ns_vit *v) {
-    double scale = 1 / sqrt(2 * (double)v->shape.depth);
-    for (int i = 0; i < v->parameters.learned_count; i++) {
-        const ns_parameter *t = &v->parameters.items[i];
-        ns_real *values = v->parameters.values + t->at;
+static void start_fixup(ns_network *net) {
+    double scale = 1 / sqrt(2 * (double)net->trunk.shape.depth);
+    for (int i = 0; i < net->parameters.learned_count; i++) {
+        const ns_parameter *t = &net->parameters.items[i];
+        ns_real *values = net->parameters.values + t->at;
         if (ends_with(t->name, "attn.proj.weight") || ends_with(t->name, "mlp.fc2.weight") ||
             !strcmp(t->name, "head.weight"))
             fill(0, t->count, values);
@@ -48,15 +48,16 @@ static void start_fixup(ns_vit *v) {
     }
 }
 
-static void start_norms(ns_vit *v, const ns_vit_start *start) {
-    const ns_trunk *t = &v->trunk;
-    ns_real *values = v->parameters.values;
-    size_t w = v->shape.embed;
-    double alpha = isnan(start->alpha) ? v->shape.norm->alpha : start->alpha;
+static void start_norms(ns_network *net, const ns_start *start) {
+    const ns_trunk *t = &net->trunk;
+    const ns_norm_kind *kind = t->shape.norm;
+    ns_real *values = net->parameters.values;
+    size_t w = t->shape.width;
+    double alpha = isnan(start->alpha) ? kind->alpha : start->alpha;
     double before = isnan(start->alpha_attention) ? alpha : start->alpha_attention;
     for (int i = 0; i < t->site_count; i++) {
         const ns_trunk_site *s = &t->sites[i];
-        size_t alphas = v->shape.norm->alpha_per_channel ? w : 1;
+        size_t alphas = kind->alpha_per_channel ? w : 1;
         if (s->gamma != NS_NOWHERE) fill(1, w, values + s->gamma);
         if (s->alpha != NS_NOWHERE)
             fill((ns_real)(s->attention ? before : alpha), alphas, values + s->alpha);
@@ -64,10 +65,11 @@ static void start_norms(ns_vit *v, const ns_vit_start *start) {
     }
 }
 
-void ns_vit_initialize(ns_vit *v, const ns_vit_start *start) {
-    ns_parameters *p = &v->parameters;
+void ns_start_vit(ns_network *net, const ns_start *start) {
+    const ns_vit_shape *shape = &((const ns_vit *)net)->shape;
+    ns_parameters *p = &net->parameters;
     memset(p->values, 0, p->total * sizeof *p->values);
-    double bound = 1 / sqrt((double)(v->shape.channels * v->shape.patch * v->shape.patch));
+    double bound = 1 / sqrt((double)(shape->channels * shape->patch * shape->patch));
     for (int i = 0; i < p->learned_count; i++) {
         const ns_parameter *t = &p->items[i];
         uint64_t stream = ns_mix64(ns_mix64(start->seed + 1) + (uint64_t)i);
@@ -78,6 +80,6 @@ void ns_vit_initialize(ns_vit *v, const ns_vit_start *start) {
         else if (!strcmp(t->name, "cls_token"))
             normal(&stream, 1e-6, t->count, p->values + t->at);
     }
-    start_norms(v, start);
-    if (v->shape.norm->small_start) start_fixup(v);
+    start_norms(net, start);
+    if (shape->norm->small_start) start_fixup(net);
 }

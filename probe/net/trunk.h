@@ -17,6 +17,13 @@ typedef struct ns_trunk_shape {
     bool causal;
 } ns_trunk_shape;
 
+/* What drop path multiplies branches by: factors [2 * depth, stride] with the batch's samples first, as a branch of the network has a
+ * row; NULL: nothing is dropped. */
+typedef struct ns_keep {
+    const ns_real *factors;
+    size_t stride;
+} ns_keep;
+
 /* A norm's arrays in the parameters, NS_NOWHERE where it has none; and its input in the pass that was made last. */
 typedef struct ns_trunk_site {
     char name[40];
@@ -48,7 +55,7 @@ typedef struct ns_trunk {
     ns_real *z;             /* [R, W], after the last norm */
     ns_real *dx, *dz, *dwide, *spare, *work, *scratch;
     bool batch_statistics; /* the last pass was one of training */
-    const ns_real *keep;   /* of the last pass */
+    ns_keep keep;          /* of the last pass */
     bool hold_running;     /* a pass of training leaves running statistics as they are */
     double *
         arriving; /* [site_count], borrowed, or NULL: set to the norm of each site's dz by a backward pass */
@@ -67,10 +74,9 @@ int ns_trunk_reserve(ns_trunk *trunk, size_t samples, ns_error *err);
 ns_real *ns_trunk_input(ns_trunk *trunk);
 
 /* Runs the blocks on what stands in the input. training: norms over the batch use its statistics, and move the running ones
- * (by a tenth, as PyTorch does). keep [2 * depth, N]: what drop path multiplies each branch by, NULL: nothing is dropped; it
- * must stay until the backward pass. Gives z [R, W]. */
+ * (by a tenth, as PyTorch does). keep must stay until the backward pass. Gives z [R, W]. */
 const ns_real *ns_trunk_forward(ns_trunk *trunk, size_t samples, bool training,
-                                const ns_real *keep);
+                                ns_keep keep);
 
 /* Adds to the gradient of every parameter; dz [R, W] is the gradient of z. Gives that of the input, [R, W], valid until the next
  * pass. After a forward pass with training. */

@@ -47,8 +47,13 @@ static void branch(ns_trunk *t, size_t samples, size_t k, const ns_real *in,
         ns_add_rows(rows * w, x, t->spare, out);
 }
 
-static void block_forward(ns_trunk *t, size_t i, size_t samples, const ns_real *keep,
-                          ns_real *out) {
+/* Factors of a block's branch, 0 (attention) or 1 (the MLP). */
+static const ns_real *factors_of(const ns_trunk *t, size_t block, size_t which) {
+    const ns_keep *k = &t->keep;
+    return k->factors ? k->factors + (2 * block + which) * k->stride : NULL;
+}
+
+static void block_forward(ns_trunk *t, size_t i, size_t samples, ns_real *out) {
     ns_trunk_block *b = &t->blocks[i];
     const ns_real *v = t->parameters->values;
     size_t rows = rows_of(t, samples), w = t->shape.width, f = t->shape.hidden;
@@ -56,24 +61,23 @@ static void block_forward(ns_trunk *t, size_t i, size_t samples, const ns_real *
     norm_forward(t, (int)(2 * i), rows, b->z1);
     ns_linear(rows, 3 * w, w, b->z1, v + b->qkv.weight, v + b->qkv.bias, b->qkv_);
     ns_attend(&a, b->qkv_, b->weights, b->attended);
-    branch(t, samples, w, b->attended, &b->projection, keep, b->x, b->middle);
+    branch(t, samples, w, b->attended, &b->projection, factors_of(t, i, 0), b->x, b->middle);
     norm_forward(t, (int)(2 * i + 1), rows, b->z2);
     ns_linear(rows, f, w, b->z2, v + b->fc1.weight, v + b->fc1.bias, b->slope);
     ns_activate(t->shape.activation, rows * f, b->slope, b->active);
-    branch(t, samples, f, b->active, &b->fc2, keep ? keep + samples : NULL, b->middle, out);
+    branch(t, samples, f, b->active, &b->fc2, factors_of(t, i, 1), b->middle, out);
 }
 
 ns_real *ns_trunk_input(ns_trunk *t) {
     return t->shape.depth ? t->blocks[0].x : t->out;
 }
 
-const ns_real *ns_trunk_forward(ns_trunk *t, size_t samples, bool training, const ns_real *keep) {
+const ns_real *ns_trunk_forward(ns_trunk *t, size_t samples, bool training, ns_keep keep) {
     size_t depth = t->shape.depth;
     t->batch_statistics = training;
     t->keep = keep;
     for (size_t i = 0; i < depth; i++)
-        block_forward(t, i, samples, keep ? keep + 2 * i * samples : NULL,
-                      i + 1 < depth ? t->blocks[i + 1].x : t->out);
+        block_forward(t, i, samples, i + 1 < depth ? t->blocks[i + 1].x : t->out);
     norm_forward(t, t->site_count - 1, rows_of(t, samples), t->z);
     return t->z;
 }
@@ -94,7 +98,7 @@ static void norm_backward(ns_trunk *t, int site, size_t rows, const ns_real *dz)
 /* The gradient that enters a branch: dx, times what drop path kept. */
 static const ns_real *branch_gradient(ns_trunk *t, size_t samples, const ns_real *keep) {
     if (!keep) return t->dx;
-    ns_keep(samples, t->shape.tokens, t->shape.width, keep, t->dx, t->spare);
+    ns_keep_rows(samples, t->shape.tokens, t->shape.width, keep, t->dx, t->spare);
     return t->spare;
 }
 
@@ -106,17 +110,17 @@ static void linear_backward(ns_trunk *t, size_t rows, size_t n, size_t k, const 
                    biased ? g + l->bias : NULL, t->work);
 }
 
-static void block_backward(ns_trunk *t, size_t i, size_t samples, const ns_real *keep) {
+static void block_backward(ns_trunk *t, size_t i, size_t samples) {
     ns_trunk_block *b = &t->blocks[i];
     size_t rows = rows_of(t, samples), w = t->shape.width, f = t->shape.hidden;
     const ns_attention a = attention_of(t, samples);
-    const ns_real *d = branch_gradient(t, samples, keep ? keep + samples : NULL);
+    const ns_real *d = branch_gradient(t, samples, factors_of(t, i, 1));
     linear_backward(t, rows, w, f, b->active, &b->fc2, true, d, t->dwide);
     ns_activate_back(rows, f, b->slope, t->dwide, t->parameters->gradient + b->fc1.bias, t->work);
     linear_backward(t, rows, f, w, b->z2, &b->fc1, false, t->dwide, t->dz);
     norm_backward(t, (int)(2 * i + 1), rows, t->dz);
 
-    d = branch_gradient(t, samples, keep);
+    d = branch_gradient(t, samples, factors_of(t, i, 0));
     linear_backward(t, rows, w, w, b->attended, &b->projection, true, d, t->dz);
     ns_attend_back(&a, b->qkv_, b->weights, t->dz, t->dwide, t->scratch);
     linear_backward(t, rows, 3 * w, w, b->z1, &b->qkv, true, t->dwide, t->dz);
@@ -128,6 +132,6 @@ ns_real *ns_trunk_backward(ns_trunk *t, size_t samples, const ns_real *dz) {
     for (size_t i = 0; i < n; i++) t->dx[i] = 0;
     norm_backward(t, t->site_count - 1, rows, dz);
     for (size_t i = t->shape.depth; i-- > 0;)
-        block_backward(t, i, samples, t->keep ? t->keep + 2 * i * samples : NULL);
+        block_backward(t, i, samples);
     return t->dx;
 }

@@ -27,7 +27,7 @@ static int add_embedding(ns_vit *v, ns_error *err) {
     int64_t w = (int64_t)s->embed, p = (int64_t)s->patch;
     const int64_t class_shape[] = {1, 1, w}, position_shape[] = {1, (int64_t)v->tokens, w},
                   patch_shape[] = {w, (int64_t)s->channels, p, p};
-    ns_parameters *all = &v->parameters;
+    ns_parameters *all = &v->net.parameters;
     int status =
         ns_parameters_add(all, true, false, 3, class_shape, &v->class_row, err, "cls_token");
     if (!status)
@@ -44,7 +44,7 @@ static int add_embedding(ns_vit *v, ns_error *err) {
 
 static int add_head(ns_vit *v, ns_error *err) {
     const int64_t shape[] = {(int64_t)v->shape.classes, (int64_t)v->shape.embed};
-    ns_parameters *all = &v->parameters;
+    ns_parameters *all = &v->net.parameters;
     int status = ns_parameters_add(all, true, true, 2, shape, &v->head_weight, err, "head.weight");
     if (!status)
         status = ns_parameters_add(all, true, false, 1, shape, &v->head_bias, err, "head.bias");
@@ -56,6 +56,11 @@ int ns_vit_new(ns_vit **out, const ns_vit_shape *shape, ns_error *err) {
     int status = check(shape, err);
     ns_vit *v = status ? NULL : ns_calloc(1, sizeof *v, err);
     if (!v) return status ? status : NS_EFAIL;
+    v->net.kind = &ns_network_vit;
+    v->net.input_bytes =
+        shape->channels * shape->height * shape->width * sizeof(ns_real);
+    v->net.labels = 1;
+    v->net.classes = shape->classes;
     v->shape = *shape;
     v->patches = (shape->height / shape->patch) * (shape->width / shape->patch);
     v->tokens = v->patches + 1;
@@ -63,10 +68,10 @@ int ns_vit_new(ns_vit **out, const ns_vit_shape *shape, ns_error *err) {
                                   shape->heads, shape->hidden,     shape->norm,
                                   shape->eps,   shape->activation, false};
     status = add_embedding(v, err);
-    if (!status) status = ns_trunk_new(&v->trunk, &trunk, &v->parameters, err);
+    if (!status) status = ns_trunk_new(&v->net.trunk, &trunk, &v->net.parameters, err);
     if (!status) status = add_head(v, err);
-    if (!status) status = ns_trunk_add_running(&v->trunk, err);
-    if (!status) status = ns_parameters_allocate(&v->parameters, err);
+    if (!status) status = ns_trunk_add_running(&v->net.trunk, err);
+    if (!status) status = ns_parameters_allocate(&v->net.parameters, err);
     if (status)
         ns_vit_free(v);
     else
@@ -76,8 +81,8 @@ int ns_vit_new(ns_vit **out, const ns_vit_shape *shape, ns_error *err) {
 
 void ns_vit_free(ns_vit *v) {
     if (!v) return;
-    ns_trunk_free(&v->trunk);
-    ns_parameters_free(&v->parameters);
+    ns_trunk_free(&v->net.trunk);
+    ns_parameters_free(&v->net.parameters);
     free(v->memory);
     free(v);
 }
@@ -106,7 +111,7 @@ int ns_vit_reserve(ns_vit *v, size_t samples, ns_error *err) {
     v->room = 0;
     free(v->memory);
     v->memory = ns_alloc_aligned(total, sizeof *v->memory, err);
-    int status = v->memory ? ns_trunk_reserve(&v->trunk, samples, err) : NS_EFAIL;
+    int status = v->memory ? ns_trunk_reserve(&v->net.trunk, samples, err) : NS_EFAIL;
     if (status) return status;
     total = 0;
     for (int i = 0; i < PIECES; i++) {
@@ -118,40 +123,83 @@ int ns_vit_reserve(ns_vit *v, size_t samples, ns_error *err) {
 }
 
 const ns_real *ns_vit_forward(ns_vit *v, size_t samples, const ns_real *pixels, bool training,
-                              const ns_real *keep) {
+                              ns_keep keep) {
     const ns_vit_shape *s = &v->shape;
-    const ns_real *p = v->parameters.values;
+    const ns_real *p = v->net.parameters.values;
     size_t w = s->embed, columns = s->channels * s->patch * s->patch;
     ns_patches(samples, s->channels, s->height, s->width, s->patch, pixels, v->columns);
     ns_linear(samples * v->patches, w, columns, v->columns, p + v->embedding_weight,
               p + v->embedding_bias, v->embedded);
     ns_place_tokens(samples, v->patches, w, p + v->class_row, v->embedded, p + v->positions,
-                    ns_trunk_input(&v->trunk));
-    const ns_real *z = ns_trunk_forward(&v->trunk, samples, training, keep);
+                    ns_trunk_input(&v->net.trunk));
+    const ns_real *z = ns_trunk_forward(&v->net.trunk, samples, training, keep);
     for (size_t i = 0; i < samples; i++)
         memcpy(v->pooled + i * w, z + i * v->tokens * w, w * sizeof *z);
     ns_linear(samples, s->classes, w, v->pooled, p + v->head_weight, p + v->head_bias, v->logits);
     return v->logits;
 }
 
-ns_loss ns_vit_loss(ns_vit *v, size_t samples, const int32_t *labels, double smoothing) {
-    return ns_cross_entropy(samples, v->shape.classes, v->logits, labels, smoothing, v->dlogits);
+ns_loss ns_vit_loss(ns_vit *v, size_t samples, const int32_t *labels, double smoothing,
+                    size_t of) {
+    return ns_cross_entropy(samples, v->shape.classes, v->logits, labels, smoothing, of,
+                            v->dlogits);
 }
 
 void ns_vit_backward(ns_vit *v, size_t samples) {
     const ns_vit_shape *s = &v->shape;
-    const ns_real *p = v->parameters.values;
-    ns_real *g = v->parameters.gradient;
+    const ns_real *p = v->net.parameters.values;
+    ns_real *g = v->net.parameters.gradient;
     size_t w = s->embed, columns = s->channels * s->patch * s->patch, row = v->tokens * w;
-    memset(g, 0, v->parameters.learned * sizeof *g);
     ns_linear_back(samples, s->classes, w, v->pooled, p + v->head_weight, v->dlogits, v->dpooled,
                    g + v->head_weight, g + v->head_bias, v->work);
     memset(v->dz, 0, samples * row * sizeof *v->dz);
     for (size_t i = 0; i < samples; i++)
         memcpy(v->dz + i * row, v->dpooled + i * w, w * sizeof *v->dz);
-    const ns_real *dx = ns_trunk_backward(&v->trunk, samples, v->dz);
+    const ns_real *dx = ns_trunk_backward(&v->net.trunk, samples, v->dz);
     ns_place_tokens_back(samples, v->patches, w, dx, v->embedded, g + v->class_row,
                          g + v->positions);
     ns_linear_back(samples * v->patches, w, columns, v->columns, p + v->embedding_weight,
                    v->embedded, NULL, g + v->embedding_weight, g + v->embedding_bias, v->work);
 }
+
+/* ---- as a kind of network ---- */
+
+static int twin(ns_network **out, const ns_network *network, ns_error *err) {
+    ns_vit *v;
+    int status = ns_vit_new(&v, &((const ns_vit *)network)->shape, err);
+    if (status) return status;
+    ns_parameters_borrow(&v->net.parameters, &network->parameters);
+    *out = &v->net;
+    return NS_OK;
+}
+
+static int reserve(ns_network *network, size_t samples, ns_error *err) {
+    return ns_vit_reserve((ns_vit *)network, samples, err);
+}
+
+static void forward(ns_network *network, size_t samples, const void *input, bool training,
+                    ns_keep keep) {
+    ns_vit_forward((ns_vit *)network, samples, input, training, keep);
+}
+
+static ns_loss loss(ns_network *network, size_t samples, const int32_t *labels, double smoothing,
+                    size_t of) {
+    return ns_vit_loss((ns_vit *)network, samples, labels, smoothing, of);
+}
+
+static void backward(ns_network *network, size_t samples) {
+    ns_vit_backward((ns_vit *)network, samples);
+}
+
+static void close_vit(ns_network *network) {
+    ns_vit_free((ns_vit *)network);
+}
+
+const ns_network_kind ns_network_vit = {.name = "vit",
+                                        .twin = twin,
+                                        .initialize = ns_start_vit,
+                                        .reserve = reserve,
+                                        .forward = forward,
+                                        .loss = loss,
+                                        .backward = backward,
+                                        .close = close_vit};

@@ -3,7 +3,7 @@
 #ifndef NS_NET_VIT_H
 #define NS_NET_VIT_H
 
-#include "probe/net/trunk.h"
+#include "probe/net/network.h"
 
 typedef struct ns_vit_shape {
     size_t channels, height, width,
@@ -14,40 +14,32 @@ typedef struct ns_vit_shape {
     ns_activation activation;
 } ns_vit_shape;
 
-/* How a new network begins. */
-typedef struct ns_vit_start {
-    uint64_t seed;
-    double alpha;           /* of all sites but those before attention; NaN: the kind's own */
-    double alpha_attention; /* of sites before attention; NaN: alpha */
-} ns_vit_start;
-
 typedef struct ns_vit {
+    ns_network net;
     ns_vit_shape shape;
     size_t patches, tokens;
-    ns_parameters parameters; /* owned */
-    ns_trunk trunk;
     size_t class_row, positions, embedding_weight, embedding_bias, head_weight, head_bias;
     size_t room;
     ns_real *memory; /* owned; holds: */
     ns_real *columns, *embedded, *pooled, *logits, *dlogits, *dpooled, *dz, *work;
 } ns_vit;
 
+extern const ns_network_kind ns_network_vit;
+
 /* A network with room for its parameters, which are 0. NS_EUSAGE where the shape is none. ns_vit_free also after a failure. */
 int ns_vit_new(ns_vit **out, const ns_vit_shape *shape, ns_error *err);
 void ns_vit_free(ns_vit *vit);
-
-/* Sets all parameters by the seed; see start.c for the distributions. */
-void ns_vit_initialize(ns_vit *vit, const ns_vit_start *start);
 
 /* Room for a batch; the memory is what trunk.h says, and per sample channels * height * width + patches * W + 3 * W. */
 int ns_vit_reserve(ns_vit *vit, size_t samples, ns_error *err);
 
 /* logits [N, classes] of pixels [N, C, h, w]; valid until the next pass. See ns_trunk_forward for training and keep. */
 const ns_real *ns_vit_forward(ns_vit *vit, size_t samples, const ns_real *pixels, bool training,
-                              const ns_real *keep);
-/* The loss of the last forward pass. */
-ns_loss ns_vit_loss(ns_vit *vit, size_t samples, const int32_t *labels, double smoothing);
-/* Sets the gradient of every parameter, after a forward pass with training and its loss. */
+                              ns_keep keep);
+/* The loss of the last forward pass, divided by `of` samples: those of the batch that these are a part of. */
+ns_loss ns_vit_loss(ns_vit *vit, size_t samples, const int32_t *labels, double smoothing,
+                    size_t of);
+/* Adds to the gradient of every parameter, after a forward pass with training and its loss. */
 void ns_vit_backward(ns_vit *vit, size_t samples);
 
 #endif

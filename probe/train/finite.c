@@ -11,8 +11,8 @@ static bool all_finite(const float *x, size_t n) {
 
 /* The first site, in the order of the forward pass, whose input has such values. */
 static const char *first_site(const ns_trainer *t) {
-    const ns_trunk *trunk = &t->vit->trunk;
-    size_t n = (size_t)t->plan->batch * t->vit->tokens * trunk->shape.width;
+    const ns_trunk *trunk = &t->net->trunk;
+    size_t n = (size_t)t->plan->batch * t->net->trunk.shape.tokens * trunk->shape.width;
     for (int i = 0; i < trunk->site_count; i++)
         if (!all_finite(trunk->sites[i].x, n)) return trunk->sites[i].name;
     return NULL;
@@ -20,14 +20,17 @@ static const char *first_site(const ns_trainer *t) {
 
 /* The last tensor of the table, which the backward pass reaches first. */
 static const char *first_gradient(const ns_trainer *t) {
-    const ns_parameters *p = &t->vit->parameters;
+    const ns_parameters *p = &t->net->parameters;
     for (int i = p->learned_count; i-- > 0;)
         if (!all_finite(p->gradient + p->items[i].at, p->items[i].count)) return p->items[i].name;
     return NULL;
 }
 
-int ns_trainer_not_finite(ns_trainer *t, bool backward) {
+int ns_trainer_not_finite(ns_trainer *t, ns_keep keep, bool backward) {
     const ns_train_plan *p = t->plan;
+    t->net->trunk.hold_running = true;
+    t->net->kind->forward(t->net, (size_t)p->batch, t->pixels, true, keep);
+    t->net->trunk.hold_running = false;
     ns_fail(t->err, NS_EFAIL, "%s: step %lld (epoch %lld): the %s is not finite; ", p->folder,
             (long long)t->step + 1, (long long)(t->step / t->epoch_steps) + 1,
             backward ? "gradient" : "loss");

@@ -6,6 +6,7 @@
 
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/net/vit.h"
 #include "probe/train/checkpoint.h"
 #include "probe/train/trainer.h"
 
@@ -16,7 +17,7 @@ static json_t *real(double value) {
 
 json_t *ns_trainer_settings(const ns_trainer *t) {
     const ns_train_plan *p = t->plan;
-    const ns_vit_shape *s = &t->vit->shape;
+    const ns_vit_shape *s = &((const ns_vit *)t->net)->shape;
     json_t *j = json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:o, s:o}",
                           "arch", "vit", "data", p->data, "data_sha256", t->data_hash, "validation",
                           (json_int_t)t->validation_count, "norm", s->norm->name, "width",
@@ -69,7 +70,7 @@ static int take(ns_trainer *t, ns_weights *state, const char *name, int dims, co
 }
 
 static int take_means(ns_trainer *t, ns_weights *state, const char *prefix, float *means) {
-    const ns_parameters *p = &t->vit->parameters;
+    const ns_parameters *p = &t->net->parameters;
     int status = NS_OK;
     for (int i = 0; i < p->learned_count && !status; i++) {
         const ns_parameter *item = &p->items[i];
@@ -81,7 +82,7 @@ static int take_means(ns_trainer *t, ns_weights *state, const char *prefix, floa
 }
 
 static int take_records(ns_trainer *t, ns_weights *state, const json_t *steps) {
-    const int64_t sites = t->vit->trunk.site_count;
+    const int64_t sites = t->net->trunk.site_count;
     int64_t count = (int64_t)json_array_size(steps);
     const int64_t watch[] = {count, sites, NS_WATCH_COLUMNS},
                   history[] = {t->step, NS_STEP_COLUMNS};
@@ -101,7 +102,7 @@ static int read_state(ns_trainer *t, const char *name, const json_t *watched_ste
     char *path = ns_path_join(t->plan->folder, name, t->err);
     ns_weights *state = NULL;
     int status = path ? ns_weights_open(&state, path, t->err) : NS_EFAIL;
-    if (!status) status = ns_parameters_load(&t->vit->parameters, state, t->err);
+    if (!status) status = ns_parameters_load(&t->net->parameters, state, t->err);
     if (!status) status = take_means(t, state, "m.", t->adam.m);
     if (!status) status = take_means(t, state, "v.", t->adam.v);
     if (!status) status = take_records(t, state, watched_steps);

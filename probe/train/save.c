@@ -11,6 +11,7 @@
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/version.h"
+#include "probe/net/vit.h"
 #include "probe/train/checkpoint.h"
 #include "probe/train/trainer.h"
 
@@ -63,7 +64,7 @@ static json_t *short_real(float value) {
 
 static json_t *config_of(const ns_trainer *t) {
     static const char *const activations[] = {"gelu", "gelu_tanh", "relu"};
-    const ns_vit_shape *s = &t->vit->shape;
+    const ns_vit_shape *s = &((const ns_vit *)t->net)->shape;
     const ns_image_shape *image = &t->data->shape;
     json_t *j = json_pack(
         "{s:s, s:s, s:[I,I], s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:f}", "architecture",
@@ -84,7 +85,7 @@ static json_t *config_of(const ns_trainer *t) {
 }
 
 int ns_trainer_save_model(ns_trainer *t) {
-    const ns_parameters *p = &t->vit->parameters;
+    const ns_parameters *p = &t->net->parameters;
     char *path = ns_path_join(t->plan->folder, "model.safetensors", t->err);
     ns_tensor_name *names = path ? ns_calloc((size_t)p->count, sizeof *names, t->err) : NULL;
     ns_tensor_out *out = names ? ns_calloc((size_t)p->count, sizeof *out, t->err) : NULL;
@@ -109,7 +110,7 @@ static void state_name(const ns_trainer *t, char name[40]) {
 
 /* Parameters, the optimizer's means, and the records. */
 static int save_state(ns_trainer *t) {
-    const ns_parameters *p = &t->vit->parameters;
+    const ns_parameters *p = &t->net->parameters;
     int learned = p->learned_count, count = p->count + 2 * learned;
     char name[40];
     state_name(t, name);
@@ -124,7 +125,7 @@ static int save_state(ns_trainer *t) {
                               out + p->count + learned);
         out[count++] = (ns_tensor_out){"records.watch",
                                        3,
-                                       {t->watch_count, t->vit->trunk.site_count, NS_WATCH_COLUMNS},
+                                       {t->watch_count, t->net->trunk.site_count, NS_WATCH_COLUMNS},
                                        t->watched};
         if (t->step)
             out[count++] =
@@ -163,7 +164,7 @@ static int save_progress(ns_trainer *t) {
         json_pack("{s:s, s:i, s:s, s:o, s:I, s:i, s:s, s:I, s:{s:f, s:f, s:I}, s:o, s:o}", "format",
                   "normscope training run", "version", 1, "tool_version", NS_VERSION, "settings",
                   ns_trainer_settings(t), "parameters",
-                  (json_int_t)ns_parameters_learned(&t->vit->parameters), "threads",
+                  (json_int_t)ns_parameters_learned(&t->net->parameters), "threads",
                   omp_get_max_threads(), "state", name, "step", (json_int_t)t->step, "epoch_so_far",
                   "loss_sum", t->loss_sum, "gradient_sum", t->gradient_sum, "hits",
                   (json_int_t)t->hits, "watched_steps", watched, "epochs", epochs_of(t));

@@ -8,6 +8,7 @@
 
 #include "probe/base/mem.h"
 #include "probe/base/stop.h"
+#include "probe/net/vit.h"
 #include "probe/train/checkpoint.h"
 
 ns_train_plan ns_train_defaults(void) {
@@ -116,11 +117,16 @@ static int build(ns_trainer *t) {
                                 .norm = kind,
                                 .eps = kind->has & NS_HAS_RUNNING ? 1e-5 : 1e-6,
                                 .activation = (ns_activation)p->activation};
-    int status = ns_vit_new(&t->vit, &shape, t->err);
-    if (!status) status = ns_vit_reserve(t->vit, (size_t)p->batch, t->err);
+    ns_vit *vit;
+    int status = ns_vit_new(&vit, &shape, t->err);
+    if (status) return status;
+    t->net = &vit->net;
+    status = t->net->kind->reserve(t->net, (size_t)p->batch, t->err);
+    if (!status) status = ns_team_new(&t->team, t->net, t->err);
     const ns_adamw_options adam = {p->beta1, p->beta2, p->adam_eps, p->weight_decay};
-    if (!status) status = ns_adamw_new(&t->adam, &adam, &t->vit->parameters, t->err);
-    if (!status) ns_vit_initialize(t->vit, &(ns_vit_start){p->seed, p->alpha, p->alpha_attention});
+    if (!status) status = ns_adamw_new(&t->adam, &adam, &t->net->parameters, t->err);
+    if (!status)
+        t->net->kind->initialize(t->net, &(ns_start){p->seed, p->alpha, p->alpha_attention});
     return status;
 }
 
@@ -130,7 +136,8 @@ static void close_trainer(ns_trainer *t) {
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
     ns_dataset_close(t->data);
     ns_dataset_close(t->test);
-    ns_vit_free(t->vit);
+    ns_team_free(&t->team);
+    ns_network_close(t->net);
     ns_adamw_free(&t->adam);
 }
 
@@ -141,15 +148,14 @@ static int take_step(ns_trainer *t) {
     size_t n = (size_t)p->batch;
     int status = ns_trainer_batch(t, t->step);
     if (status) return status;
-    ns_vit_forward(t->vit, n, t->pixels, true, ns_trainer_keep(t, t->step));
-    ns_loss loss = ns_vit_loss(t->vit, n, t->labels, p->smoothing);
-    if (!isfinite(loss.mean)) return ns_trainer_not_finite(t, false);
-    ns_vit_backward(t->vit, n);
-    double norm = ns_gradient_norm(&t->vit->parameters);
-    if (!isfinite(norm)) return ns_trainer_not_finite(t, true);
+    const ns_keep keep = {ns_trainer_keep(t, t->step), n};
+    ns_loss loss = ns_team_train(&t->team, n, t->pixels, t->labels, p->smoothing, keep);
+    if (!isfinite(loss.mean)) return ns_trainer_not_finite(t, keep, false);
+    double norm = ns_gradient_norm(&t->net->parameters);
+    if (!isfinite(norm)) return ns_trainer_not_finite(t, keep, true);
     double rate = ns_cosine_rate(t->step, t->steps, t->warmup_steps, p->rate, p->least_rate);
     bool clipped = p->clip > 0 && norm > p->clip;
-    ns_adamw_step(&t->adam, &t->vit->parameters, rate, clipped ? p->clip / (norm + 1e-6) : 1);
+    ns_adamw_step(&t->adam, &t->net->parameters, rate, clipped ? p->clip / (norm + 1e-6) : 1);
     float *h = t->history[t->step];
     h[NS_STEP_LOSS] = (float)loss.mean;
     h[NS_STEP_ACCURACY] = (float)((double)loss.hits / (double)n);
@@ -175,8 +181,7 @@ static int evaluate(ns_trainer *t, const ns_dataset *data, const int64_t *ids, i
             for (int64_t i = 0; i < n; i++) t->ids[i] = from + i;
         int status = ns_trainer_load(t, data, t->ids, n);
         if (status) return status;
-        ns_vit_forward(t->vit, (size_t)n, t->pixels, false, NULL);
-        ns_loss one = ns_vit_loss(t->vit, (size_t)n, t->labels, 0);
+        ns_loss one = ns_team_evaluate(&t->team, (size_t)n, t->pixels, t->labels);
         sum += one.mean * (double)n;
         hits += (int64_t)one.hits;
     }
@@ -279,7 +284,7 @@ int ns_train_run(const ns_train_plan *plan, ns_train_result *result, ns_error *e
     if (!status) status = train(&t);
     if (!status) status = finish(&t);
     if (!status) {
-        result->parameters = (int64_t)ns_parameters_learned(&t.vit->parameters);
+        result->parameters = (int64_t)ns_parameters_learned(&t.net->parameters);
         result->training = t.training_count;
         result->validation = t.validation_count;
         result->test = t.test ? t.test->count : 0;

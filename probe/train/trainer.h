@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "datasets/dataset.h"
-#include "probe/net/vit.h"
+#include "probe/net/network.h"
 #include "probe/train/adamw.h"
 #include "probe/train/train.h"
 
@@ -36,7 +36,8 @@ typedef struct ns_trainer {
     int64_t training_count, validation_count;
     int64_t *order; /* [training_count], owned: this epoch's */
     int64_t ordered_epoch;
-    ns_vit *vit; /* owned */
+    ns_network *net; /* owned */
+    ns_team team;
     ns_adamw adam;
     int64_t epoch_steps, steps, warmup_steps; /* of an epoch, of the run, of the rise */
     int64_t step;                             /* taken so far, */
@@ -86,7 +87,7 @@ extern const char *const ns_watch_units[NS_WATCH_COLUMNS];
 /* watch_file.c: training.h5. */
 int ns_trainer_save_watched(ns_trainer *t);
 
-/* finite.c: describes where values that are not finite began, after a forward pass (and a backward one). NS_EFAIL. */
-int ns_trainer_not_finite(ns_trainer *t, bool backward);
+/* finite.c: describes where values of this step's batch that are not finite began. NS_EFAIL. */
+int ns_trainer_not_finite(ns_trainer *t, ns_keep keep, bool backward);
 
 #endif

@@ -90,7 +90,7 @@ static void watch_input(const ns_norm *norm, size_t rows, const float *x, float 
 static int make_room(ns_trainer *t) {
     if (t->watch_count < t->watch_room) return NS_OK;
     int64_t room = 2 * t->watch_room + 16;
-    size_t sites = (size_t)t->vit->trunk.site_count;
+    size_t sites = (size_t)t->net->trunk.site_count;
     float *watched =
         ns_realloc(t->watched, (size_t)room * sites, NS_WATCH_COLUMNS * sizeof *watched, t->err);
     if (watched) t->watched = watched;
@@ -110,25 +110,27 @@ static int run_pass(ns_trainer *t, int64_t *samples, double *arriving) {
     *samples = count < t->plan->batch ? count : t->plan->batch;
     int status = ns_trainer_load(t, t->data, ids, *samples);
     if (status) return status;
-    ns_trunk *trunk = &t->vit->trunk;
+    ns_trunk *trunk = &t->net->trunk;
     trunk->hold_running = true;
     trunk->arriving = arriving;
-    ns_vit_forward(t->vit, (size_t)*samples, t->pixels, true, NULL);
-    ns_vit_loss(t->vit, (size_t)*samples, t->labels, t->plan->smoothing);
-    ns_vit_backward(t->vit, (size_t)*samples);
+    size_t n = (size_t)*samples;
+    const ns_keep whole = {NULL, 0};
+    t->net->kind->forward(t->net, n, t->pixels, true, whole);
+    t->net->kind->loss(t->net, n, t->labels, t->plan->smoothing, n * t->net->labels);
+    t->net->kind->backward(t->net, n);
     trunk->hold_running = false;
     trunk->arriving = NULL;
     return NS_OK;
 }
 
 int ns_trainer_watch(ns_trainer *t) {
-    ns_trunk *trunk = &t->vit->trunk;
+    ns_trunk *trunk = &t->net->trunk;
     size_t sites = (size_t)trunk->site_count, w = trunk->shape.width;
     int64_t samples = 0;
     double *arriving = ns_calloc(sites, sizeof *arriving, t->err);
     int status = arriving ? make_room(t) : NS_EFAIL;
     if (!status) status = run_pass(t, &samples, arriving);
-    size_t rows = (size_t)samples * t->vit->tokens, each = rows * (w + 1);
+    size_t rows = (size_t)samples * t->net->trunk.shape.tokens, each = rows * (w + 1);
     size_t threads = (size_t)omp_get_max_threads();
     float *room = status ? NULL : ns_calloc(threads * each, sizeof *room, t->err);
     if (!status && !room) status = NS_EFAIL;

@@ -64,7 +64,7 @@ static int put_epochs(ns_trainer *t, hid_t file) {
 
 /* Site by site, in a fixed width, as h5py and pandas take it. */
 static int put_names(ns_trainer *t, hid_t group) {
-    const ns_trunk *trunk = &t->vit->trunk;
+    const ns_trunk *trunk = &t->net->trunk;
     uint64_t n = (uint64_t)trunk->site_count;
     size_t width = sizeof trunk->sites->name;
     char *names = ns_calloc(n, width, t->err);
@@ -81,7 +81,7 @@ static int put_names(ns_trainer *t, hid_t group) {
 static int put_watched(ns_trainer *t, hid_t file) {
     hid_t group = make_group(file, "watch", t->err);
     if (group < 0) return NS_EFAIL;
-    size_t sites = (size_t)t->vit->trunk.site_count;
+    size_t sites = (size_t)t->net->trunk.site_count;
     const uint64_t extents[] = {(uint64_t)t->watch_count, sites};
     int status = put_names(t, group);
     if (!status)

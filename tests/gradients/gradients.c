@@ -34,7 +34,7 @@ static double uniform(uint64_t *seed, double low, double high) {
 
 /* No parameter is 0 or 1, so that none hides a mistake. */
 static void randomise(problem *p, uint64_t seed) {
-    ns_parameters *all = &p->vit->parameters;
+    ns_parameters *all = &p->vit->net.parameters;
     for (int i = 0; i < all->count; i++) {
         const ns_parameter *t = &all->items[i];
         bool positive = strstr(t->name, "alpha") || strstr(t->name, "running_var");
@@ -51,16 +51,16 @@ static void randomise(problem *p, uint64_t seed) {
 /* The class token, which stands first, sees nothing but itself where attention is causal: there the loss is a linear function
  * of the rows after the last norm. */
 static double loss_of(problem *p) {
-    ns_vit_forward(p->vit, SAMPLES, p->pixels, true, p->keep);
-    if (!p->vit->trunk.shape.causal) return ns_vit_loss(p->vit, SAMPLES, p->labels, 0.1).mean;
+    ns_vit_forward(p->vit, SAMPLES, p->pixels, true, (ns_keep){p->keep, SAMPLES});
+    if (!p->vit->net.trunk.shape.causal) return ns_vit_loss(p->vit, SAMPLES, p->labels, 0.1, SAMPLES).mean;
     double sum = 0;
-    for (int i = 0; i < SAMPLES * TOKENS * WIDTH; i++) sum += p->weights[i] * p->vit->trunk.z[i];
+    for (int i = 0; i < SAMPLES * TOKENS * WIDTH; i++) sum += p->weights[i] * p->vit->net.trunk.z[i];
     return sum;
 }
 
 static void backward(problem *p) {
-    if (p->vit->trunk.shape.causal)
-        ns_trunk_backward(&p->vit->trunk, SAMPLES, p->weights);
+    if (p->vit->net.trunk.shape.causal)
+        ns_trunk_backward(&p->vit->net.trunk, SAMPLES, p->weights);
     else
         ns_vit_backward(p->vit, SAMPLES);
 }
@@ -68,7 +68,7 @@ static void backward(problem *p) {
 /* One tensor: differences of all its values, then the comparison. */
 static void judge(problem *p, const ns_parameter *t, const double *gradient, double least,
                   verdict *v) {
-    double *values = p->vit->parameters.values + t->at, largest = least, worst = 0,
+    double *values = p->vit->net.parameters.values + t->at, largest = least, worst = 0,
            base = loss_of(p);
     for (size_t k = 0; k < t->count; k++) largest = fmax(largest, fabs(gradient[t->at + k]));
     for (size_t k = 0; k < t->count; k++) {
@@ -113,11 +113,11 @@ static verdict check(const char *norm, ns_activation activation, bool causal, do
         fprintf(stderr, "%s\n", err.message);
         exit(1);
     }
-    p.vit->trunk.shape.causal = causal;
+    p.vit->net.trunk.shape.causal = causal;
     randomise(&p, 7);
     loss_of(&p);
     backward(&p);
-    ns_parameters *all = &p.vit->parameters;
+    ns_parameters *all = &p.vit->net.parameters;
     double *gradient = malloc(all->learned * sizeof *gradient), least = 0;
     if (!gradient) exit(1);
     memcpy(gradient, all->gradient, all->learned * sizeof *gradient);

@@ -27,7 +27,7 @@ static const float *tensor(ns_weights *w, const char *prefix, const char *name, 
 }
 
 static void load(ns_vit *vit, ns_weights *w) {
-    ns_parameters *p = &vit->parameters;
+    ns_parameters *p = &vit->net.parameters;
     for (int i = 0; i < p->learned_count; i++) {
         size_t count;
         const float *values = tensor(w, "p/", p->items[i].name, &count);
@@ -42,12 +42,12 @@ static ns_vit *open_vit(ns_vit_shape shape, const char *norm, size_t samples) {
     shape.norm = ns_norm_kind_find(norm, &err);
     if (!shape.norm || ns_vit_new(&vit, &shape, &err) || ns_vit_reserve(vit, samples, &err))
         fail_msg("%s", err.message);
-    ns_vit_initialize(vit, &(ns_vit_start){.alpha = NAN, .alpha_attention = NAN});
+    vit->net.kind->initialize(&vit->net, &(ns_start){.alpha = NAN, .alpha_attention = NAN});
     return vit;
 }
 
 static void compare_gradients(const ns_vit *vit, ns_weights *w, const char *norm) {
-    const ns_parameters *p = &vit->parameters;
+    const ns_parameters *p = &vit->net.parameters;
     double least = 0; /* a bias before a BatchNorm has a gradient of 0 but for rounding */
     for (size_t i = 0; i < p->learned; i++)
         least = fmax(least, 1e-2 * fabs((double)p->gradient[i]));
@@ -96,8 +96,8 @@ static void gradients_of_every_norm(void **state) {
         int32_t labels[4];
         const float *golden = tensor(w, "", "labels", &count);
         for (int k = 0; k < 4; k++) labels[k] = (int32_t)golden[k];
-        ns_vit_forward(vit, 4, tensor(w, "", "pixels", &count), true, NULL);
-        ns_loss loss = ns_vit_loss(vit, 4, labels, 0.1);
+        ns_vit_forward(vit, 4, tensor(w, "", "pixels", &count), true, (ns_keep){NULL, 0});
+        ns_loss loss = ns_vit_loss(vit, 4, labels, 0.1, 4);
         assert_true(fabs(loss.mean - (double)*tensor(w, "", "loss", &count)) < 1e-5 * loss.mean);
         ns_vit_backward(vit, 4);
         compare_gradients(vit, w, norm);
@@ -144,9 +144,12 @@ static double losses_apart(const recipe *r) {
     ns_vit *vit = open_vit(mine, r->norm, BATCH);
     load(vit, w);
     const ns_adamw_options options = {0.9, 0.999, r->eps, r->decay};
-    assert_int_equal(ns_adamw_new(&adam, &options, &vit->parameters, &err), 0);
+    assert_int_equal(ns_adamw_new(&adam, &options, &vit->net.parameters, &err), 0);
     const float *wanted = tensor(w, "", "losses", &count);
     assert_int_equal(count, STEPS);
+    ns_team team;
+    assert_int_equal(ns_team_new(&team, &vit->net, &err), 0);
+    team.piece = 5; /* the batch in several pieces, the last one smaller */
     double apart = 0;
     static float pixels[BATCH * 784];
     for (int step = 0; step < STEPS; step++) {
@@ -157,16 +160,15 @@ static double losses_apart(const recipe *r) {
             labels[i] = data->labels[ids[i]];
         }
         if (ns_dataset_read(data, ids, BATCH, pixels, &err)) fail_msg("%s", err.message);
-        ns_vit_forward(vit, BATCH, pixels, true, NULL);
-        ns_loss loss = ns_vit_loss(vit, BATCH, labels, 0.1);
-        ns_vit_backward(vit, BATCH);
-        double norm = ns_gradient_norm(&vit->parameters),
+        ns_loss loss = ns_team_train(&team, BATCH, pixels, labels, 0.1, (ns_keep){NULL, 0});
+        double norm = ns_gradient_norm(&vit->net.parameters),
                d = fabs(loss.mean - (double)wanted[step]);
-        ns_adamw_step(&adam, &vit->parameters, ns_cosine_rate(step, STEPS, 10, 3e-3, 1e-5),
+        ns_adamw_step(&adam, &vit->net.parameters, ns_cosine_rate(step, STEPS, 10, 3e-3, 1e-5),
                       norm > 1 ? 1 / (norm + 1e-6) : 1);
         if (!(d <= apart)) apart = d;
     }
     ns_adamw_free(&adam);
+    ns_team_free(&team);
     ns_vit_free(vit);
     ns_dataset_close(data);
     ns_weights_close(w);
