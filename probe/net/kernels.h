@@ -38,7 +38,7 @@ void ns_add_kept(size_t samples, size_t tokens, size_t w, const ns_real *x, cons
                  const ns_real *branch, ns_real *out);
 /* out [N * T, W] = keep[n] * x: its gradient. */
 void ns_keep_rows(size_t samples, size_t tokens, size_t w, const ns_real *keep, const ns_real *x,
-             ns_real *out);
+                  ns_real *out);
 
 /* ---- activation.c ---- */
 
@@ -60,8 +60,9 @@ typedef struct ns_attention {
 } ns_attention;
 
 /* out [N * T, H * D] = softmax(Q K' / sqrt(D)) V for each head of each sample, Vaswani et al., NeurIPS 2017. qkv
- * [N * T, 3 * H * D]: queries, keys, values, each by heads. weights [N, H, T, T] are the softmax's, kept. */
-void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_real *out);
+ * [N * T, 3 * H * D]: queries, keys, values, each by heads. weights [N, H, T, T] are the softmax's, kept. scratch: ns_attention_scratch values. */
+void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_real *out,
+               ns_real *scratch);
 /* dqkv [N * T, 3 * H * D] from dout [N * T, H * D]. scratch: ns_attention_scratch values. */
 void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *weights,
                     const ns_real *dout, ns_real *dqkv, ns_real *scratch);

@@ -51,8 +51,7 @@ ns_loss ns_cross_entropy(size_t samples, size_t classes, const ns_real *logits,
     for (size_t i = 0; i < samples; i++, logits += classes, dlogits += classes) {
         bool hit = false;
         if (labels[i] >= 0)
-            loss.mean +=
-                one(classes, logits, labels[i], smoothing, 1 / (double)of, dlogits, &hit);
+            loss.mean += one(classes, logits, labels[i], smoothing, 1 / (double)of, dlogits, &hit);
         else
             for (size_t k = 0; k < classes; k++) dlogits[k] = 0;
         loss.hits += hit;

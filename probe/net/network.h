@@ -10,6 +10,7 @@ typedef struct ns_network ns_network;
 /* How a new network begins. */
 typedef struct ns_start {
     uint64_t seed;
+    double deviation;       /* of weights; 0: 0.02 sqrt(768 / width) */
     double alpha;           /* of all sites but those before attention; NaN: the kind's own */
     double alpha_attention; /* of sites before attention; NaN: alpha */
 } ns_start;

@@ -26,7 +26,7 @@ typedef struct ns_parameters {
     int count, room;
     int learned_count; /* the first of them are learned; the rest are running statistics */
     size_t learned, total;
-    ns_real *values;   /* [total], owned unless borrowed; between tensors lie zeros that stay so */
+    ns_real *values; /* [total], owned unless borrowed; between tensors lie zeros that stay so */
     bool borrowed;
     ns_real *gradient; /* [learned], owned */
 } ns_parameters;

@@ -52,7 +52,7 @@ void ns_add_kept(size_t samples, size_t tokens, size_t w, const ns_real *x, cons
 }
 
 void ns_keep_rows(size_t samples, size_t tokens, size_t w, const ns_real *keep, const ns_real *x,
-             ns_real *out) {
+                  ns_real *out) {
     size_t n = tokens * w;
 #pragma omp parallel for schedule(static) if (samples * n > NS_WORTH_THREADS)
     for (size_t s = 0; s < samples; s++) scale_row(n, x + s * n, keep[s], out + s * n);

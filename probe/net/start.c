@@ -1,5 +1,5 @@
-/* How a new ViT begins, as timm and the DyT recipe have it: weights of linear layers and positions normal with deviation 0.02, the
- * class token with 1e-6, biases 0, gamma 1, beta 0, alpha as asked; the patch embedding uniform within 1/sqrt(columns), which
+/* How a new ViT begins, as timm and the DyT recipe have it: weights of linear layers and positions normal with deviation 0.02 for a
+ * width of 768 and, so that a layer's output is as large, 0.02 sqrt(768 / W) for others; the class token with 1e-6, biases 0, gamma 1, beta 0, alpha as asked; the patch embedding uniform within 1/sqrt(columns), which
  * is PyTorch's convolution. Each tensor has a stream of its own, by the seed and its place in the table.
  *
  * Fixup (Zhang, Dauphin, Ma, ICLR 2019, arXiv 1901.09321): the last layer of each branch and the head begin at 0, the first layer
@@ -69,6 +69,8 @@ void ns_start_vit(ns_network *net, const ns_start *start) {
     const ns_vit_shape *shape = &((const ns_vit *)net)->shape;
     ns_parameters *p = &net->parameters;
     memset(p->values, 0, p->total * sizeof *p->values);
+    double deviation =
+        start->deviation > 0 ? start->deviation : 0.02 * sqrt(768 / (double)shape->embed);
     double bound = 1 / sqrt((double)(shape->channels * shape->patch * shape->patch));
     for (int i = 0; i < p->learned_count; i++) {
         const ns_parameter *t = &p->items[i];
@@ -76,7 +78,7 @@ void ns_start_vit(ns_network *net, const ns_start *start) {
         if (!strncmp(t->name, "patch_embed.", 12))
             uniform(&stream, bound, t->count, p->values + t->at);
         else if (t->decays || !strcmp(t->name, "pos_embed"))
-            normal(&stream, 0.02, t->count, p->values + t->at);
+            normal(&stream, deviation, t->count, p->values + t->at);
         else if (!strcmp(t->name, "cls_token"))
             normal(&stream, 1e-6, t->count, p->values + t->at);
     }

@@ -75,8 +75,7 @@ ns_real *ns_trunk_input(ns_trunk *trunk);
 
 /* Runs the blocks on what stands in the input. training: norms over the batch use its statistics, and move the running ones
  * (by a tenth, as PyTorch does). keep must stay until the backward pass. Gives z [R, W]. */
-const ns_real *ns_trunk_forward(ns_trunk *trunk, size_t samples, bool training,
-                                ns_keep keep);
+const ns_real *ns_trunk_forward(ns_trunk *trunk, size_t samples, bool training, ns_keep keep);
 
 /* Adds to the gradient of every parameter; dz [R, W] is the gradient of z. Gives that of the input, [R, W], valid until the next
  * pass. After a forward pass with training. */

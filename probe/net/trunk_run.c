@@ -60,7 +60,7 @@ static void block_forward(ns_trunk *t, size_t i, size_t samples, ns_real *out) {
     const ns_attention a = attention_of(t, samples);
     norm_forward(t, (int)(2 * i), rows, b->z1);
     ns_linear(rows, 3 * w, w, b->z1, v + b->qkv.weight, v + b->qkv.bias, b->qkv_);
-    ns_attend(&a, b->qkv_, b->weights, b->attended);
+    ns_attend(&a, b->qkv_, b->weights, b->attended, t->scratch);
     branch(t, samples, w, b->attended, &b->projection, factors_of(t, i, 0), b->x, b->middle);
     norm_forward(t, (int)(2 * i + 1), rows, b->z2);
     ns_linear(rows, f, w, b->z2, v + b->fc1.weight, v + b->fc1.bias, b->slope);
@@ -131,7 +131,6 @@ ns_real *ns_trunk_backward(ns_trunk *t, size_t samples, const ns_real *dz) {
     size_t rows = rows_of(t, samples), n = rows * t->shape.width;
     for (size_t i = 0; i < n; i++) t->dx[i] = 0;
     norm_backward(t, t->site_count - 1, rows, dz);
-    for (size_t i = t->shape.depth; i-- > 0;)
-        block_backward(t, i, samples);
+    for (size_t i = t->shape.depth; i-- > 0;) block_backward(t, i, samples);
     return t->dx;
 }

@@ -57,8 +57,7 @@ int ns_vit_new(ns_vit **out, const ns_vit_shape *shape, ns_error *err) {
     ns_vit *v = status ? NULL : ns_calloc(1, sizeof *v, err);
     if (!v) return status ? status : NS_EFAIL;
     v->net.kind = &ns_network_vit;
-    v->net.input_bytes =
-        shape->channels * shape->height * shape->width * sizeof(ns_real);
+    v->net.input_bytes = shape->channels * shape->height * shape->width * sizeof(ns_real);
     v->net.labels = 1;
     v->net.classes = shape->classes;
     v->shape = *shape;
@@ -139,8 +138,7 @@ const ns_real *ns_vit_forward(ns_vit *v, size_t samples, const ns_real *pixels, 
     return v->logits;
 }
 
-ns_loss ns_vit_loss(ns_vit *v, size_t samples, const int32_t *labels, double smoothing,
-                    size_t of) {
+ns_loss ns_vit_loss(ns_vit *v, size_t samples, const int32_t *labels, double smoothing, size_t of) {
     return ns_cross_entropy(samples, v->shape.classes, v->logits, labels, smoothing, of,
                             v->dlogits);
 }

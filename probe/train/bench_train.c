@@ -34,10 +34,8 @@ typedef struct bench {
 static void make_images(bench *b) {
     size_t values = (size_t)(b->s->batch * b->s->image * b->s->image);
     uint64_t state = 1;
-    for (size_t i = 0; i < values; i++)
-        b->pixels[i] = (float)(2 * ns_random_unit(&state) - 1);
-    for (int64_t i = 0; i < b->s->batch; i++)
-        b->labels[i] = (int32_t)ns_random_below(&state, 10);
+    for (size_t i = 0; i < values; i++) b->pixels[i] = (float)(2 * ns_random_unit(&state) - 1);
+    for (int64_t i = 0; i < b->s->batch; i++) b->labels[i] = (int32_t)ns_random_below(&state, 10);
 }
 
 static int prepare(bench *b, const settings *s, ns_error *err) {
@@ -92,8 +90,7 @@ static double run_steps(bench *b) {
     ns_parameters *p = &b->vit->net.parameters;
     double began = ns_seconds();
     for (int64_t i = 0; i < b->s->steps; i++) {
-        ns_team_train(&b->team, (size_t)b->s->batch, b->pixels, b->labels, 0.1,
-                      (ns_keep){NULL, 0});
+        ns_team_train(&b->team, (size_t)b->s->batch, b->pixels, b->labels, 0.1, (ns_keep){NULL, 0});
         double norm = ns_gradient_norm(p);
         ns_adamw_step(&b->adam, p, 1e-4, norm > 1 ? 1 / norm : 1);
     }
@@ -159,10 +156,11 @@ static int print(const bench *b, const measures *m, ns_error *err) {
     ns_bench_row(table, "share that is not these products", "1", &m->share);
     int status = ns_table_print(table, stdout, (ns_table_format)b->s->format, err);
     if (!status && b->s->format == NS_ALIGNED)
-        printf("%s, %zu parameters, batches of %d, %zu tokens each, %d threads, median of %d runs of "
-               "%d steps in turn\n",
-               b->s->norm, ns_parameters_learned(&b->vit->net.parameters), (int)b->s->batch,
-               b->vit->tokens, omp_get_max_threads(), (int)b->s->runs, (int)b->s->steps);
+        printf(
+            "%s, %zu parameters, batches of %d, %zu tokens each, %d threads, median of %d runs of "
+            "%d steps in turn\n",
+            b->s->norm, ns_parameters_learned(&b->vit->net.parameters), (int)b->s->batch,
+            b->vit->tokens, omp_get_max_threads(), (int)b->s->runs, (int)b->s->steps);
     ns_table_free(table);
     return status;
 }

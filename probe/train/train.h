@@ -45,6 +45,7 @@ typedef struct ns_train_plan {
     int64_t width, depth, heads, hidden, patch; /* hidden 0: 4 * width */
     int activation;                             /* index into NS_TRAIN_ACTIVATIONS */
     double alpha, alpha_attention;              /* NaN: the kind's own; alpha */
+    double deviation; /* of weights as they begin; 0: 0.02 sqrt(768 / width) */
 
     int64_t epochs, batch;
     double rate, least_rate; /* the cosine's ends */

@@ -126,7 +126,8 @@ static int build(ns_trainer *t) {
     const ns_adamw_options adam = {p->beta1, p->beta2, p->adam_eps, p->weight_decay};
     if (!status) status = ns_adamw_new(&t->adam, &adam, &t->net->parameters, t->err);
     if (!status)
-        t->net->kind->initialize(t->net, &(ns_start){p->seed, p->alpha, p->alpha_attention});
+        t->net->kind->initialize(t->net,
+                                 &(ns_start){p->seed, p->deviation, p->alpha, p->alpha_attention});
     return status;
 }
 
