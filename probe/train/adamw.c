@@ -7,7 +7,7 @@
 #include "probe/base/mem.h"
 #include "probe/base/simd.h"
 
-enum { PIECE = 16384 };
+enum { PIECE = 4096 };
 
 int ns_adamw_new(ns_adamw *adam, const ns_adamw_options *options, const ns_parameters *parameters,
                  ns_error *err) {
@@ -57,10 +57,12 @@ void ns_adamw_step(ns_adamw *adam, ns_parameters *parameters, double rate, doubl
                 .rate = (float)(rate / (1 - pow(o->beta1, steps))),
                 .root = (float)(1 / sqrt(1 - pow(o->beta2, steps))),
                 .eps = (float)o->eps};
+    /* One region, and no thread waits for another between tensors. */
+#pragma omp parallel firstprivate(u)
     for (int i = 0; i < parameters->learned_count; i++) {
         const ns_parameter *t = &parameters->items[i];
         u.keep = t->decays ? (float)(1 - rate * o->weight_decay) : 1;
-#pragma omp parallel for schedule(static) if (t->count > 2 * PIECE)
+#pragma omp for schedule(static) nowait
         for (size_t k = 0; k < t->count; k += PIECE) {
             size_t at = t->at + k, n = t->count - k < PIECE ? t->count - k : PIECE;
             apply(&u, n, parameters->gradient + at, adam->m + at, adam->v + at,

@@ -60,7 +60,7 @@ static int prepare(bench *b, const settings *s, ns_error *err) {
     if (!status) status = ns_team_new(&b->team, &b->vit->net, err);
     if (!status) status = ns_adamw_new(&b->adam, &adam, &b->vit->net.parameters, err);
     if (status) return status;
-    b->vit->net.kind->initialize(&b->vit->net, &(ns_start){1, (double)NAN, (double)NAN});
+    b->vit->net.kind->initialize(&b->vit->net, &(ns_start){1, 0, (double)NAN, (double)NAN});
     size_t rows = (size_t)s->batch * b->vit->tokens, wide = 4 * (size_t)s->width;
     size_t threads = (size_t)omp_get_max_threads();
     b->pixels = ns_alloc_aligned((size_t)(s->batch * s->image * s->image), sizeof *b->pixels, err);

@@ -94,6 +94,8 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
          1e6},
         {"alpha-init-attn", 0, NS_OPT_REAL, &p.alpha_attention, "A",
          "the same for layers before attention", "alpha-init", -1e6, 1e6},
+        {"init-std", 0, NS_OPT_REAL, &p.deviation, "X", "deviation of weights as they begin",
+         "0.02 sqrt(768/width)", 0, 10},
         {"width", 0, NS_OPT_INT, &p.width, "N", "channels of a token", "96", 1, 65536},
         {"depth", 0, NS_OPT_INT, &p.depth, "N", "blocks", "8", 1, 1024},
         {"heads", 0, NS_OPT_INT, &p.heads, "N", "attention heads", "4", 1, 65536},
