@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "datasets/kinds.h"
+#include "datasets/text.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/near.h"
@@ -25,6 +26,7 @@ static const struct {
     const char *package;     /* what installs it */
 } named[] = {
     {"fashion-mnist-1000", "fashion-mnist-1000/t10k-images-idx3-ubyte.gz", "normscope"},
+    {"shakespeare", "shakespeare/shakespeare.txt.gz", "normscope"},
     {"fashion-mnist", "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz",
      "dataset-fashion-mnist"},
     {"fashion-mnist-train", "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz",
@@ -81,7 +83,16 @@ static char *resolve(const char *spec, ns_error *err) {
     return NULL;
 }
 
-static const ns_dataset_kind *recognise(const char *path, ns_error *err) {
+char *ns_dataset_path(const char *spec, ns_error *err) {
+    return resolve(spec, err);
+}
+
+static const ns_dataset_kind *recognise(const char *path, bool text, ns_error *err) {
+    if (text && ns_dataset_text.recognise(path)) return &ns_dataset_text;
+    if (text) {
+        ns_fail(err, NS_EINPUT, "%s: expected a file of text", path);
+        return NULL;
+    }
     for (int i = 0; i < KIND_COUNT; i++)
         if (kinds[i]->recognise(path)) return kinds[i];
     ns_mapped file;
@@ -110,7 +121,7 @@ int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
         return NS_EFAIL;
     }
     if (shape) dataset->shape = *shape;
-    dataset->kind = recognise(path, err);
+    dataset->kind = recognise(path, shape && shape->tokens, err);
     int status = dataset->kind ? dataset->kind->open(dataset, labels_path, err) : NS_EINPUT;
     if (!status && dataset->count == 0)
         status = ns_fail(err, NS_EINPUT, "%s: expected samples, found none", path);

@@ -1,4 +1,4 @@
-/* From an image to tokens. */
+/* From an image, or from words, to rows. */
 #include <string.h>
 
 #include "probe/net/kernels.h"
@@ -46,6 +46,30 @@ void ns_place_tokens_back(size_t samples, size_t patches, size_t w, const ns_rea
             if (t) memcpy(dembedded + (s * patches + t - 1) * w, d, w * sizeof *d);
 #pragma omp simd
             for (size_t c = 0; c < (t ? 0 : w); c++) dclass[c] += d[c];
+        }
+    }
+}
+
+void ns_place_words(size_t rows, size_t context, size_t w, const ns_real *tokens,
+                    const ns_real *words, const ns_real *positions, ns_real *x) {
+#pragma omp parallel for schedule(static) if (rows * w > NS_WORTH_THREADS)
+    for (size_t r = 0; r < rows; r++) {
+        const ns_real *word = words + (size_t)tokens[r] * w,
+                      *position = positions + r % context * w;
+#pragma omp simd
+        for (size_t c = 0; c < w; c++) x[r * w + c] = word[c] + position[c];
+    }
+}
+
+/* One thread, in the order of rows: words repeat. */
+void ns_place_words_back(size_t rows, size_t context, size_t w, const ns_real *tokens,
+                         const ns_real *dx, ns_real *dwords, ns_real *dpositions) {
+    for (size_t r = 0; r < rows; r++) {
+        ns_real *word = dwords + (size_t)tokens[r] * w, *position = dpositions + r % context * w;
+#pragma omp simd
+        for (size_t c = 0; c < w; c++) {
+            word[c] += dx[r * w + c];
+            position[c] += dx[r * w + c];
         }
     }
 }

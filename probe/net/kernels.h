@@ -81,6 +81,13 @@ void ns_place_tokens(size_t samples, size_t patches, size_t w, const ns_real *cl
 void ns_place_tokens_back(size_t samples, size_t patches, size_t w, const ns_real *dx,
                           ns_real *dembedded, ns_real *dclass, ns_real *dpositions);
 
+/* x [R, W] = the row of each token [R] of rows [V, W], with positions [T, W] added. */
+void ns_place_words(size_t rows, size_t context, size_t w, const ns_real *tokens,
+                    const ns_real *words, const ns_real *positions, ns_real *x);
+/* dwords [V, W] and dpositions [T, W] are added to. */
+void ns_place_words_back(size_t rows, size_t context, size_t w, const ns_real *tokens,
+                         const ns_real *dx, ns_real *dwords, ns_real *dpositions);
+
 /* ---- loss.c ---- */
 
 typedef struct ns_loss {

@@ -45,6 +45,7 @@ struct ns_network {
 
 /* start.c: what ns_network_kind.initialize does, see there for the distributions. */
 void ns_start_vit(ns_network *network, const ns_start *start);
+void ns_start_gpt(ns_network *network, const ns_start *start);
 
 /* NULL is allowed. */
 void ns_network_close(ns_network *network);

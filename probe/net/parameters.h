@@ -17,6 +17,7 @@ typedef struct ns_parameter {
     int dims;
     int64_t shape[4];
     size_t at, count; /* values, in the blocks below */
+    bool turned;      /* in a checkpoint its rows and columns are exchanged */
     bool
         decays; /* weight decay acts on it: matrices, not biases, norms or embeddings of positions */
 } ns_parameter;

@@ -1,6 +1,9 @@
-/* How a new ViT begins, as timm and the DyT recipe have it: weights of linear layers and positions normal with deviation 0.02 for a
+/* How a new network begins: a ViT as timm and the DyT recipe have it: weights of linear layers and positions normal with deviation 0.02 for a
  * width of 768 and, so that a layer's output is as large, 0.02 sqrt(768 / W) for others; the class token with 1e-6, biases 0, gamma 1, beta 0, alpha as asked; the patch embedding uniform within 1/sqrt(columns), which
  * is PyTorch's convolution. Each tensor has a stream of its own, by the seed and its place in the table.
+ *
+ * A GPT begins as GPT-2 did (Radford et al. 2019): weights as above, those that end a branch divided by sqrt(2 * depth), token rows
+ * normal with 0.02, positions with 0.01.
  *
  * Fixup (Zhang, Dauphin, Ma, ICLR 2019, arXiv 1901.09321): the last layer of each branch and the head begin at 0, the first layer
  * is scaled by L^(-1/(2m - 2)), where L = 2 * depth branches have m = 2 layers. */
@@ -40,10 +43,12 @@ static void start_fixup(ns_network *net) {
     for (int i = 0; i < net->parameters.learned_count; i++) {
         const ns_parameter *t = &net->parameters.items[i];
         ns_real *values = net->parameters.values + t->at;
-        if (ends_with(t->name, "attn.proj.weight") || ends_with(t->name, "mlp.fc2.weight") ||
-            !strcmp(t->name, "head.weight"))
+        bool embedding = !strncmp(t->name, "patch_embed.", 12);
+        if ((ends_with(t->name, "proj.weight") && !embedding) ||
+            ends_with(t->name, "mlp.fc2.weight") || !strcmp(t->name, "head.weight"))
             fill(0, t->count, values);
-        if (ends_with(t->name, "attn.qkv.weight") || ends_with(t->name, "mlp.fc1.weight"))
+        if (ends_with(t->name, "attn.qkv.weight") || ends_with(t->name, "mlp.fc1.weight") ||
+            ends_with(t->name, "attn.c_attn.weight") || ends_with(t->name, "mlp.c_fc.weight"))
             for (size_t k = 0; k < t->count; k++) values[k] = (ns_real)((double)values[k] * scale);
     }
 }
@@ -81,6 +86,29 @@ void ns_start_vit(ns_network *net, const ns_start *start) {
             normal(&stream, deviation, t->count, p->values + t->at);
         else if (!strcmp(t->name, "cls_token"))
             normal(&stream, 1e-6, t->count, p->values + t->at);
+    }
+    start_norms(net, start);
+    if (shape->norm->small_start) start_fixup(net);
+}
+
+void ns_start_gpt(ns_network *net, const ns_start *start) {
+    const ns_trunk_shape *shape = &net->trunk.shape;
+    ns_parameters *p = &net->parameters;
+    double deviation =
+        start->deviation > 0 ? start->deviation : 0.02 * sqrt(768 / (double)shape->width);
+    memset(p->values, 0, p->total * sizeof *p->values);
+    for (int i = 0; i < p->learned_count; i++) {
+        const ns_parameter *t = &p->items[i];
+        uint64_t stream = ns_mix64(ns_mix64(start->seed + 1) + (uint64_t)i);
+        bool last = ends_with(t->name, "c_proj.weight");
+        double scale = last ? 1 / sqrt(2 * (double)shape->depth) : 1;
+        if (!strcmp(t->name, "wte.weight"))
+            scale = 0.02 / deviation;
+        else if (!strcmp(t->name, "wpe.weight"))
+            scale = 0.01 / deviation;
+        else if (!t->decays)
+            continue;
+        normal(&stream, scale * deviation, t->count, p->values + t->at);
     }
     start_norms(net, start);
     if (shape->norm->small_start) start_fixup(net);

@@ -7,6 +7,11 @@
 
 #include "probe/base/mem.h"
 
+const ns_trunk_names ns_names_timm = {"blocks.", "norm1",   "attn.qkv", "attn.proj", "norm2",
+                                      "mlp.fc1", "mlp.fc2", "norm",     false};
+const ns_trunk_names ns_names_gpt2 = {
+    "h.", "ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj", "ln_f", true};
+
 static int add_site(ns_trunk *t, const char *name, bool attention, bool final, ns_error *err) {
     ns_trunk_site *s = &t->sites[t->site_count++];
     const ns_norm_kind *kind = t->shape.norm;
@@ -36,24 +41,27 @@ static int add_linear(ns_trunk *t, size_t block, const char *name, size_t rows, 
                       ns_trunk_linear *l, ns_error *err) {
     const int64_t shape[] = {(int64_t)rows, (int64_t)columns};
     int status = ns_parameters_add(t->parameters, true, true, 2, shape, &l->weight, err,
-                                   "blocks.%zu.%s.weight", block, name);
-    return status ? status
-                  : ns_parameters_add(t->parameters, true, false, 1, shape, &l->bias, err,
-                                      "blocks.%zu.%s.bias", block, name);
+                                   "%s%zu.%s.weight", t->shape.names->block, block, name);
+    if (status) return status;
+    t->parameters->items[t->parameters->count - 1].turned = t->shape.names->turned;
+    return ns_parameters_add(t->parameters, true, false, 1, shape, &l->bias, err, "%s%zu.%s.bias",
+                             t->shape.names->block, block, name);
 }
 
 static int add_block(ns_trunk *t, size_t i, ns_error *err) {
     const ns_trunk_shape *s = &t->shape;
+    const ns_trunk_names *names = s->names;
     ns_trunk_block *b = &t->blocks[i];
     char name[40];
-    snprintf(name, sizeof name, "blocks.%zu.norm1", i);
+    snprintf(name, sizeof name, "%s%zu.%s", names->block, i, names->norm1);
     int status = add_site(t, name, true, false, err);
-    if (!status) status = add_linear(t, i, "attn.qkv", 3 * s->width, s->width, &b->qkv, err);
-    if (!status) status = add_linear(t, i, "attn.proj", s->width, s->width, &b->projection, err);
-    snprintf(name, sizeof name, "blocks.%zu.norm2", i);
+    if (!status) status = add_linear(t, i, names->qkv, 3 * s->width, s->width, &b->qkv, err);
+    if (!status)
+        status = add_linear(t, i, names->projection, s->width, s->width, &b->projection, err);
+    snprintf(name, sizeof name, "%s%zu.%s", names->block, i, names->norm2);
     if (!status) status = add_site(t, name, false, false, err);
-    if (!status) status = add_linear(t, i, "mlp.fc1", s->hidden, s->width, &b->fc1, err);
-    if (!status) status = add_linear(t, i, "mlp.fc2", s->width, s->hidden, &b->fc2, err);
+    if (!status) status = add_linear(t, i, names->fc1, s->hidden, s->width, &b->fc1, err);
+    if (!status) status = add_linear(t, i, names->fc2, s->width, s->hidden, &b->fc2, err);
     return status;
 }
 
@@ -64,7 +72,7 @@ int ns_trunk_new(ns_trunk *t, const ns_trunk_shape *shape, ns_parameters *parame
     t->sites = t->blocks ? ns_calloc(2 * shape->depth + 1, sizeof *t->sites, err) : NULL;
     int status = t->sites ? NS_OK : NS_EFAIL;
     for (size_t i = 0; i < shape->depth && !status; i++) status = add_block(t, i, err);
-    return status ? status : add_site(t, "norm", false, true, err);
+    return status ? status : add_site(t, t->shape.names->norm, false, true, err);
 }
 
 int ns_trunk_add_running(ns_trunk *t, ns_error *err) {

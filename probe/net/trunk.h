@@ -1,4 +1,4 @@
-/* Pre-norm transformer blocks and the norm after them: what a ViT and a language model share. Names are timm's.
+/* Pre-norm transformer blocks and the norm after them: what a ViT and a language model share.
  *
  * R = samples * tokens rows of W channels. Memory for up to `room` samples: (9 W + 2 F) * depth values a row for what the
  * backward pass reads, heads * tokens^2 * depth a sample for attention's weights, and 5 W + max(3 W, F) a row of work. */
@@ -9,12 +9,23 @@
 #include "probe/net/parameters.h"
 #include "probe/norm.h"
 
+/* Names of modules in a checkpoint. */
+typedef struct ns_trunk_names {
+    const char *block; /* before a block's number: "blocks." */
+    const char *norm1, *qkv, *projection, *norm2, *fc1, *fc2;
+    const char *norm; /* after the last block */
+    /* Matrices of the blocks stand in files as [in, out], as GPT-2's do, not [out, in]. */
+    bool turned;
+} ns_trunk_names;
+extern const ns_trunk_names ns_names_timm, ns_names_gpt2;
+
 typedef struct ns_trunk_shape {
     size_t tokens, width, depth, heads, hidden; /* T, W, depth, H, F */
     const ns_norm_kind *norm;
     double eps;
     ns_activation activation;
     bool causal;
+    const ns_trunk_names *names;
 } ns_trunk_shape;
 
 /* What drop path multiplies branches by: factors [2 * depth, stride] with the batch's samples first, as a branch of the network has a

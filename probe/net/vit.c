@@ -63,9 +63,9 @@ int ns_vit_new(ns_vit **out, const ns_vit_shape *shape, ns_error *err) {
     v->shape = *shape;
     v->patches = (shape->height / shape->patch) * (shape->width / shape->patch);
     v->tokens = v->patches + 1;
-    const ns_trunk_shape trunk = {v->tokens,    shape->embed,      shape->depth,
-                                  shape->heads, shape->hidden,     shape->norm,
-                                  shape->eps,   shape->activation, false};
+    const ns_trunk_shape trunk = {v->tokens,     shape->embed,  shape->depth, shape->heads,
+                                  shape->hidden, shape->norm,   shape->eps,   shape->activation,
+                                  false,         &ns_names_timm};
     status = add_embedding(v, err);
     if (!status) status = ns_trunk_new(&v->net.trunk, &trunk, &v->net.parameters, err);
     if (!status) status = add_head(v, err);

@@ -1,4 +1,4 @@
-/* normscope train: a Vision Transformer with the norm of one's choice, from a data set to a checkpoint. */
+/* normscope train: a Vision Transformer or a GPT with the norm of one's choice, from a data set to a checkpoint. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static void print_epoch(void *user, const ns_train_epoch *e) {
     printer *p = user;
     ns_progress_end(p->plan->progress);
     if (!p->begun)
-        printf("epoch     loss  accuracy  validation  accuracy   gradient      rate  images/s\n"
+        printf("epoch     loss  accuracy  validation  accuracy   gradient      rate  samples/s\n"
                "              nat         %%         nat         %%       norm\n");
     p->begun = true;
     printf("%5" PRId64 "  %7.4f  %8.2f", e->epoch, e->loss, 100 * e->accuracy);
@@ -26,7 +26,7 @@ static void print_epoch(void *user, const ns_train_epoch *e) {
         printf("  %10s  %8s", "-", "-");
     else
         printf("  %10.4f  %8.2f", e->validation_loss, 100 * e->validation_accuracy);
-    printf("  %9.3g  %8.3g  %8.0f\n", e->gradient_norm, e->rate, e->images_per_second);
+    printf("  %9.3g  %8.3g  %9.0f\n", e->gradient_norm, e->rate, e->images_per_second);
     fflush(stdout);
 }
 
@@ -72,7 +72,6 @@ static void list_kinds(char *text, size_t size) {
 static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     ns_train_plan p = ns_train_defaults();
     p.norm = "layernorm";
-    int arch = 0;
     bool no_flip = false;
     int64_t seed = 0;
     char kinds[512];
@@ -88,7 +87,8 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"validation", 0, NS_OPT_INT, &p.validation, "N",
          "samples held out to choose by; the same ones for every seed", "a twelfth", 0, 1e9},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Network", NULL, 0, 0},
-        {"arch", 0, NS_OPT_CHOICE, &arch, "vit", "architecture", "vit", 0, 0},
+        {"arch", 0, NS_OPT_TEXT, &p.arch, "vit|gpt",
+         "images and their classes, or text and its next tokens", "vit", 0, 0},
         {"norm", 0, NS_OPT_TEXT, &p.norm, "KIND", kinds, "layernorm", 0, 0},
         {"alpha-init", 0, NS_OPT_REAL, &p.alpha, "A", "where alpha begins", "0.5; fixup 1", -1e6,
          1e6},
@@ -101,6 +101,9 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"heads", 0, NS_OPT_INT, &p.heads, "N", "attention heads", "4", 1, 65536},
         {"hidden", 0, NS_OPT_INT, &p.hidden, "N", "values inside an MLP", "4 x width", 1, 1 << 20},
         {"patch", 0, NS_OPT_INT, &p.patch, "N", "side of a patch in pixels", "7", 1, 1024},
+        {"context", 0, NS_OPT_INT, &p.context, "N", "gpt: tokens of a sample", "128", 2, 65536},
+        {"characters", 0, NS_OPT_FLAG, &p.characters, NULL,
+         "gpt: tokens are the characters that the text has, not bytes", NULL, 0, 0},
         {"activation", 0, NS_OPT_CHOICE, &p.activation, NS_TRAIN_ACTIVATIONS,
          "activation of the MLPs", "gelu", 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Recipe", NULL, 0, 0},
@@ -151,7 +154,7 @@ extern const ns_command ns_command_train;
 const ns_command ns_command_train = {
     .name = "train",
     .group = "Train",
-    .summary = "train a Vision Transformer with the norm of your choice",
+    .summary = "train a ViT or a GPT with the norm of your choice",
     .usage = "[options] --norm KIND --data DATA -o RUN",
     .details =
         "RUN becomes a folder with config.json and model.safetensors, which dump reads; "
@@ -161,6 +164,8 @@ const ns_command ns_command_train = {
         "The same options, seed and number of threads (OMP_NUM_THREADS) give the same bits. An "
         "interruption keeps the last step.",
     .examples = "  normscope train --norm dyt --data fashion-mnist --epochs 10 -o dyt\n"
-                "  normscope dump dyt fashion-mnist-1000 -o dyt.h5\n",
+                "  normscope dump dyt fashion-mnist-1000 -o dyt.h5\n"
+                "  normscope train --arch gpt --data shakespeare --characters --width 128 --depth 4 "
+                "\\\n      --batch 32 --drop-path 0 --label-smoothing 0 -o gpt\n",
     .run = run,
 };

@@ -6,7 +6,6 @@
 
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
-#include "probe/net/vit.h"
 #include "probe/train/checkpoint.h"
 #include "probe/train/trainer.h"
 
@@ -17,14 +16,15 @@ static json_t *real(double value) {
 
 json_t *ns_trainer_settings(const ns_trainer *t) {
     const ns_train_plan *p = t->plan;
-    const ns_vit_shape *s = &((const ns_vit *)t->net)->shape;
-    json_t *j = json_pack(
-        "{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:o, s:o}", "arch", "vit",
-        "data", p->data, "data_sha256", t->data_hash, "validation", (json_int_t)t->validation_count,
-        "norm", s->norm->name, "width", (json_int_t)s->embed, "depth", (json_int_t)s->depth,
-        "heads", (json_int_t)s->heads, "hidden", (json_int_t)s->hidden, "patch",
-        (json_int_t)s->patch, "activation", p->activation, "init_std", p->deviation, "alpha_init",
-        real(p->alpha), "alpha_init_attn", real(p->alpha_attention));
+    const ns_trunk_shape *s = &t->net->trunk.shape;
+    json_t *j =
+        json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:o, s:o}", "arch",
+                  t->arch->name, "data", p->data, "data_sha256", t->data_hash, "validation",
+                  (json_int_t)t->validation_count, "norm", s->norm->name, "width",
+                  (json_int_t)s->width, "depth", (json_int_t)s->depth, "heads",
+                  (json_int_t)s->heads, "hidden", (json_int_t)s->hidden, "tokens",
+                  (json_int_t)s->tokens, "activation", p->activation, "init_std", p->deviation,
+                  "alpha_init", real(p->alpha), "alpha_init_attn", real(p->alpha_attention));
     json_t *recipe = json_pack(
         "{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:b, s:I, s:I}",
         "epochs", (json_int_t)p->epochs, "batch", (json_int_t)p->batch, "lr", p->rate, "min_lr",

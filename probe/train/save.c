@@ -11,7 +11,6 @@
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/version.h"
-#include "probe/net/vit.h"
 #include "probe/train/checkpoint.h"
 #include "probe/train/trainer.h"
 
@@ -52,38 +51,6 @@ static int write_json(ns_trainer *t, const char *name, const json_t *json) {
     return status;
 }
 
-/* A float as the shortest decimal that gives it back. */
-static json_t *short_real(float value) {
-    char text[32];
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value) break;
-    }
-    return json_real(strtod(text, NULL));
-}
-
-static json_t *config_of(const ns_trainer *t) {
-    static const char *const activations[] = {"gelu", "gelu_tanh", "relu"};
-    const ns_vit_shape *s = &((const ns_vit *)t->net)->shape;
-    const ns_image_shape *image = &t->data->shape;
-    json_t *j = json_pack(
-        "{s:s, s:s, s:[I,I], s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:f}", "architecture",
-        "vit", "naming", "timm", "img_size", (json_int_t)s->height, (json_int_t)s->width,
-        "in_chans", (json_int_t)s->channels, "patch_size", (json_int_t)s->patch, "embed_dim",
-        (json_int_t)s->embed, "depth", (json_int_t)s->depth, "num_heads", (json_int_t)s->heads,
-        "mlp_dim", (json_int_t)s->hidden, "num_classes", (json_int_t)s->classes, "norm",
-        s->norm->name, "act", activations[s->activation], "crop_pct", 1.0);
-    if (s->norm->has & NS_HAS_EPS) json_object_set_new(j, "norm_eps", json_real(s->eps));
-    json_t *mean = json_array(), *std = json_array();
-    for (int c = 0; c < image->channels; c++) {
-        json_array_append_new(mean, short_real(image->mean[c]));
-        json_array_append_new(std, short_real(image->std[c]));
-    }
-    json_object_set_new(j, "mean", mean);
-    json_object_set_new(j, "std", std);
-    return j;
-}
-
 int ns_trainer_save_model(ns_trainer *t) {
     const ns_parameters *p = &t->net->parameters;
     char *path = ns_path_join(t->plan->folder, "model.safetensors", t->err);
@@ -98,7 +65,7 @@ int ns_trainer_save_model(ns_trainer *t) {
     free(names);
     free(path);
     if (status) return status;
-    json_t *config = config_of(t);
+    json_t *config = t->arch->config(t);
     status = write_json(t, "config.json", config);
     json_decref(config);
     return status;

@@ -41,6 +41,9 @@ typedef struct ns_train_plan {
     const char *test;   /* NULL: the data set's own where it has a name, else none */
     int64_t validation; /* samples held out to choose by; -1: a twelfth */
 
+    const char *arch;                           /* "vit" or "gpt" */
+    int64_t context;                            /* tokens of a sample of text */
+    bool characters;                            /* text is characters, else bytes */
     const char *norm;                           /* a kind of probe/norm.h */
     int64_t width, depth, heads, hidden, patch; /* hidden 0: 4 * width */
     int activation;                             /* index into NS_TRAIN_ACTIVATIONS */

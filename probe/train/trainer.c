@@ -8,11 +8,12 @@
 
 #include "probe/base/mem.h"
 #include "probe/base/stop.h"
-#include "probe/net/vit.h"
 #include "probe/train/checkpoint.h"
 
 ns_train_plan ns_train_defaults(void) {
-    return (ns_train_plan){.validation = -1,
+    return (ns_train_plan){.arch = "vit",
+                           .context = 128,
+                           .validation = -1,
                            .width = 96,
                            .depth = 8,
                            .heads = 4,
@@ -37,28 +38,24 @@ ns_train_plan ns_train_defaults(void) {
 
 /* ---- opening ---- */
 
-/* A name whose training images have the name NAME-train is trained on those, and tested on itself. */
-static int open_data(ns_trainer *t) {
-    const ns_train_plan *p = t->plan;
-    char *train = ns_asprintf(t->err, "%s-train", p->data);
-    if (!train) return NS_EFAIL;
-    bool pair = ns_dataset_has_name(train);
-    const char *test = p->test ? p->test : pair ? p->data : NULL;
-    int status = ns_dataset_open(&t->data, pair ? train : p->data, p->labels, NULL, t->err);
-    free(train);
-    if (status) return status;
-    if (!t->data->labels || t->data->classes < 2)
-        return ns_fail(t->err, NS_EINPUT, "%s: expected labels of two classes or more, found %d",
-                       t->data->path, t->data->labels ? t->data->classes : 0);
-    if (test) status = ns_dataset_open(&t->test, test, NULL, &t->data->shape, t->err);
-    if (!status && t->test && (!t->test->labels || t->test->classes > t->data->classes))
-        status = ns_fail(t->err, NS_EINPUT, "%s: expected labels of up to %d classes, found %d",
-                         t->test->path, t->data->classes, t->test->labels ? t->test->classes : 0);
-    return status;
+/* X(name): a file arch_NAME.c of this folder exports ns_architecture_NAME. */
+#define ARCHITECTURES(X) X(vit) X(gpt)
+#define DECLARE(name)    extern const ns_architecture ns_architecture_##name;
+ARCHITECTURES(DECLARE)
+#define ROW(name) &ns_architecture_##name,
+static const ns_architecture *const architectures[] = {ARCHITECTURES(ROW)};
+
+const ns_architecture *ns_architecture_find(const char *name, ns_error *err) {
+    int count = sizeof architectures / sizeof *architectures;
+    for (int i = 0; i < count; i++)
+        if (!strcmp(architectures[i]->name, name)) return architectures[i];
+    ns_fail(err, NS_EUSAGE, "architecture: found %s, expected one of", name);
+    for (int i = 0; i < count; i++)
+        ns_fail_more(err, "%s %s", i ? "," : "", architectures[i]->name);
+    return NULL;
 }
 
-/* What is held out does not depend on the run's seed, so that runs are compared by the same images. */
-static int split(ns_trainer *t) {
+int ns_trainer_split(ns_trainer *t) {
     int64_t n = t->data->count, held = t->plan->validation;
     if (held < 0) held = n / 12;
     if (n - held < t->plan->batch)
@@ -68,17 +65,17 @@ static int split(ns_trainer *t) {
                        t->data->path, (long long)t->plan->batch, (long long)held, (long long)n);
     t->training = ns_calloc((size_t)n, sizeof *t->training, t->err);
     if (!t->training) return NS_EFAIL;
-    int status = ns_dataset_order(t->data, NS_ORDER_SHUFFLED, 0, n, t->training, t->err);
+    for (int64_t i = 0; i < n; i++) t->training[i] = i;
     t->training_count = n - held;
     t->validation = t->training + t->training_count;
     t->validation_count = held;
     t->epoch_steps = t->training_count / t->plan->batch;
     t->steps = t->epoch_steps * t->plan->epochs;
     t->warmup_steps = llround(t->plan->warmup * (double)t->epoch_steps);
-    return status ? status : ns_dataset_hash(t->data, t->training, (size_t)n, t->data_hash, t->err);
+    return NS_OK;
 }
 
-static int allocate(ns_trainer *t) {
+int ns_trainer_allocate(ns_trainer *t) {
     const ns_image_shape *s = &t->data->shape;
     size_t n = (size_t)t->plan->batch, steps = (size_t)t->steps;
     size_t pixels = n * (size_t)s->channels * (size_t)s->height * (size_t)s->width;
@@ -91,7 +88,7 @@ static int allocate(ns_trainer *t) {
         {(void **)&t->loaded, pixels, sizeof *t->loaded},
         {(void **)&t->keep, 2 * (size_t)t->plan->depth * n, sizeof *t->keep},
         {(void **)&t->ids, n, sizeof *t->ids},
-        {(void **)&t->labels, n, sizeof *t->labels},
+        {(void **)&t->labels, n * (s->tokens ? (size_t)s->tokens : 1), sizeof *t->labels},
         {(void **)&t->history, steps, sizeof *t->history},
         {(void **)&t->epochs, (size_t)t->plan->epochs, sizeof *t->epochs},
     };
@@ -102,26 +99,8 @@ static int allocate(ns_trainer *t) {
 
 static int build(ns_trainer *t) {
     const ns_train_plan *p = t->plan;
-    const ns_image_shape *s = &t->data->shape;
-    const ns_norm_kind *kind = ns_norm_kind_find(p->norm, t->err);
-    if (!kind) return NS_EUSAGE;
-    const ns_vit_shape shape = {.channels = (size_t)s->channels,
-                                .height = (size_t)s->height,
-                                .width = (size_t)s->width,
-                                .patch = (size_t)p->patch,
-                                .embed = (size_t)p->width,
-                                .depth = (size_t)p->depth,
-                                .heads = (size_t)p->heads,
-                                .hidden = (size_t)(p->hidden ? p->hidden : 4 * p->width),
-                                .classes = (size_t)t->data->classes,
-                                .norm = kind,
-                                .eps = kind->has & NS_HAS_RUNNING ? 1e-5 : 1e-6,
-                                .activation = (ns_activation)p->activation};
-    ns_vit *vit;
-    int status = ns_vit_new(&vit, &shape, t->err);
-    if (status) return status;
-    t->net = &vit->net;
-    status = t->net->kind->reserve(t->net, (size_t)p->batch, t->err);
+    int status = t->arch->build(t);
+    if (!status) status = t->net->kind->reserve(t->net, (size_t)p->batch, t->err);
     if (!status) status = ns_team_new(&t->team, t->net, t->err);
     const ns_adamw_options adam = {p->beta1, p->beta2, p->adam_eps, p->weight_decay};
     if (!status) status = ns_adamw_new(&t->adam, &adam, &t->net->parameters, t->err);
@@ -147,7 +126,7 @@ static void close_trainer(ns_trainer *t) {
 static int take_step(ns_trainer *t) {
     const ns_train_plan *p = t->plan;
     size_t n = (size_t)p->batch;
-    int status = ns_trainer_batch(t, t->step);
+    int status = t->arch->batch(t, t->step);
     if (status) return status;
     const ns_keep keep = {ns_trainer_keep(t, t->step), n};
     ns_loss loss = ns_team_train(&t->team, n, t->pixels, t->labels, p->smoothing, keep);
@@ -159,7 +138,7 @@ static int take_step(ns_trainer *t) {
     ns_adamw_step(&t->adam, &t->net->parameters, rate, clipped ? p->clip / (norm + 1e-6) : 1);
     float *h = t->history[t->step];
     h[NS_STEP_LOSS] = (float)loss.mean;
-    h[NS_STEP_ACCURACY] = (float)((double)loss.hits / (double)n);
+    h[NS_STEP_ACCURACY] = (float)((double)loss.hits / (double)(n * t->net->labels));
     h[NS_STEP_RATE] = (float)rate;
     h[NS_STEP_GRADIENT] = (float)norm;
     t->loss_sum += loss.mean;
@@ -180,14 +159,14 @@ static int evaluate(ns_trainer *t, const ns_dataset *data, const int64_t *ids, i
             memcpy(t->ids, ids + from, (size_t)n * sizeof *ids);
         else
             for (int64_t i = 0; i < n; i++) t->ids[i] = from + i;
-        int status = ns_trainer_load(t, data, t->ids, n);
+        int status = t->arch->load(t, data, t->ids, n);
         if (status) return status;
         ns_loss one = ns_team_evaluate(&t->team, (size_t)n, t->pixels, t->labels);
         sum += one.mean * (double)n;
         hits += (int64_t)one.hits;
     }
     *loss = count ? sum / (double)count : (double)NAN;
-    *accuracy = count ? (double)hits / (double)count : (double)NAN;
+    *accuracy = count ? (double)hits / (double)((size_t)count * t->net->labels) : (double)NAN;
     return NS_OK;
 }
 
@@ -197,7 +176,8 @@ static int end_epoch(ns_trainer *t) {
     *e = (ns_train_epoch){.epoch = t->epoch_count + 1,
                           .step = t->step,
                           .loss = t->loss_sum / n,
-                          .accuracy = (double)t->hits / (n * (double)t->plan->batch),
+                          .accuracy = (double)t->hits /
+                                      (n * (double)((size_t)t->plan->batch * t->net->labels)),
                           .gradient_norm = t->gradient_sum / n,
                           .rate = (double)t->history[t->step - 1][NS_STEP_RATE]};
     e->images_per_second =
@@ -267,14 +247,10 @@ static int finish(ns_trainer *t) {
 int ns_train_run(const ns_train_plan *plan, ns_train_result *result, ns_error *err) {
     ns_trainer t = {.plan = plan, .ordered_epoch = -1, .err = err};
     t.test_loss = t.test_accuracy = (double)NAN;
-    int status = open_data(&t);
-    if (!status) status = split(&t);
-    if (!status) status = allocate(&t);
-    if (!status) status = ns_trainer_scale(&t);
-    if (!status && t.test) {
-        memcpy(t.test->shape.mean, t.data->shape.mean, sizeof t.test->shape.mean);
-        memcpy(t.test->shape.std, t.data->shape.std, sizeof t.test->shape.std);
-    }
+    int status = (t.arch = ns_architecture_find(plan->arch, err)) ? NS_OK : NS_EUSAGE;
+    if (!status) status = t.arch->open(&t);
+    if (!status)
+        status = ns_dataset_hash(t.data, t.training, (size_t)t.data->count, t.data_hash, err);
     if (!status) status = build(&t);
     if (!status) status = begin(&t);
     t.resumed_at = t.step;

@@ -29,8 +29,26 @@ enum {
     NS_WATCH_COLUMNS
 };
 
-typedef struct ns_trainer {
+typedef struct ns_trainer ns_trainer;
+
+/* What is trained on what: one architecture, one file arch_NAME.c, one row of the table in trainer.c. */
+typedef struct ns_architecture {
+    const char *name; /* "vit" */
+    /* data and test, training and validation samples, memory for a batch; see ns_trainer_split and ns_trainer_allocate. */
+    int (*open)(ns_trainer *t);
+    int (*build)(ns_trainer *t); /* net */
+    /* Inputs and labels to pixels and labels: of a step, augmented; and of any samples, as they are. */
+    int (*batch)(ns_trainer *t, int64_t step);
+    int (*load)(ns_trainer *t, const ns_dataset *data, const int64_t *ids, int64_t n);
+    json_t *(*config)(const ns_trainer *t); /* config.json, a new reference */
+} ns_architecture;
+
+/* NULL and NS_EUSAGE where there is no such one. */
+const ns_architecture *ns_architecture_find(const char *name, ns_error *err);
+
+struct ns_trainer {
     const ns_train_plan *plan;
+    const ns_architecture *arch;
     ns_dataset *data, *test;        /* owned; test may be NULL */
     int64_t *training, *validation; /* sample ids, owned, one block; */
     int64_t training_count, validation_count;
@@ -55,20 +73,26 @@ typedef struct ns_trainer {
     float *pixels, *keep; /* [batch samples], [2 * depth * batch], owned */
     float *loaded;        /* [batch samples], owned: before augmentation */
     int64_t *ids;         /* [batch] */
-    int32_t *labels;      /* [batch] */
+    int32_t *labels;      /* [batch * net->labels] */
     char data_hash[NS_HASH_HEX];
     int64_t threads_before;
     double test_loss, test_accuracy; /* NaN: not known yet */
+    char *vocabulary;                /* of text by characters, owned, or NULL */
     ns_error *err;
-} ns_trainer;
+};
 
-/* batch.c: the samples of step `step`, augmented, to pixels and labels; and of any list, as they are. */
-int ns_trainer_batch(ns_trainer *t, int64_t step);
-int ns_trainer_load(ns_trainer *t, const ns_dataset *data, const int64_t *ids, int64_t n);
+/* trainer.c, for architectures: ids of all samples in order, the last ones held out, and the steps that follow from their number; and
+ * memory for a batch of data->shape. */
+int ns_trainer_split(ns_trainer *t);
+int ns_trainer_allocate(ns_trainer *t);
+
+/* batch.c: the samples of a step, in the order of its epoch, to ids. */
+void ns_trainer_choose(ns_trainer *t, int64_t step);
+/* The beginning of a stream of random numbers. */
+enum { NS_FOR_ORDER = 1, NS_FOR_SAMPLE = 2, NS_FOR_DROP = 3 };
+uint64_t ns_trainer_stream(const ns_trainer *t, uint64_t purpose, int64_t a, int64_t b);
 /* Drop path's factors of a step, to keep; NULL where nothing is dropped. */
 const float *ns_trainer_keep(ns_trainer *t, int64_t step);
-/* Mean and deviation of the training images to data->shape, four digits of each. */
-int ns_trainer_scale(ns_trainer *t);
 
 /* save.c */
 int ns_trainer_begin_folder(ns_trainer *t);

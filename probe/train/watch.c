@@ -108,7 +108,7 @@ static int run_pass(ns_trainer *t, int64_t *samples, double *arriving) {
     const int64_t *ids = held ? t->validation : t->training;
     int64_t count = held ? t->validation_count : t->training_count;
     *samples = count < t->plan->batch ? count : t->plan->batch;
-    int status = ns_trainer_load(t, t->data, ids, *samples);
+    int status = t->arch->load(t, t->data, ids, *samples);
     if (status) return status;
     ns_trunk *trunk = &t->net->trunk;
     trunk->hold_running = true;

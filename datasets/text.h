@@ -1,0 +1,28 @@
+/* Text as tokens: what a language model is trained on and run over. Memory: four bytes a token. */
+#ifndef NS_TEXT_DATA_H
+#define NS_TEXT_DATA_H
+
+#include <stdint.h>
+
+#include "datasets/dataset.h"
+#include "probe/base/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The characters of a file (UTF-8, plain or gzip), each once, rising by code point, as UTF-8 text to be freed: a vocabulary for
+ * ns_image_shape. NS_EINPUT where the file is no UTF-8. */
+int ns_text_vocabulary(const char *path, char **out, ns_error *err);
+
+/* All tokens of a data set of text, [ns_text_count], borrowed; NULL and 0 of another. */
+const int32_t *ns_text_tokens(const ns_dataset *dataset);
+int64_t ns_text_count(const ns_dataset *dataset);
+
+/* What `spec` means on this machine, as ns_dataset_open resolves it; to be freed, NULL on failure. */
+char *ns_dataset_path(const char *spec, ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
