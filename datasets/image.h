@@ -24,6 +24,7 @@ typedef struct ns_image_shape {
      * borrowed), whose place in it is their token. */
     int tokens;
     const char *vocabulary;
+    int words; /* tokens that there must be; 0: any number */
 } ns_image_shape;
 
 /* "0.485,0.456,0.406", or one number for all channels, into out[channels]; `option` names it in the message. */

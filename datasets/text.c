@@ -193,6 +193,12 @@ static int text_open(ns_dataset *d, const char *labels_path, ns_error *err) {
     if (!status) status = tokenize(d, bytes, size, err);
     free(bytes);
     if (status) return status;
+    if (d->shape.words && d->shape.words != d->classes)
+        return ns_fail(err, NS_EINPUT,
+                       "%s: expected the model's %d words, found %d %s: words of several letters "
+                       "are not made here, give \"vocabulary\" in config.json or use bytes",
+                       d->path, d->shape.words, d->classes,
+                       d->shape.vocabulary ? "characters" : "bytes");
     d->shape.channels = d->shape.height = 1;
     d->shape.width = d->shape.tokens;
     d->count = ((const text *)d->state)->count / d->shape.tokens;

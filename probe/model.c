@@ -5,7 +5,7 @@
 #include "probe/base/mem.h"
 
 /* X(name): a file of probe/models/ exports ns_model_NAME. */
-#define MODEL_KINDS(X) X(vit)
+#define MODEL_KINDS(X) X(vit) X(gpt)
 
 #define DECLARE(name) extern const ns_model_kind ns_model_##name;
 MODEL_KINDS(DECLARE)

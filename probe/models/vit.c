@@ -66,7 +66,8 @@ static int reserve(vit *v, size_t samples, int channels, bool observed, ns_error
         if (status) return status;
         for (size_t r = 0; r < rows; r++) {
             size_t t = r % tokens, extra = tokens - (size_t)v->patches;
-            v->kinds[r] = t >= extra                   ? NS_ROW_PATCH
+            v->kinds[r] = v->words                     ? NS_ROW_WORD
+                          : t >= extra                 ? NS_ROW_PATCH
                           : t < (size_t)v->class_token ? NS_ROW_CLASS
                                                        : NS_ROW_REGISTER;
         }
@@ -118,8 +119,9 @@ static void product(size_t rows, size_t n, size_t k, const float *in, const vit_
         for (size_t r = 0; r < rows; r++) memcpy(out + r * ldo, l->bias, n * sizeof *out);
         beta = 1;
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)n, (int)k, 1, in, (int)k,
-                l->weight, (int)k, beta, out, (int)ldo);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, l->turned ? CblasNoTrans : CblasTrans, (int)rows,
+                (int)n, (int)k, 1, in, (int)k, l->weight, (int)(l->turned ? n : k), beta, out,
+                (int)ldo);
 }
 
 /* x [rows, W] += scale * (in [rows, k] * weight' + bias); room [rows, W] is used where there is a scale. */
@@ -132,8 +134,8 @@ static void add_product(const vit *v, size_t rows, size_t k, const float *in, co
         return;
     }
     if (l->bias) vit_add_rows(x, l->bias, rows, w);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, (int)w, (int)k, 1, in, (int)k,
-                l->weight, (int)k, 1, x, (int)w);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, l->turned ? CblasNoTrans : CblasTrans, (int)rows,
+                (int)w, (int)k, 1, in, (int)k, l->weight, (int)(l->turned ? w : k), 1, x, (int)w);
 }
 
 /* out [N * T, H*D] = softmax(Q K' / sqrt(D)) V for each head of each sample; qkv [N * T, 3*H*D]. */
@@ -150,7 +152,7 @@ static void attend(const vit *v, size_t samples, const float *qkv, float *out) {
         float *scores = v->scores + (size_t)omp_get_thread_num() * tokens * tokens;
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, t, t, d, scale, q, row, k, row, 0,
                     scores, t);
-        vit_softmax(scores, tokens, tokens);
+        vit_softmax(scores, tokens, tokens, v->causal);
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, t, d, t, 1, scores, t, values, row,
                     0, out + s * tokens * inner + h * dim, (int)inner);
     }
@@ -178,23 +180,24 @@ static int run_block(pass *p, const vit_block *b) {
     return NS_OK;
 }
 
-static void embed(pass *p) {
+static int embed(pass *p) {
     vit *v = p->v;
+    if (v->words) return vit_place_words(v, p->batch->pixels, p->batch->samples, v->x, p->err);
     int channels = p->model->image.channels;
     size_t samples = p->batch->samples, patches = samples * (size_t)v->patches;
     size_t columns = (size_t)channels * (size_t)v->patch * (size_t)v->patch;
-    vit_linear bare = {v->embedding.weight, NULL};
+    vit_linear bare = {v->embedding.weight, NULL, false};
     vit_unfold(v, channels, p->batch->pixels, samples, v->wide);
     product(patches, (size_t)v->width, columns, v->wide, &bare, v->z, (size_t)v->width);
     vit_assemble(v, v->z, samples, v->x);
+    return NS_OK;
 }
 
 static int run(pass *p, float *logits) {
     vit *v = p->v;
     const float *t = v->x;
-    embed(p);
-    int status = NS_OK;
-    if (v->norm_pre >= 0) {
+    int status = embed(p);
+    if (!status && v->norm_pre >= 0) {
         status = visit(p, v->norm_pre, v->x, v->z);
         memcpy(v->x, v->z, p->batch->samples * (size_t)v->tokens * (size_t)v->width * sizeof *v->x);
     }
@@ -203,7 +206,7 @@ static int run(pass *p, float *logits) {
         status = visit(p, v->norm, v->x, v->z);
         t = v->z;
     }
-    if (status || p->done) return status;
+    if (status || p->done || v->words) return status; /* a GPT's head is not run */
     vit_pool(v, t, p->batch->samples, v->pooled);
     t = v->pooled;
     if (v->pooled_norm >= 0) {
@@ -216,8 +219,8 @@ static int run(pass *p, float *logits) {
     return status;
 }
 
-static int vit_forward(ns_model *model, const ns_batch *batch, const ns_observer *observer,
-                       int last_site, float *logits, ns_error *err) {
+int vit_forward(ns_model *model, const ns_batch *batch, const ns_observer *observer, int last_site,
+                float *logits, ns_error *err) {
     pass p = {model, model->state, batch, observer, last_site, false, err};
     int status = reserve(p.v, batch->samples, model->image.channels, observer != NULL, err);
     return status ? status : run(&p, logits);

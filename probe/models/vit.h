@@ -40,10 +40,12 @@ typedef struct vit_scheme {
     const char *name;
     const char *prefixes; /* "vit.|deit.|": what @ may stand for, the empty one last */
     const char *parts[VIT_PARTS];
-    double eps;        /* where config.json says nothing: the library's own */
-    bool patch_last;   /* a linear patch embedding's columns are (p1 p2 c), else (c p1 p2) */
-    bool class_pooled; /* VIT_POOLED_NORM is no sign of mean pooling */
-    bool mean_of_all;  /* mean pooling takes the class token in */
+    double eps;             /* where config.json says nothing: the library's own */
+    bool patch_last;        /* a linear patch embedding's columns are (p1 p2 c), else (c p1 p2) */
+    bool class_pooled;      /* VIT_POOLED_NORM is no sign of mean pooling */
+    bool mean_of_all;       /* mean pooling takes the class token in */
+    bool turned;            /* matrices of blocks lie as [in, out] */
+    const char *activation; /* where config.json says nothing; NULL: gelu */
 } vit_scheme;
 
 typedef struct vit_name {
@@ -60,8 +62,9 @@ bool vit_part_name(const ns_weights *weights, const vit_scheme *scheme, const ch
                    int prefix_len, vit_part part, int block, const char *suffix, vit_name *out);
 
 typedef struct vit_linear {
-    const float *weight; /* [out, in] as it lies in the file */
+    const float *weight; /* [out, in], or turned [in, out], as it lies in the file */
     const float *bias;   /* [out] or NULL */
+    bool turned;
 } vit_linear;
 
 typedef struct vit_block {
@@ -75,6 +78,9 @@ typedef void (*vit_activation)(float *values, size_t count);
 
 typedef struct vit {
     int width, depth, heads, head_dim, hidden;
+    bool causal;        /* a token sees itself and those before it */
+    const float *words; /* [vocabulary, W]: tokens are words, not patches; else NULL */
+    int vocabulary;
     int patch, grid_height, grid_width, patches;
     int registers, tokens; /* tokens = class + registers + patches */
     bool class_token, fused_qkv, patch_last, mean_pooling;
@@ -103,6 +109,9 @@ typedef struct vit {
 /* Fills model and its state from the weights. */
 int vit_open(ns_model *model, ns_error *err);
 void vit_close(ns_model *model);
+/* ns_model_kind.forward. */
+int vit_forward(ns_model *model, const ns_batch *batch, const ns_observer *observer, int last_site,
+                float *logits, ns_error *err);
 
 /* Activations over `count` values in place, one thread. */
 void vit_gelu_erf(float *values, size_t count);
@@ -121,8 +130,11 @@ void vit_add_rows(float *x, const float *bias, size_t rows, size_t n);
 /* x [rows, n] += scale [n] * t. */
 void vit_add_scaled(float *x, const float *t, const float *scale, size_t rows, size_t n);
 void vit_activate(vit_activation f, float *values, size_t count);
-/* Softmax of each row of scores [rows, n] in place, by one thread. */
-void vit_softmax(float *scores, size_t rows, size_t n);
+/* Softmax of each row of scores [rows, n] in place, by one thread; causal: row r of its first r + 1, and 0 behind them. */
+void vit_softmax(float *scores, size_t rows, size_t n, bool causal);
+/* x [N * tokens, W]: the row of each word of ids [N * tokens], whole numbers, and its position's. NS_EINPUT where the vocabulary has no such
+ * word. */
+int vit_place_words(const vit *v, const float *ids, size_t samples, float *x, ns_error *err);
 /* pooled [N, W]: the class token's rows of t [N * tokens, W], or the mean of its tokens' rows from pool_from up. */
 void vit_pool(const vit *v, const float *t, size_t samples, float *pooled);
 

@@ -44,8 +44,12 @@ NS_CLONES static void softmax_row(float *row, size_t n) {
     for (size_t i = 0; i < n; i++) row[i] *= scale;
 }
 
-void vit_softmax(float *scores, size_t rows, size_t n) {
-    for (size_t r = 0; r < rows; r++) softmax_row(scores + r * n, n);
+void vit_softmax(float *scores, size_t rows, size_t n, bool causal) {
+    for (size_t r = 0; r < rows; r++) {
+        size_t seen = causal ? r + 1 : n;
+        softmax_row(scores + r * n, seen);
+        if (seen < n) memset(scores + r * n + seen, 0, (n - seen) * sizeof *scores);
+    }
 }
 
 /* One patch: C planes of p lines. */
@@ -141,4 +145,19 @@ void vit_pool(const vit *v, const float *t, size_t samples, float *pooled) {
             pooled[s * w + c] = v->mean_pooling ? (float)(sum / (double)(tokens - from)) : rows[c];
         }
     }
+}
+
+int vit_place_words(const vit *v, const float *ids, size_t samples, float *x, ns_error *err) {
+    size_t tokens = (size_t)v->tokens, w = (size_t)v->width, rows = samples * tokens;
+    for (size_t r = 0; r < rows; r++)
+        if (!(ids[r] >= 0 && ids[r] < (float)v->vocabulary))
+            return ns_fail(err, NS_EINPUT, "expected words from 0 to %d, found %g",
+                           v->vocabulary - 1, (double)ids[r]);
+#pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        const float *word = v->words + (size_t)ids[r] * w,
+                    *position = v->positions + r % tokens * w;
+        for (size_t c = 0; c < w; c++) x[r * w + c] = word[c] + position[c];
+    }
+    return NS_OK;
 }

@@ -22,8 +22,10 @@ static int linear(vit_opening *o, vit_part part, int block, int64_t rows, int64_
                   vit_linear *out) {
     vit_name name;
     vit_opening_name(o, part, block, "weight", &name);
-    int status =
-        ns_reading_tensor(&o->reading, name.text, 2, (int64_t[]){rows, columns}, &out->weight);
+    bool turned = o->scheme->turned;
+    const int64_t shape[] = {turned ? columns : rows, turned ? rows : columns};
+    int status = ns_reading_tensor(&o->reading, name.text, 2, shape, &out->weight);
+    out->turned = turned;
     if (!status && vit_opening_name(o, part, block, "bias", &name))
         status = ns_reading_tensor(&o->reading, name.text, 1, &rows, &out->bias);
     return status;
@@ -210,17 +212,18 @@ static int read_heads(vit_opening *o) {
     vit_part part = v->fused_qkv ? VIT_QKV : VIT_Q;
     vit_opening_name(o, part, 0, "weight", &name);
     const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
-    int64_t inner = info->dims == 2 ? info->shape[0] / (v->fused_qkv ? 3 : 1) : 0;
-    if (inner < 1 || inner > 1 << 16 || (v->fused_qkv && info->shape[0] % 3))
-        return ns_fail(o->reading.err, NS_EINPUT, "%s: %s: expected [%s, %d], found %lld rows",
+    int64_t outputs = info->dims == 2 ? info->shape[o->scheme->turned] : 0;
+    int64_t inner = outputs / (v->fused_qkv ? 3 : 1);
+    if (inner < 1 || inner > 1 << 16 || (v->fused_qkv && outputs % 3))
+        return ns_fail(o->reading.err, NS_EINPUT, "%s: %s: expected %s outputs, found %lld",
                        info->file, name.text,
-                       v->fused_qkv ? "3 * heads * head_dim" : "heads * head_dim", v->width,
-                       (long long)(info->dims ? info->shape[0] : 0));
+                       v->fused_qkv ? "3 * heads * head_dim" : "heads * head_dim",
+                       (long long)outputs);
     int64_t heads = 0, dim = 0;
     bool has_heads, has_dim;
     ns_source from_heads, from_dim;
-    int status = ns_config_int(&o->reading, "num_heads|num_attention_heads|heads", 1, 1 << 16,
-                               &heads, &has_heads, from_heads);
+    int status = ns_config_int(&o->reading, "num_heads|num_attention_heads|heads|n_head", 1,
+                               1 << 16, &heads, &has_heads, from_heads);
     if (!status)
         status =
             ns_config_int(&o->reading, "head_dim|dim_head", 1, 1 << 16, &dim, &has_dim, from_dim);
@@ -260,11 +263,12 @@ static int read_hidden(vit_opening *o) {
     vit_name name;
     vit_opening_name(o, VIT_FC1, 0, "weight", &name);
     const ns_tensor_info *info = ns_weights_find(o->weights, name.text);
-    if (info && (info->dims != 2 || info->shape[0] < 1 || info->shape[0] > 1 << 20))
+    int64_t hidden = info && info->dims == 2 ? info->shape[o->scheme->turned] : 0;
+    if (info && (hidden < 1 || hidden > 1 << 20))
         return ns_fail(o->reading.err, NS_EINPUT,
                        "%s: %s: expected [hidden, %d], found %d dimensions", info->file, name.text,
                        v->width, info->dims);
-    v->hidden = info ? (int)info->shape[0] : 1; /* a missing one is named where it is read */
+    v->hidden = info ? (int)hidden : 1; /* a missing one is named where it is read */
     char source[96];
     snprintf(source, sizeof source, "shape of %.80s", name.text);
     double ratio = 0;
@@ -279,8 +283,8 @@ static int read_hidden(vit_opening *o) {
         return ns_config_contradicts(&o->reading, from, expected, other);
     }
     return status ? status
-                  : ns_reading_agree(&o->reading, "hidden", "mlp_dim|intermediate_size", v->hidden,
-                                     source);
+                  : ns_reading_agree(&o->reading, "hidden", "mlp_dim|intermediate_size|n_inner",
+                                     v->hidden, source);
 }
 
 static int read_block(vit_opening *o, int d) {
@@ -314,11 +318,12 @@ static int read_activation(vit_opening *o) {
                        {"gelu_new", "GELU (tanh)", vit_gelu_tanh},
                        {"gelu_pytorch_tanh", "GELU (tanh)", vit_gelu_tanh},
                        {"relu", "ReLU", vit_relu}};
-    const char *word = "gelu";
+    const char *word = o->scheme->activation ? o->scheme->activation : "gelu";
     bool found;
     ns_source from;
     int status =
-        ns_config_word(&o->reading, "act|hidden_act|act_layer|activation", &word, &found, from);
+        ns_config_word(&o->reading, "act|hidden_act|act_layer|activation|activation_function",
+                       &word, &found, from);
     if (status) return status;
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
         if (!strcmp(activations[i].name, word)) {
@@ -330,7 +335,7 @@ static int read_activation(vit_opening *o) {
                                  "gelu, gelu_tanh, gelu_new, gelu_pytorch_tanh or relu", word);
 }
 
-static int read_blocks(vit_opening *o) {
+int vit_opening_blocks(vit_opening *o) {
     vit *v = o->v;
     vit_name name;
     v->fused_qkv = o->scheme->parts[VIT_QKV] != NULL;
@@ -339,8 +344,9 @@ static int read_blocks(vit_opening *o) {
         v->depth++;
     v->blocks = ns_calloc((size_t)v->depth, sizeof *v->blocks, o->reading.err);
     if (!v->blocks) return NS_EFAIL;
-    int status = ns_reading_agree(&o->reading, "depth", "depth|num_hidden_layers|num_layers",
-                                  v->depth, "number of blocks");
+    int status =
+        ns_reading_agree(&o->reading, "depth", "depth|num_hidden_layers|num_layers|n_layer",
+                         v->depth, "number of blocks");
     if (!status) status = read_heads(o);
     if (!status) status = read_hidden(o);
     if (!status) status = read_activation(o);
@@ -427,12 +433,12 @@ static int read_pixels(vit_opening *o) {
     return ns_reading_pixels(&o->reading, &d);
 }
 
-static int read_norm_settings(vit_opening *o) {
+int vit_opening_norms(vit_opening *o) {
     double eps = o->scheme->eps;
     bool found, named;
     ns_source from = "";
-    int status =
-        ns_config_real(&o->reading, "norm_eps|layer_norm_eps|eps", 0, 1, &eps, &found, from);
+    int status = ns_config_real(&o->reading, "norm_eps|layer_norm_eps|layer_norm_epsilon|eps", 0, 1,
+                                &eps, &found, from);
     if (status) return status;
     o->eps = (float)eps;
     if (!found) snprintf(from, sizeof from, "default of %s", o->scheme->name);
@@ -464,10 +470,10 @@ static void ignore_unused(vit_opening *o) {
 static int read_all(vit_opening *o) {
     int status =
         ns_reading_fact(&o->reading, "naming", "names of the tensors", "%s", o->scheme->name);
-    if (!status) status = read_norm_settings(o);
+    if (!status) status = vit_opening_norms(o);
     if (!status) status = read_embedding(o);
     if (!status) status = read_tokens(o);
-    if (!status) status = read_blocks(o);
+    if (!status) status = vit_opening_blocks(o);
     if (!status) status = read_end(o);
     if (!status) status = read_pixels(o);
     if (status) return status;

@@ -24,6 +24,11 @@ static inline bool vit_opening_name(const vit_opening *o, vit_part part, int blo
     return vit_part_name(o->weights, o->scheme, o->prefix, o->prefix_len, part, block, suffix, out);
 }
 
+/* Heads, hidden values, activation and all blocks, whose sites are added; width and tokens are set. */
+int vit_opening_blocks(vit_opening *o);
+/* eps, and the norm that config.json names. */
+int vit_opening_norms(vit_opening *o);
+
 /* Adds the site of a norm; *index is its number from 0, or -1 where the checkpoint has no such norm. */
 int vit_opening_site(vit_opening *o, vit_part part, int block, ns_role role, int positions,
                      bool required, int *index);

@@ -3,7 +3,8 @@
  * is PyTorch's convolution. Each tensor has a stream of its own, by the seed and its place in the table.
  *
  * A GPT begins as GPT-2 did (Radford et al. 2019): weights as above, those that end a branch divided by sqrt(2 * depth), token rows
- * normal with 0.02, positions with 0.01.
+ * normal with 1/sqrt(W), so that the logits of unit rows begin with deviation 1, and positions with half of that (GPT-2's 0.02 and 0.01
+ * leave a DyT, which does not scale its input up, nothing to work with).
  *
  * Fixup (Zhang, Dauphin, Ma, ICLR 2019, arXiv 1901.09321): the last layer of each branch and the head begin at 0, the first layer
  * is scaled by L^(-1/(2m - 2)), where L = 2 * depth branches have m = 2 layers. */
@@ -103,9 +104,9 @@ void ns_start_gpt(ns_network *net, const ns_start *start) {
         bool last = ends_with(t->name, "c_proj.weight");
         double scale = last ? 1 / sqrt(2 * (double)shape->depth) : 1;
         if (!strcmp(t->name, "wte.weight"))
-            scale = 0.02 / deviation;
+            scale = 1 / (sqrt((double)shape->width) * deviation);
         else if (!strcmp(t->name, "wpe.weight"))
-            scale = 0.01 / deviation;
+            scale = 0.5 / (sqrt((double)shape->width) * deviation);
         else if (!t->decays)
             continue;
         normal(&stream, scale * deviation, t->count, p->values + t->at);

@@ -51,6 +51,24 @@ static int write_json(ns_trainer *t, const char *name, const json_t *json) {
     return status;
 }
 
+/* Copies of the tensors whose rows and columns are exchanged in a checkpoint, [parameters], in one block that the caller frees. */
+static float *turn(const ns_parameters *p, ns_tensor_out *out, ns_error *err) {
+    float *block = ns_calloc(p->total, sizeof *block, err);
+    for (int i = 0; i < p->count && block; i++) {
+        const ns_parameter *item = &p->items[i];
+        if (!item->turned) continue;
+        size_t rows = (size_t)item->shape[0], columns = (size_t)item->shape[1];
+        const float *from = p->values + item->at;
+        float *to = block + item->at;
+        for (size_t r = 0; r < rows; r++)
+            for (size_t c = 0; c < columns; c++) to[c * rows + r] = from[r * columns + c];
+        out[i].values = to;
+        out[i].shape[0] = item->shape[1];
+        out[i].shape[1] = item->shape[0];
+    }
+    return block;
+}
+
 int ns_trainer_save_model(ns_trainer *t) {
     const ns_parameters *p = &t->net->parameters;
     char *path = ns_path_join(t->plan->folder, "model.safetensors", t->err);
@@ -59,7 +77,9 @@ int ns_trainer_save_model(ns_trainer *t) {
     int status = out ? NS_OK : NS_EFAIL;
     if (!status) {
         ns_parameters_tensors(p, p->count, p->values, "", names, out);
-        status = ns_safetensors_write(path, out, p->count, true, t->err);
+        float *turned = turn(p, out, t->err);
+        status = turned ? ns_safetensors_write(path, out, p->count, true, t->err) : NS_EFAIL;
+        free(turned);
     }
     free(out);
     free(names);

@@ -115,7 +115,7 @@ kept = state("diverges")
 assert all(np.isfinite(t).all() for name, t in tensors("diverges", kept["state"]).items() if not name.startswith("records."))
 assert "--resume" in train("learns", status=1)
 assert "train.json" in train("nothing-there", "--resume", status=3)
-for words, status in ((["--norm", "layrnorm"], 2), (["--heads", "3"], 2), (["--patch", "5"], 2), (["--arch", "gpt"], 2),
+for words, status in ((["--norm", "layrnorm"], 2), (["--heads", "3"], 2), (["--patch", "5"], 2), (["--arch", "mamba"], 2),
                       (["--batch", "2000"], 3), (["--data", "fashion-mnist-100"], 3)):
     train("refused", *words, status=status)
 run("train", "--data", "fashion-mnist-1000", status=2)
