@@ -97,12 +97,91 @@ def training(norm, seed, steps=50, batch=16, most=3e-3, least=1e-5, warmup=10, d
     write_safetensors(os.path.join(GOLDEN, "steps-%s.safetensors" % norm), out)
 
 
+class GPT(torch.nn.Module):
+    """GPT-2 (Radford et al. 2019) under Hugging Face's names, matrices [in, out]."""
+
+    def __init__(self, width, depth, heads, context, words, eps, norm="layernorm"):
+        super().__init__()
+        nn, self.heads = torch.nn, heads
+        make = models.NORMS[norm]
+        self.wte, self.wpe = nn.Embedding(words, width), nn.Embedding(context, width)
+        self.h = nn.ModuleList()
+        for _ in range(depth):
+            b = nn.Module()
+            b.ln_1, b.ln_2, b.attn, b.mlp = make(width, eps), make(width, eps), nn.Module(), nn.Module()
+            for module, name, rows, columns in ((b.attn, "c_attn", width, 3 * width), (b.attn, "c_proj", width, width),
+                                                (b.mlp, "c_fc", width, 4 * width), (b.mlp, "c_proj", 4 * width, width)):
+                conv = nn.Module()
+                conv.weight, conv.bias = nn.Parameter(torch.zeros(rows, columns)), nn.Parameter(torch.zeros(columns))
+                setattr(module, name, conv)
+            self.h.append(b)
+        self.ln_f = make(width, eps)
+
+    def forward(self, ids):
+        n, t = ids.shape
+        x = self.wte(ids) + self.wpe(torch.arange(t))
+        mask = torch.triu(torch.full((t, t), float("-inf"), dtype=x.dtype), 1)
+        self.seen = []
+        for b in self.h:
+            self.seen.append(x)
+            q, k, v = (b.ln_1(x) @ b.attn.c_attn.weight + b.attn.c_attn.bias).chunk(3, -1)
+            q, k, v = (z.reshape(n, t, self.heads, -1).transpose(1, 2) for z in (q, k, v))
+            w = torch.softmax(q @ k.transpose(2, 3) / q.shape[-1] ** 0.5 + mask, -1)
+            x = x + (w @ v).transpose(1, 2).reshape(n, t, -1) @ b.attn.c_proj.weight + b.attn.c_proj.bias
+            self.seen.append(x)
+            x = x + F.gelu(b.ln_2(x) @ b.mlp.c_fc.weight + b.mlp.c_fc.bias) @ b.mlp.c_proj.weight + b.mlp.c_proj.bias
+        self.seen.append(x)
+        return self.ln_f(x) @ self.wte.weight.T
+
+
+def text_training(norm, seed, steps=50, batch=8, context=32, most=3e-3, least=1e-5, warmup=10, decay=0.5):
+    """50 losses over the bundled text by characters: sample i of step s begins at character ((8 s + i) * 7919) mod 1000000. The last
+    input of each site, of the last batch, tests the model that dump runs, from the weights after the 50 steps."""
+    text = gzip.open(os.path.join(ROOT, "datasets", "shakespeare", "shakespeare.txt.gz")).read().decode()
+    words = sorted(set(text))
+    ids = torch.tensor([words.index(c) for c in text[:1000100]])
+    model = GPT(width=16, depth=2, heads=2, context=context, words=len(words), eps=1e-5, norm=norm)
+    g = torch.Generator().manual_seed(seed)
+    for name, p in model.named_parameters():
+        if p.dim() >= 2:
+            p.data = (0.3 if name.startswith("w") else 0.15) * torch.randn(p.shape, generator=g)
+        elif name.endswith("alpha"):
+            p.data[:] = 0.8
+    turned = lambda n, p: p.T.contiguous() if ".c_" in n and p.dim() == 2 else p
+    out = {"p/" + n: turned(n, p.detach().clone()) for n, p in model.named_parameters()}
+    matrices = [p for n, p in model.named_parameters() if p.dim() >= 2 and n != "wpe.weight"]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    adam = torch.optim.AdamW([{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}],
+                             lr=most, betas=(0.9, 0.999), eps=1e-8)
+    losses = []
+    for step in range(steps):
+        at = [(batch * step + i) * 7919 % 1000000 for i in range(batch)]
+        x, y = (torch.stack([ids[a + d:a + d + context] for a in at]) for d in (0, 1))
+        for group in adam.param_groups:
+            group["lr"] = learning_rate(step, steps, warmup, most, least)
+        adam.zero_grad()
+        loss = F.cross_entropy(model(x).reshape(-1, len(words)), y.reshape(-1), label_smoothing=0.1)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        adam.step()
+        losses.append(float(loss))
+    out["losses"] = torch.tensor(losses)
+    with torch.no_grad():
+        model(ids[:context][None])
+        out["seen"] = torch.stack([s[0] for s in model.seen])
+        out.update({"q/" + n: p.detach().clone() for n, p in model.named_parameters()})
+    write_safetensors(os.path.join(GOLDEN, "text-%s.safetensors" % norm), out)
+
+
 def golden():
     os.makedirs(GOLDEN, exist_ok=True)
     for i, norm in enumerate(models.NORMS):
         gradients(norm, 300 + i)
     training("layernorm", 400)
     training("dyt", 401)
+    text_training("layernorm", 402)
+    text_training("dyt", 403)
 
 
 def speed(threads, steps=12):
@@ -128,6 +207,9 @@ def speed(threads, steps=12):
 if __name__ == "__main__":
     if sys.argv[1:] == ["golden"]:
         golden()
+    elif sys.argv[1:] == ["text"]:
+        text_training("layernorm", 402)
+        text_training("dyt", 403)
     elif sys.argv[1:] == ["speed"]:
         for threads in (1, 2):
             times = speed(threads)
