@@ -85,6 +85,10 @@ def chunk(kind, data):
 put("image", "vast.png", b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 50000, 50000, 8, 2, 0, 0, 0))
     + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b""))
 
+put("text", "plain", "First Citizen:\nSpeak, speak.\n")
+put("text", "unicode", "na\u00efve \u4f60\u597d \U0001f600".encode())
+put("text", "gzip", gzip.compress(b"abcabc", mtime=0))
+put("text", "overlong", b"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80")
 put("labels", "plain", "3\n7\n")
 put("labels", "named", "# names\n0 3\n1,7\r\n\n")
 put("labels", "idx", struct.pack(">II", 0x801, 2) + b"\1\2")

@@ -1,0 +1,41 @@
+/* Text, plain or gzip, as bytes and as characters; and as a vocabulary that other text is read by. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "datasets/text.h"
+#include "tests/fuzz/fuzz.h"
+
+static void open_with(const char *path, const char *vocabulary) {
+    const ns_image_shape shape = {.tokens = 3, .vocabulary = vocabulary};
+    ns_error err = {0};
+    ns_dataset *text = NULL;
+    if (ns_dataset_open(&text, path, NULL, &shape, &err) != NS_OK) return;
+    float tokens[3];
+    if (ns_dataset_read(text, &(int64_t){text->count - 1}, 1, tokens, &err) == NS_OK)
+        for (int i = 0; i < 3; i++)
+            if (!(tokens[i] >= 0 && tokens[i] < (float)text->classes)) abort();
+    ns_dataset_close(text);
+}
+
+static void fuzz_one(const uint8_t *data, size_t size) {
+    ns_fuzz_clean();
+    char path[128], *characters = NULL, *words = malloc(size + 1);
+    ns_error err = {0};
+    if (!words) abort();
+    snprintf(path, sizeof path, "%s", ns_fuzz_file("text.txt", data, size));
+    memcpy(words, data, size);
+    words[size] = 0;
+    open_with(path, NULL);
+    open_with(path, words);
+    /* A file's own characters read the whole of it. */
+    if (ns_text_vocabulary(path, &characters, &err) == NS_OK) {
+        const ns_image_shape shape = {.tokens = 1, .vocabulary = characters};
+        ns_dataset *text = NULL;
+        if (*characters && ns_dataset_open(&text, path, NULL, &shape, &err) != NS_OK) abort();
+        ns_dataset_close(text);
+    }
+    free(characters);
+    free(words);
+}
+NS_FUZZ("text")
