@@ -285,8 +285,8 @@ int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int 
     if (!status)
         status = draw_wide(&d, figure->x_label, middle, layout->x_label_y - raise, NS_MIDDLE,
                            style->label_size, style->text, room, err);
-    if (!status)
-        status = draw_wide(&d, figure->caption, left, layout->caption_y, NS_START,
-                           style->small_size, style->faint, layout->width - left, err);
+    for (int i = 0; i < layout->caption_lines && !status; i++)
+        ns_draw_text(canvas, left, layout->caption_y - raise + i * layout->caption_pitch, NS_START,
+                     style->small_size, style->faint, layout->caption[i]);
     return status;
 }
