@@ -67,13 +67,20 @@ static int read_extremes(ns_cloud *cloud, ns_store *store, int i, ns_error *err)
     return status;
 }
 
+int ns_cloud_open_rows(ns_cloud *out, ns_store *store, int i, ns_error *err) {
+    const ns_store_site *site = ns_store_site_at(store, i);
+    *out = (ns_cloud){0};
+    int status = ns_points_store(&out->points, store, i, err);
+    if (!status && site->sampled && site->extreme_rows) status = read_extremes(out, store, i, err);
+    if (status) ns_cloud_free(out);
+    return status;
+}
+
 int ns_cloud_open(ns_cloud *out, ns_store *store, int i, ns_error *err) {
-    *out = (ns_cloud){.from_sketch = ns_source_is_sketch(NS_FROM_BEST, ns_store_site_at(store, i))};
-    int status = out->from_sketch ? ns_sketch_read(&out->sketch, store, i, err)
-                                  : ns_points_store(&out->points, store, i, err);
-    if (!status && !out->from_sketch && ns_store_site_at(store, i)->sampled &&
-        ns_store_site_at(store, i)->extreme_rows)
-        status = read_extremes(out, store, i, err);
+    if (!ns_source_is_sketch(NS_FROM_BEST, ns_store_site_at(store, i)))
+        return ns_cloud_open_rows(out, store, i, err);
+    *out = (ns_cloud){.from_sketch = true};
+    int status = ns_sketch_read(&out->sketch, store, i, err);
     if (status) ns_cloud_free(out);
     return status;
 }

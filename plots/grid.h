@@ -30,8 +30,10 @@ typedef struct ns_cloud {
     ns_sketch sketch;
 } ns_cloud;
 
-/* The rows of site i (from 0) of an open store. NS_EINPUT where it keeps none. Free with ns_cloud_free. */
+/* Site i (from 0) of an open store: its rows where all are there, else its sketch, else a sample of its rows. Free with ns_cloud_free. */
 int ns_cloud_open(ns_cloud *out, ns_store *store, int i, ns_error *err);
+/* Its rows, all or a sample, even where there is a sketch. NS_EINPUT where it keeps none. */
+int ns_cloud_open_rows(ns_cloud *out, ns_store *store, int i, ns_error *err);
 void ns_cloud_free(ns_cloud *cloud);
 
 typedef struct ns_extent {
