@@ -62,6 +62,10 @@ int ns_grid_fill_sketch(ns_grid *grid, const ns_cloud *cloud, ns_error *err);
 
 /* Edge i, 0 to n, of n bins over [low, high]. */
 double ns_grid_edge(double low, double high, int n, int i);
+/* All n + 1 of them; the caller frees them. NULL on failure. */
+double *ns_grid_edges(double low, double high, int n, ns_error *err);
+/* The bin of v between such edges, -1 where it lies in none. */
+int ns_grid_bin(double v, const double *edges, int n);
 
 /* The picture of a disc of `diameter` pixels around every point, each of the colour's opacity: a pixel under n discs has the opacity
  * 1 - (1 - a)^n, as if they had been drawn one over the other. From where that hides the ground (n0 discs, 95 %) the colour goes over
@@ -69,6 +73,10 @@ double ns_grid_edge(double low, double high, int n, int i);
  * below 100 n0. The first row is the top. The caller frees out->rgba. */
 int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
                   ns_picture *out, ns_error *err);
+
+/* How many such discs lie over each pixel, partly covered ones in part, into over [height, width], the first row the top; *most is the
+ * largest number. */
+int ns_grid_over(const ns_grid *grid, double diameter, float *over, float *most, ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -58,11 +58,12 @@ static float waiting(const uint8_t *pixel) {
     return n;
 }
 
-/* Fills the picture with numbers of discs, and finds the largest. */
-static int count_discs(const ns_grid *grid, const float *kernel, int side, ns_picture *out,
-                       float *most) {
-    int status = NS_OK;
-    float largest = 0;
+/* Fills `out`, which need not be aligned for floats, with numbers of discs, and finds the largest. */
+static int count_discs(const ns_grid *grid, double diameter, uint8_t *out, float *most,
+                       ns_error *err) {
+    int side, status = NS_OK;
+    float *kernel = disc_kernel(diameter, &side, err), largest = 0;
+    if (!kernel) return NS_EFAIL;
 #pragma omp parallel reduction(max : largest)
     {
         float *over = ns_alloc_aligned((size_t)grid->width, sizeof *over, NULL);
@@ -70,7 +71,7 @@ static int count_discs(const ns_grid *grid, const float *kernel, int side, ns_pi
         for (int y = 0; y < grid->height; y++) {
             if (!over) continue;
             discs_over_row(grid, kernel, side, y, over);
-            memcpy(out->rgba + 4 * (size_t)y * (size_t)grid->width, over,
+            memcpy(out + sizeof *over * (size_t)y * (size_t)grid->width, over,
                    (size_t)grid->width * sizeof *over);
             for (int x = 0; x < grid->width; x++) largest = over[x] > largest ? over[x] : largest;
         }
@@ -80,8 +81,13 @@ static int count_discs(const ns_grid *grid, const float *kernel, int side, ns_pi
         }
         free(over);
     }
+    free(kernel);
     *most = largest;
-    return status;
+    return status ? ns_fail(err, status, "no memory for a row of pixels") : NS_OK;
+}
+
+int ns_grid_over(const ns_grid *grid, double diameter, float *over, float *most, ns_error *err) {
+    return count_discs(grid, diameter, (uint8_t *)over, most, err);
 }
 
 /* How numbers of discs become colours. */
@@ -114,16 +120,11 @@ static void paint_pixel(const ramp *r, uint8_t *pixel) {
 
 int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
                   ns_picture *out, ns_error *err) {
-    int side, status = NS_EFAIL;
-    float *kernel = disc_kernel(diameter, &side, err), most = 0;
     size_t pixels = (size_t)grid->width * (size_t)grid->height;
-    *out = (ns_picture){grid->width, grid->height, NULL};
-    if (!kernel) return NS_EFAIL;
-    if ((out->rgba = ns_calloc(pixels, 4, err))) {
-        status = count_discs(grid, kernel, side, out, &most);
-        if (status) ns_fail(err, status, "no memory for a row of pixels");
-    }
-    free(kernel);
+    float most;
+    *out = (ns_picture){grid->width, grid->height, ns_calloc(pixels, 4, err)};
+    if (!out->rgba) return NS_EFAIL;
+    int status = count_discs(grid, diameter, out->rgba, &most, err);
     if (status) {
         free(out->rgba);
         out->rgba = NULL;

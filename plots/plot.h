@@ -41,7 +41,9 @@ typedef struct ns_figure_kind {
     const char *details;  /* for --help, or NULL */
     const char *examples; /* lines, or NULL */
     bool takes_runs;      /* files of the store; else none */
-    bool per_site;        /* sites are chosen one by one: --all and --layers make sense */
+    bool per_site;        /* sites are chosen one by one: --layers makes sense */
+    bool some_sites;      /* of them only some are drawn unless they are named: --all makes sense */
+    bool fits;            /* draws what --no-fit leaves out */
     /* The kind's own options, at most NS_MOST_KIND_OPTIONS: they point into `settings`, which is zeroed memory of settings_size, and which
      * this sets to its defaults. NULL: none. Returns how many. */
     int (*options)(void *settings, ns_option *out);

@@ -256,7 +256,7 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
 
 const ns_figure_kind ns_figure_curves = {
     .name = "curves",
-    .summary = "tanh(alpha x) and the other squashing functions, and their derivatives",
+    .summary = "tanh(alpha x), other squashing functions, and their derivatives",
     .details =
         "The functions that normscope fit knows, as they are: no run is read. Several functions "
         "differ by colour and their alphas by dashes; the alphas of one function by colour.",

@@ -72,5 +72,7 @@ const ns_figure_kind ns_figure_scurve = {
                 "  normscope plot scurve run.h5 --all -o all.pdf\n",
     .takes_runs = true,
     .per_site = true,
+    .some_sites = true,
+    .fits = true,
     .build = build,
 };
