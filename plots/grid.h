@@ -36,6 +36,11 @@ int ns_cloud_open(ns_cloud *out, ns_store *store, int i, ns_error *err);
 int ns_cloud_open_rows(ns_cloud *out, ns_store *store, int i, ns_error *err);
 void ns_cloud_free(ns_cloud *cloud);
 
+/* Gives the rows of a cloud of stored rows (not of a sketch) to `visit` in their order, x and y [rows, C], without those of padding, and
+ * the extra ones last. On one thread; memory: a chunk of 65536 points. */
+typedef int ns_cloud_visit(void *user, size_t rows, const float *x, const float *y, ns_error *err);
+int ns_cloud_each(const ns_cloud *cloud, ns_cloud_visit *visit, void *user, ns_error *err);
+
 typedef struct ns_extent {
     double x_low, x_high, y_low, y_high; /* of the finite points; NaN where there are none */
     uint64_t points;                     /* finite ones */

@@ -48,6 +48,11 @@ ns_item ns_site_panel_layer(ns_site_panel *s) {
     return (ns_item){.kind = NS_ITEM_LAYER, .name = s->name, .layer = {paint, s}};
 }
 
+void ns_site_panel_pale(ns_site_panel *s) {
+    s->point = (ns_color){0.75, 0.79, 0.85, 0.25};
+    s->deep = (ns_color){0.6, 0.66, 0.74, 1};
+}
+
 /* "500 of 17000 rows", where the file keeps a sample, and points that cannot be drawn: never silently. */
 static int note_missing(ns_figure *figure, const ns_site_panel *s, ns_error *err) {
     ns_panel *panel = s->panel;

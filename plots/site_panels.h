@@ -47,6 +47,9 @@ int ns_site_panels_build(const ns_plot_request *r, const ns_site_panels *kind, n
 /* All points of the cloud, as discs; in the data as bins. */
 ns_item ns_site_panel_layer(ns_site_panel *s);
 
+/* Makes that layer pale: what stands before it is in colour. */
+void ns_site_panel_pale(ns_site_panel *s);
+
 /* The bins of a grid that hold points, as data. */
 void ns_grid_write(const ns_grid *grid, int panel, const char *name, FILE *data);
 

@@ -220,8 +220,7 @@ static int fill(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, n
     c->groups.each = each_token;
     c->groups.user = c;
     c->groups.panel = s->number;
-    s->point = (ns_color){0.75, 0.79, 0.85, 0.25};
-    s->deep = (ns_color){0.6, 0.66, 0.74, 1};
+    ns_site_panel_pale(s);
     items[0] = ns_site_panel_layer(s);
     int used = 1, more = 0;
     for (int k = 0; k < c->count && !status; k++)
