@@ -80,7 +80,9 @@ static int blend_add(blend *b, const ns_grid *grid, int group, double diameter, 
 
 static void blend_paint(const blend *b, const ns_color *colors, uint8_t *rgba) {
     double through = log1p(-OPACITY);
+#pragma omp parallel for schedule(static)
     for (size_t i = 0; i < b->pixels; i++) {
+        if (!(b->total[i] > 0)) continue; /* clear already */
         const ns_color *c = &colors[b->group[i]];
         const double values[] = {c->r, c->g, c->b, -expm1(through * (double)b->total[i])};
         for (int k = 0; k < 4; k++) rgba[4 * i + (size_t)k] = (uint8_t)lround(255 * values[k]);

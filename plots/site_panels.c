@@ -126,7 +126,7 @@ static int build_panel(const ns_plot_request *r, const ns_site_panels *kind, ns_
 }
 
 /* y is shared within a run, x is each panel's own. */
-static void share_y(ns_figure *figure, int first, ns_site_panel *const *panels) {
+static void share_y(ns_figure *figure, int first, double room, ns_site_panel *const *panels) {
     double largest = 0;
     for (int i = first; i < figure->panel_count; i++) {
         const ns_extent *e = &panels[i]->extent;
@@ -139,7 +139,7 @@ static void share_y(ns_figure *figure, int first, ns_site_panel *const *panels) 
         ns_axis_guard(&p->x);
         ns_axis_guard(&p->y);
         ns_axis_pad(&p->x, 0.03);
-        ns_axis_pad(&p->y, 0.05);
+        ns_axis_pad(&p->y, room > 0 ? room : 0.05);
     }
 }
 
@@ -165,8 +165,9 @@ static int build_run(const ns_plot_request *r, const ns_site_panels *kind, ns_fi
                      ns_error *err) {
     int first = figure->panel_count, status = NS_OK;
     const char *model = ns_plot_model_title(figure, run->store, err);
-    const char *norm = norm_of(run, c->sites, c->count);
-    if (!model) return NS_EFAIL;
+    const char *norm = norm_of(run, c->sites, c->count), *label = kind->y_label;
+    if (!label && model) label = ns_figure_text(figure, err, "%s %s output", model, norm);
+    if (!label) return NS_EFAIL;
     for (int i = 0; i < c->count && !status; i++) {
         int at = figure->panel_count++;
         ns_panel *panel = &figure->panels[at];
@@ -174,12 +175,9 @@ static int build_run(const ns_plot_request *r, const ns_site_panels *kind, ns_fi
         panel->column = i % figure->columns;
         status = build_panel(r, kind, figure, run, c->sites[i], panel, &panels[at], err);
         panel->y.bare = panel->column > 0;
-        if (!status && panel->column == 0 &&
-            !(panel->y.label = ns_figure_text(figure, err, "%s %s output%s", model, norm,
-                                              kind->y_more ? kind->y_more : "")))
-            status = NS_EFAIL;
+        if (panel->column == 0) panel->y.label = label;
     }
-    if (!status) share_y(figure, first, panels);
+    if (!status) share_y(figure, first, kind->y_room, panels);
     figure->rows += (c->count + figure->columns - 1) / figure->columns;
     return status;
 }

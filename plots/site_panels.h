@@ -37,7 +37,8 @@ typedef struct ns_site_panels {
     /* Sets the panel's items and first notes, and may set more of it; called where there are points. The layer of all points is
      * ns_site_panel_layer. */
     int (*fill)(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, ns_error *err);
-    const char *y_more; /* what stands behind "ViT LN output", or NULL */
+    const char *y_label; /* instead of "ViT LN output", or NULL */
+    double y_room;       /* above and below the points, of their range; 0: as scurve has it */
 } ns_site_panels;
 
 /* Fills in an empty figure, but for a caption. *out (or NULL) receives the panels, [figure->panel_count]. */
