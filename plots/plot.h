@@ -67,6 +67,8 @@ const char *ns_plot_site_title(ns_figure *figure, const ns_store *store, const n
                                ns_error *err);
 const char *ns_plot_model_title(ns_figure *figure, const ns_store *store, ns_error *err);
 const char *ns_plot_norm_title(const ns_norm_kind *kind);
+/* What sites (indices into the run's store) call their normalization: "normalization" where they differ. */
+const char *ns_plot_norms_title(const ns_plot_run *run, const int *sites, int count);
 
 /* At most `most` of the run's chosen sites, spread evenly over the depth with the last among them, into chosen; returns how many. */
 int ns_plot_spread(const ns_plot_run *run, int most, int *chosen);

@@ -143,18 +143,6 @@ static void share_y(ns_figure *figure, int first, double room, ns_site_panel *co
     }
 }
 
-/* What sites call their normalization, where all call it the same. */
-static const char *norm_of(const ns_plot_run *run, const int *sites, int count) {
-    const char *title = NULL;
-    for (int i = 0; i < count; i++) {
-        const char *its =
-            ns_plot_norm_title(ns_store_site_at(run->store, sites[i])->site.norm.kind);
-        if (title && strcmp(its, title) != 0) return "normalization";
-        title = its;
-    }
-    return title;
-}
-
 /* A run's chosen sites. */
 typedef struct chosen {
     int *sites, count;
@@ -165,7 +153,7 @@ static int build_run(const ns_plot_request *r, const ns_site_panels *kind, ns_fi
                      ns_error *err) {
     int first = figure->panel_count, status = NS_OK;
     const char *model = ns_plot_model_title(figure, run->store, err);
-    const char *norm = norm_of(run, c->sites, c->count), *label = kind->y_label;
+    const char *norm = ns_plot_norms_title(run, c->sites, c->count), *label = kind->y_label;
     if (!label && model) label = ns_figure_text(figure, err, "%s %s output", model, norm);
     if (!label) return NS_EFAIL;
     for (int i = 0; i < c->count && !status; i++) {
@@ -222,10 +210,10 @@ int ns_site_panels_build(const ns_plot_request *r, const ns_site_panels *kind, n
     figure->panels = ns_figure_alloc(figure, (size_t)total, sizeof *figure->panels, err);
     ns_site_panel **panels = ns_figure_alloc(figure, (size_t)total, sizeof(ns_site_panel *), err);
     if (!figure->panels || !panels) return NS_EFAIL;
-    const char *norm = norm_of(&r->runs[0], all[0].sites, all[0].count);
+    const char *norm = ns_plot_norms_title(&r->runs[0], all[0].sites, all[0].count);
     for (int k = 0; k < r->run_count && !status; k++) {
         status = build_run(r, kind, figure, &r->runs[k], &all[k], panels, err);
-        if (strcmp(norm_of(&r->runs[k], all[k].sites, all[k].count), norm) != 0)
+        if (strcmp(ns_plot_norms_title(&r->runs[k], all[k].sites, all[k].count), norm) != 0)
             norm = "normalization";
     }
     if (status) return status;
