@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/bins.h"
+#include "analysis/row_sigma.h"
 #include "analysis/stats.h"
 #include "probe/base/mem.h"
 
@@ -46,21 +47,6 @@ static int median_distance(const ns_bins *bins, double centre, double *out, ns_e
     *out = median_of(all, count);
     free(all);
     return NS_OK;
-}
-
-static double sigma_quantile(const ns_sketch *s, double q) {
-    double rows = 0, seen = 0;
-    for (int b = 0; b < NS_SKETCH_SIDE; b++) rows += (double)s->row_sigma[b];
-    for (int b = 0; b < NS_SKETCH_SIDE; b++) {
-        double n = (double)s->row_sigma[b];
-        if (n > 0 && seen + n >= q * rows) {
-            double low = ns_sketch_sigma_edge(b), high = ns_sketch_sigma_edge(b + 1);
-            double at = low + (high - low) * fmin(fmax((q * rows - seen) / n, 0), 1);
-            return fmin(fmax(at, s->extent[4]), s->extent[5]);
-        }
-        seen += n;
-    }
-    return (double)NAN;
 }
 
 static void report_channels(ns_stats *out, const ns_sketch *s) {
@@ -156,7 +142,7 @@ static void report_exact(ns_stats *out, const ns_sketch *s) {
     out->row_sigma[0] = any ? s->extent[4] : (double)NAN;
     out->row_sigma[4] = any ? s->extent[5] : (double)NAN;
     const double q[] = {0.05, 0.5, 0.95};
-    for (int k = 0; k < 3; k++) out->row_sigma[k + 1] = sigma_quantile(s, q[k]);
+    for (int k = 0; k < 3; k++) out->row_sigma[k + 1] = ns_row_sigma_sketch(s, q[k]);
 }
 
 int ns_stats_sketch(ns_stats *out, const ns_sketch *s, const ns_stats_options *o, ns_error *err) {

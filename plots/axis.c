@@ -118,8 +118,11 @@ static double multiples(const ns_axis *axis, double factor, int exponent, int mo
 static int linear_ticks(const ns_axis *axis, int most, ns_tick *ticks) {
     static const double usual[] = {1, 2, 5}, rare[] = {4, 2.5, 3};
     int exponent = (int)floor(log10((axis->high - axis->low) / most)), k = 0;
-    while (multiples(axis, usual[k % 3], exponent + k / 3, most, ticks) > most) k++;
+    while ((axis->whole && exponent + k / 3 < 0) ||
+           multiples(axis, usual[k % 3], exponent + k / 3, most, ticks) > most)
+        k++;
     int count = (int)multiples(axis, usual[k % 3], exponent + k / 3, most, ticks);
+    if (axis->whole) return count;
     for (int e = exponent; e <= exponent + 1 && count < 2; e++)
         for (int r = 0; r < 3 && count < 2; r++) {
             ns_tick tried[NS_MOST_TICKS];

@@ -13,6 +13,7 @@ typedef struct ns_axis {
         high; /* finite and low < high once ns_axis_guard has seen them; above 0 where log is set */
     bool log;
     const char *label; /* markup of plots/text.h, or NULL */
+    bool whole;        /* ticks at whole numbers alone: what counts */
     bool bare;         /* without tick labels: the neighbour's are shared */
     /* Ticks at 1, 2, 3, ... with these names instead of numbers; NULL: numbers. */
     const char *const *names;

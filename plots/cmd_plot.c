@@ -42,16 +42,19 @@ static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_op
         {"dpi", 0, NS_OPT_REAL, &s->dpi, "N", "pixels an inch of points, and of PNG", "600", 36,
          2400},
         {"font", 0, NS_OPT_TEXT, &s->font, "FAMILY", "font family", "DejaVu Sans", 0, 0},
-        {"columns", 0, NS_OPT_INT, &s->columns, "N", "panels beside each other", "up to 4", 1, 64},
+        {"columns", 0, NS_OPT_INT, &s->columns, "N", "panels beside each other", "by the kind", 1,
+         64},
         {"title", 0, NS_OPT_TEXT, &s->title, "TEXT", "line above the panels", NULL, 0, 0},
     };
     const ns_option per_site[] = {
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},
         NS_SELECTION_OPTIONS(s->sites),
-        {"all", 0, NS_OPT_FLAG, &s->all, NULL, "every site, on as many pages as it takes", NULL, 0,
-         0},
-        {"no-fit", 0, NS_OPT_FLAG, &s->no_fit, NULL, "points without the fitted curve", NULL, 0, 0},
     };
+    const ns_option every_site = {"all",   0,    NS_OPT_FLAG,
+                                  &s->all, NULL, "every site, on as many pages as it takes",
+                                  NULL,    0,    0};
+    const ns_option no_fit = {
+        "no-fit", 0, NS_OPT_FLAG, &s->no_fit, NULL, "points without the fitted curve", NULL, 0, 0};
     int count = 0, own_count = kind->options ? kind->options(own, out) : 0;
     count += own_count;
     memcpy(out + count, common, sizeof common);
@@ -60,6 +63,8 @@ static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_op
         memcpy(out + count, per_site, sizeof per_site);
         count += (int)(sizeof per_site / sizeof *per_site);
     }
+    if (kind->some_sites) out[count++] = every_site;
+    if (kind->fits) out[count++] = no_fit;
     return count;
 }
 

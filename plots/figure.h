@@ -85,7 +85,7 @@ struct ns_panel {
 typedef struct ns_figure {
     const char *title;   /* above all panels, or NULL */
     const char *x_label; /* below all, or NULL */
-    const char *caption; /* a line at the bottom, small, or NULL */
+    const char *caption; /* at the bottom, small, broken into lines, or NULL */
     ns_panel *panels;
     int panel_count, rows, columns;
     const char *summary; /* one line for people about what was drawn, or NULL */
@@ -116,13 +116,18 @@ typedef struct ns_panel_place {
     int x_count, y_count;
 } ns_panel_place;
 
+enum { NS_CAPTION_LINES = 8 };
+
 /* Where everything stands. */
 typedef struct ns_figure_places {
     double width, height; /* of a page, points */
     int pages, rows_a_page;
     ns_panel_place *panels; /* [figure->panel_count] */
-    double title_y, x_label_y, caption_y;
-    double label_x[64]; /* baseline of the y axis's label, by column */
+    double title_y, x_label_y;
+    char *caption[NS_CAPTION_LINES]; /* owned */
+    int caption_lines;
+    double caption_y, caption_pitch; /* baseline of its first line, and between lines */
+    double label_x[64];              /* baseline of the y axis's label, by column */
 } ns_figure_places;
 
 /* NS_EUSAGE where the size leaves no room for the panels. Free with ns_figure_places_free. */

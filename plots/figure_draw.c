@@ -198,11 +198,11 @@ static void draw_bar(const ns_pen *d, const ns_panel *p, ns_box b) {
     if (!p->bar) return;
     const ns_style *s = d->style;
     ns_box bar = {b.x + b.width + 2 * GAP, b.y, 0.8 * s->tick_size, b.height};
-    for (int i = 0; i < p->bar_count; i++)
-        ns_draw_box(d->canvas,
-                    (ns_box){bar.x, bar.y + bar.height * (p->bar_count - 1 - i) / p->bar_count,
-                             bar.width, bar.height / p->bar_count},
-                    0, NULL, &p->bar_colors[i]);
+    for (int i = 0; i < p->bar_count; i++) /* each up to the top, so that no seams show */
+        ns_draw_box(
+            d->canvas,
+            (ns_box){bar.x, bar.y, bar.width, bar.height * (p->bar_count - i) / p->bar_count}, 0,
+            NULL, &p->bar_colors[i]);
     ns_draw_box(d->canvas, bar, 0, &s->frame, NULL);
     ns_tick ticks[NS_MOST_TICKS];
     int most = (int)(b.height / (1.9 * s->tick_size)),
@@ -285,8 +285,8 @@ int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int 
     if (!status)
         status = draw_wide(&d, figure->x_label, middle, layout->x_label_y - raise, NS_MIDDLE,
                            style->label_size, style->text, room, err);
-    if (!status)
-        status = draw_wide(&d, figure->caption, left, layout->caption_y, NS_START,
-                           style->small_size, style->faint, layout->width - left, err);
+    for (int i = 0; i < layout->caption_lines && !status; i++)
+        ns_draw_text(canvas, left, layout->caption_y - raise + i * layout->caption_pitch, NS_START,
+                     style->small_size, style->faint, layout->caption[i]);
     return status;
 }

@@ -157,23 +157,13 @@ static int add_line(legend *l, ns_text_kit *kit, const ns_item *item, const char
 
 /* A note on as many lines as it takes: broken between words beyond `width`. */
 static int add_note(legend *l, ns_text_kit *kit, const char *note, double width, ns_error *err) {
-    char *words = ns_strdup(note, err), *begin = words, *cut = NULL, *end = words;
-    int status = words ? NS_OK : NS_EFAIL;
-    while (!status && *end) {
-        end += 1 + strcspn(end + 1, " ");
-        char kept = *end;
-        *end = 0;
-        bool fits = ns_text_measure(kit, begin, l->size).width <= width;
-        *end = kept;
-        if (!fits && cut) {
-            *cut = 0;
-            status = add_line(l, kit, NULL, begin, err);
-            begin = cut + 1;
-        }
-        cut = end;
+    char *lines[MOST_LINES];
+    int count = 0,
+        status = ns_label_wrap(kit, note, l->size, width, MOST_LINES, lines, &count, err);
+    for (int i = 0; i < count; i++) {
+        if (!status) status = add_line(l, kit, NULL, lines[i], err);
+        free(lines[i]);
     }
-    if (!status) status = add_line(l, kit, NULL, begin, err);
-    free(words);
     return status;
 }
 

@@ -47,9 +47,10 @@ static int fit_y_ticks(const work *w, const ns_axis *axis, double length, ns_tic
 /* As many as touch neither each other nor those of the panel beside. */
 static int fit_x_ticks(const work *w, const ns_panel *p, double length, ns_tick *ticks) {
     const ns_axis *axis = &p->x;
-    double apart = 0.9 * w->style->tick_size, beyond = COLUMN_GAP * w->style->tick_size / 2 - 0.5;
-    double least = p->column > 0 ? -beyond : -INFINITY,
-           most = p->column + 1 < w->figure->columns ? length + beyond : INFINITY;
+    double apart = 0.9 * w->style->tick_size, least = -INFINITY, most = INFINITY;
+    const int c = p->column;
+    if (c > 0) least = 0.5 - (w->right[c - 1] + w->left[c]) / 2;
+    if (c + 1 < w->figure->columns) most = length + (w->right[c] + w->left[c + 1]) / 2 - 0.5;
     int count = 0;
     for (int wanted = axis->names ? NS_MOST_TICKS : 7; wanted >= 2; wanted--) {
         count = ns_axis_ticks(axis, wanted, ticks);
@@ -105,8 +106,26 @@ static void measure_rows(work *w) {
                   (x_labels ? text_height(w, s->label_size) + GAP / 2 : 0);
     w->row_gap = x_labels ? GAP + s->tick_size / 2 : GAP;
     w->top = EDGE + (f->title ? text_height(w, s->title_size) + GAP : s->tick_size / 2);
-    w->bottom = EDGE + (f->x_label ? text_height(w, s->label_size) + GAP / 2 : 0) +
-                (f->caption ? text_height(w, s->small_size) + GAP : 0);
+}
+
+static void drop_caption(ns_figure_places *out) {
+    for (int i = 0; i < out->caption_lines; i++) free(out->caption[i]);
+    out->caption_lines = 0;
+}
+
+/* Breaks the caption into lines between the left edge of the panels and that of the page. */
+static int measure_bottom(work *w, ns_error *err) {
+    const ns_figure *f = w->figure;
+    const double size = w->style->small_size;
+    int status = NS_OK;
+    drop_caption(w->out);
+    if (f->caption)
+        status = ns_label_wrap(w->text, f->caption, size, w->out->width - w->left[0] - EDGE,
+                               NS_CAPTION_LINES, w->out->caption, &w->out->caption_lines, err);
+    w->out->caption_pitch = text_height(w, size);
+    w->bottom = EDGE + (f->x_label ? text_height(w, w->style->label_size) + GAP / 2 : 0) +
+                (f->caption ? w->out->caption_lines * w->out->caption_pitch + GAP : 0);
+    return status;
 }
 
 static double snap(const work *w, double length) {
@@ -160,8 +179,8 @@ static void place_panels(work *w) {
     double end = w->top + shown * pitch - w->row_gap;
     out->title_y = EDGE + ns_text_measure(w->text, "H", w->style->title_size).ascent;
     out->x_label_y = end + GAP / 2 + ns_text_measure(w->text, "H", w->style->label_size).ascent;
-    out->caption_y =
-        end + w->bottom - EDGE - ns_text_measure(w->text, "H", w->style->small_size).descent;
+    out->caption_y = end + w->bottom - EDGE - out->caption_lines * out->caption_pitch +
+                     ns_text_measure(w->text, "H", w->style->small_size).ascent;
     out->height = ceil((end + w->bottom) / w->pixel - 1e-6) * w->pixel;
 }
 
@@ -185,7 +204,8 @@ int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_s
     /* Tick labels decide the width, the width the height, the height the ticks: three rounds settle it. */
     for (int round = 0; round < 3 && !status; round++) {
         measure_columns(&w);
-        status = divide(&w, size, err);
+        status = measure_bottom(&w, err);
+        if (!status) status = divide(&w, size, err);
     }
     if (!status) {
         double pitch = w.panel_height + w.row_foot + w.row_gap;
@@ -201,6 +221,7 @@ int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_s
 }
 
 void ns_figure_places_free(ns_figure_places *layout) {
+    drop_caption(layout);
     free(layout->panels);
     *layout = (ns_figure_places){0};
 }

@@ -67,13 +67,20 @@ static int read_extremes(ns_cloud *cloud, ns_store *store, int i, ns_error *err)
     return status;
 }
 
+int ns_cloud_open_rows(ns_cloud *out, ns_store *store, int i, ns_error *err) {
+    const ns_store_site *site = ns_store_site_at(store, i);
+    *out = (ns_cloud){0};
+    int status = ns_points_store(&out->points, store, i, err);
+    if (!status && site->sampled && site->extreme_rows) status = read_extremes(out, store, i, err);
+    if (status) ns_cloud_free(out);
+    return status;
+}
+
 int ns_cloud_open(ns_cloud *out, ns_store *store, int i, ns_error *err) {
-    *out = (ns_cloud){.from_sketch = ns_source_is_sketch(NS_FROM_BEST, ns_store_site_at(store, i))};
-    int status = out->from_sketch ? ns_sketch_read(&out->sketch, store, i, err)
-                                  : ns_points_store(&out->points, store, i, err);
-    if (!status && !out->from_sketch && ns_store_site_at(store, i)->sampled &&
-        ns_store_site_at(store, i)->extreme_rows)
-        status = read_extremes(out, store, i, err);
+    if (!ns_source_is_sketch(NS_FROM_BEST, ns_store_site_at(store, i)))
+        return ns_cloud_open_rows(out, store, i, err);
+    *out = (ns_cloud){.from_sketch = true};
+    int status = ns_sketch_read(&out->sketch, store, i, err);
     if (status) ns_cloud_free(out);
     return status;
 }
@@ -283,6 +290,10 @@ static inline int bin_of(double v, double p, const double *edges, int n) {
     return i;
 }
 
+int ns_grid_bin(double v, const double *edges, int n) {
+    return bin_of(v, (v - edges[0]) * (n / (edges[n] - edges[0])), edges, n);
+}
+
 static void take_bins(void *part, size_t n, const float *x, const float *y) {
     bins *b = part;
     double px[BLOCK], py[BLOCK];
@@ -307,7 +318,7 @@ static void take_bins(void *part, size_t n, const float *x, const float *y) {
     }
 }
 
-static double *make_edges(double low, double high, int n, ns_error *err) {
+double *ns_grid_edges(double low, double high, int n, ns_error *err) {
     double *edges = ns_calloc((size_t)n + 1, sizeof *edges, err);
     for (int i = 0; edges && i <= n; i++) edges[i] = ns_grid_edge(low, high, n, i);
     return edges;
@@ -336,8 +347,8 @@ int ns_grid_fill(ns_grid *grid, const ns_cloud *cloud, ns_error *err) {
     grid->counts = NULL;
     grid->points = grid->outside = grid->not_finite = grid->padding = 0;
     gather g = {.take = take_bins, .size = sizeof(bins)};
-    double *x_edges = make_edges(grid->x_low, grid->x_high, w, err),
-           *y_edges = make_edges(grid->y_low, grid->y_high, h, err);
+    double *x_edges = ns_grid_edges(grid->x_low, grid->x_high, w, err),
+           *y_edges = ns_grid_edges(grid->y_low, grid->y_high, h, err);
     int status = x_edges && y_edges ? gather_new(&g, threads, err) : NS_EFAIL;
     for (int t = 0; t < threads && !status; t++) {
         uint32_t *counts = ns_calloc((size_t)w * (size_t)h, sizeof *counts, err);

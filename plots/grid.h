@@ -30,9 +30,16 @@ typedef struct ns_cloud {
     ns_sketch sketch;
 } ns_cloud;
 
-/* The rows of site i (from 0) of an open store. NS_EINPUT where it keeps none. Free with ns_cloud_free. */
+/* Site i (from 0) of an open store: its rows where all are there, else its sketch, else a sample of its rows. Free with ns_cloud_free. */
 int ns_cloud_open(ns_cloud *out, ns_store *store, int i, ns_error *err);
+/* Its rows, all or a sample, even where there is a sketch. NS_EINPUT where it keeps none. */
+int ns_cloud_open_rows(ns_cloud *out, ns_store *store, int i, ns_error *err);
 void ns_cloud_free(ns_cloud *cloud);
+
+/* Gives the rows of a cloud of stored rows (not of a sketch) to `visit` in their order, x and y [rows, C], without those of padding, and
+ * the extra ones last. On one thread; memory: a chunk of 65536 points. */
+typedef int ns_cloud_visit(void *user, size_t rows, const float *x, const float *y, ns_error *err);
+int ns_cloud_each(const ns_cloud *cloud, ns_cloud_visit *visit, void *user, ns_error *err);
 
 typedef struct ns_extent {
     double x_low, x_high, y_low, y_high; /* of the finite points; NaN where there are none */
@@ -60,6 +67,10 @@ int ns_grid_fill_sketch(ns_grid *grid, const ns_cloud *cloud, ns_error *err);
 
 /* Edge i, 0 to n, of n bins over [low, high]. */
 double ns_grid_edge(double low, double high, int n, int i);
+/* All n + 1 of them; the caller frees them. NULL on failure. */
+double *ns_grid_edges(double low, double high, int n, ns_error *err);
+/* The bin of v between such edges, -1 where it lies in none. */
+int ns_grid_bin(double v, const double *edges, int n);
 
 /* The picture of a disc of `diameter` pixels around every point, each of the colour's opacity: a pixel under n discs has the opacity
  * 1 - (1 - a)^n, as if they had been drawn one over the other. From where that hides the ground (n0 discs, 95 %) the colour goes over
@@ -67,6 +78,10 @@ double ns_grid_edge(double low, double high, int n, int i);
  * below 100 n0. The first row is the top. The caller frees out->rgba. */
 int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
                   ns_picture *out, ns_error *err);
+
+/* How many such discs lie over each pixel, partly covered ones in part, into over [height, width], the first row the top; *most is the
+ * largest number. */
+int ns_grid_over(const ns_grid *grid, double diameter, float *over, float *most, ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -33,21 +33,48 @@ NS_CLONES static void add_row(float *out, const uint32_t *counts, float k, size_
     for (size_t i = 0; i < n; i++) out[i] += k * (float)counts[i];
 }
 
+/* Adds a row of counts, of which few are not 0, to the discs over a row; in the order of those rows that are full. */
+static void add_sparse(const ns_grid *g, const uint32_t *counts, const float *kernel, int side,
+                       float *over) {
+    for (int x = g->width - 1; x >= 0; x--) {
+        if (!counts[x]) continue;
+        for (int i = 0; i < side; i++) {
+            int at = x + i - side / 2;
+            if (at >= 0 && at < g->width && kernel[i] > 0) over[at] += kernel[i] * (float)counts[x];
+        }
+    }
+}
+
+static void add_dense(const ns_grid *g, const uint32_t *counts, const float *kernel, int side,
+                      float *over) {
+    for (int i = 0; i < side; i++) {
+        int shift = i - side / 2; /* pixel p takes from bin p - shift */
+        int begin = shift > 0 ? shift : 0, end = shift < 0 ? g->width + shift : g->width;
+        if (kernel[i] > 0 && end > begin)
+            add_row(over + begin, counts + begin - shift, kernel[i], (size_t)(end - begin));
+    }
+}
+
+/* How many bins of a row hold points. */
+NS_CLONES static int occupied(const uint32_t *counts, int width) {
+    int n = 0;
+    for (int x = 0; x < width; x++) n += counts[x] != 0;
+    return n;
+}
+
 /* How many discs lie over each pixel of row `y` (from the top), partly covered ones in part. */
 static void discs_over_row(const ns_grid *g, const float *kernel, int side, int y, float *over) {
-    int reach = side / 2;
+    enum { FEW = 16 }; /* one bin in so many */
     memset(over, 0, (size_t)g->width * sizeof *over);
     for (int j = 0; j < side; j++) {
-        int from = g->height - 1 - (y + j - reach); /* row of counts, lowest y first */
+        int from = g->height - 1 - (y + j - side / 2); /* row of counts, lowest y first */
         if (from < 0 || from >= g->height) continue;
         const uint32_t *counts = g->counts + (size_t)from * (size_t)g->width;
-        for (int i = 0; i < side; i++) {
-            int shift = i - reach; /* pixel p takes from bin p - shift */
-            int begin = shift > 0 ? shift : 0, end = shift < 0 ? g->width + shift : g->width;
-            float k = kernel[j * side + i];
-            if (k > 0 && end > begin)
-                add_row(over + begin, counts + begin - shift, k, (size_t)(end - begin));
-        }
+        int n = occupied(counts, g->width);
+        if (n > g->width / FEW)
+            add_dense(g, counts, kernel + j * side, side, over);
+        else if (n)
+            add_sparse(g, counts, kernel + j * side, side, over);
     }
 }
 
@@ -58,11 +85,12 @@ static float waiting(const uint8_t *pixel) {
     return n;
 }
 
-/* Fills the picture with numbers of discs, and finds the largest. */
-static int count_discs(const ns_grid *grid, const float *kernel, int side, ns_picture *out,
-                       float *most) {
-    int status = NS_OK;
-    float largest = 0;
+/* Fills `out`, which need not be aligned for floats, with numbers of discs, and finds the largest. */
+static int count_discs(const ns_grid *grid, double diameter, uint8_t *out, float *most,
+                       ns_error *err) {
+    int side, status = NS_OK;
+    float *kernel = disc_kernel(diameter, &side, err), largest = 0;
+    if (!kernel) return NS_EFAIL;
 #pragma omp parallel reduction(max : largest)
     {
         float *over = ns_alloc_aligned((size_t)grid->width, sizeof *over, NULL);
@@ -70,7 +98,7 @@ static int count_discs(const ns_grid *grid, const float *kernel, int side, ns_pi
         for (int y = 0; y < grid->height; y++) {
             if (!over) continue;
             discs_over_row(grid, kernel, side, y, over);
-            memcpy(out->rgba + 4 * (size_t)y * (size_t)grid->width, over,
+            memcpy(out + sizeof *over * (size_t)y * (size_t)grid->width, over,
                    (size_t)grid->width * sizeof *over);
             for (int x = 0; x < grid->width; x++) largest = over[x] > largest ? over[x] : largest;
         }
@@ -80,8 +108,13 @@ static int count_discs(const ns_grid *grid, const float *kernel, int side, ns_pi
         }
         free(over);
     }
+    free(kernel);
     *most = largest;
-    return status;
+    return status ? ns_fail(err, status, "no memory for a row of pixels") : NS_OK;
+}
+
+int ns_grid_over(const ns_grid *grid, double diameter, float *over, float *most, ns_error *err) {
+    return count_discs(grid, diameter, (uint8_t *)over, most, err);
 }
 
 /* How numbers of discs become colours. */
@@ -114,16 +147,11 @@ static void paint_pixel(const ramp *r, uint8_t *pixel) {
 
 int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
                   ns_picture *out, ns_error *err) {
-    int side, status = NS_EFAIL;
-    float *kernel = disc_kernel(diameter, &side, err), most = 0;
     size_t pixels = (size_t)grid->width * (size_t)grid->height;
-    *out = (ns_picture){grid->width, grid->height, NULL};
-    if (!kernel) return NS_EFAIL;
-    if ((out->rgba = ns_calloc(pixels, 4, err))) {
-        status = count_discs(grid, kernel, side, out, &most);
-        if (status) ns_fail(err, status, "no memory for a row of pixels");
-    }
-    free(kernel);
+    float most;
+    *out = (ns_picture){grid->width, grid->height, ns_calloc(pixels, 4, err)};
+    if (!out->rgba) return NS_EFAIL;
+    int status = count_discs(grid, diameter, out->rgba, &most, err);
     if (status) {
         free(out->rgba);
         out->rgba = NULL;

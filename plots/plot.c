@@ -9,7 +9,7 @@
 #include "probe/base/near.h"
 
 /* X(name): a file of plots/figures/ exports ns_figure_NAME. */
-#define FIGURE_KINDS(X) X(scurve)
+#define FIGURE_KINDS(X) X(scurve) X(tokens) X(channels) X(residual) X(rows) X(curves)
 
 #define DECLARE(name) extern const ns_figure_kind ns_figure_##name;
 FIGURE_KINDS(DECLARE)
@@ -84,6 +84,17 @@ int ns_plot_spread(const ns_plot_run *run, int most, int *chosen) {
 
 const char *ns_plot_norm_title(const ns_norm_kind *kind) {
     return kind->short_title ? kind->short_title : kind->title;
+}
+
+const char *ns_plot_norms_title(const ns_plot_run *run, const int *sites, int count) {
+    const char *title = NULL;
+    for (int i = 0; i < count; i++) {
+        const char *its =
+            ns_plot_norm_title(ns_store_site_at(run->store, sites[i])->site.norm.kind);
+        if (title && strcmp(its, title) != 0) return "normalization";
+        title = its;
+    }
+    return title;
 }
 
 const char *ns_plot_model_title(ns_figure *figure, const ns_store *store, ns_error *err) {

@@ -41,7 +41,9 @@ typedef struct ns_figure_kind {
     const char *details;  /* for --help, or NULL */
     const char *examples; /* lines, or NULL */
     bool takes_runs;      /* files of the store; else none */
-    bool per_site;        /* sites are chosen one by one: --all and --layers make sense */
+    bool per_site;        /* sites are chosen one by one: --layers makes sense */
+    bool some_sites;      /* of them only some are drawn unless they are named: --all makes sense */
+    bool fits;            /* draws what --no-fit leaves out */
     /* The kind's own options, at most NS_MOST_KIND_OPTIONS: they point into `settings`, which is zeroed memory of settings_size, and which
      * this sets to its defaults. NULL: none. Returns how many. */
     int (*options)(void *settings, ns_option *out);
@@ -65,6 +67,8 @@ const char *ns_plot_site_title(ns_figure *figure, const ns_store *store, const n
                                ns_error *err);
 const char *ns_plot_model_title(ns_figure *figure, const ns_store *store, ns_error *err);
 const char *ns_plot_norm_title(const ns_norm_kind *kind);
+/* What sites (indices into the run's store) call their normalization: "normalization" where they differ. */
+const char *ns_plot_norms_title(const ns_plot_run *run, const int *sites, int count);
 
 /* At most `most` of the run's chosen sites, spread evenly over the depth with the last among them, into chosen; returns how many. */
 int ns_plot_spread(const ns_plot_run *run, int most, int *chosen);

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <pango/pangocairo.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -194,4 +195,37 @@ char *ns_label_fit(ns_text_kit *kit, const char *label, double size, double widt
         }
     }
     return best;
+}
+
+/* The end of as many words as fit, at least one. */
+static char *line_end(ns_text_kit *kit, char *begin, double size, double width) {
+    char *end = begin + strcspn(begin, " ");
+    while (*end) {
+        char *next = end + 1 + strcspn(end + 1, " "), kept = *next;
+        *next = 0;
+        bool fits = ns_text_measure(kit, begin, size).width <= width;
+        *next = kept;
+        if (!fits) break;
+        end = next;
+    }
+    return end;
+}
+
+int ns_label_wrap(ns_text_kit *kit, const char *label, double size, double width, int most,
+                  char **lines, int *count, ns_error *err) {
+    char *words = ns_strdup(label, err), *begin = words;
+    int status = words ? NS_OK : NS_EFAIL;
+    *count = 0;
+    while (!status && begin && *count < most) {
+        char *end = *count + 1 < most ? line_end(kit, begin, size, width) : strchr(begin, 0);
+        char *next = *end ? end + 1 : NULL;
+        *end = 0;
+        if (!(lines[*count] = ns_label_fit(kit, begin, size, width, err)))
+            status = NS_EFAIL;
+        else
+            ++*count;
+        begin = next;
+    }
+    free(words);
+    return status;
 }

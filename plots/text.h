@@ -60,6 +60,11 @@ char *ns_label_clean(const char *text, ns_error *err);
  * there. The caller frees it; NULL on failure. */
 char *ns_label_fit(ns_text_kit *kit, const char *label, double size, double width, ns_error *err);
 
+/* A clean label broken between words into lines at most `width` points wide, at most `most` of them: the last takes what is left, and
+ * what is too wide, also a single word, is shortened by ns_label_fit. The caller frees each of the *count lines, also after a failure. */
+int ns_label_wrap(ns_text_kit *kit, const char *label, double size, double width, int most,
+                  char **lines, int *count, ns_error *err);
+
 #ifdef __cplusplus
 }
 #endif

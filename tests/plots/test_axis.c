@@ -98,6 +98,9 @@ static void known_ticks(void **state) {
          "10" NS_SUP "6" NS_END " 2\303\227"
          "10" NS_SUP "6" NS_END},
         {{.low = 0.5, .high = 2000, .log = true}, 4, "1 10 100 1000"},
+        {{.low = 0.4, .high = 1.6, .whole = true}, 7, "1"},
+        {{.low = 0.4, .high = 2.6, .whole = true}, 7, "1 2"},
+        {{.low = 0.4, .high = 17.6, .whole = true}, 7, "5 10 15"},
         {{.low = 1e-7, .high = 2e-4, .log = true},
          2,
          "10" NS_SUP NS_MINUS "6" NS_END " 10" NS_SUP NS_MINUS "4" NS_END},

@@ -1,0 +1,301 @@
+/* tokens: output against input, some tokens in colours of their own before all points (Zhu et al. 2025, figure 4, top). LayerNorm
+ * puts the points of a token on a straight line, whose slope is 1 / sigma of its row.
+ *
+ * Memory: beside that of the panels (plots/site_panels.h, plots/groups.h) the chosen rows, of x and y. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plots/groups.h"
+#include "plots/site_panels.h"
+#include "probe/base/mem.h"
+#include "probe/base/random.h"
+#include "probe/moments.h"
+
+enum { DEFAULT_TOKENS = 8, LINE_SPOTS = 129, BAR_STEPS = 64, CHUNK_ROWS = 4096 };
+
+typedef struct settings {
+    int64_t tokens, seed;
+} settings;
+
+static int options(void *memory, ns_option *out) {
+    settings *s = memory;
+    *s = (settings){.tokens = DEFAULT_TOKENS};
+    const ns_option own[] = {
+        {"tokens", 'n', NS_OPT_INT, &s->tokens, "N", "rows that have a colour of their own", "8", 1,
+         NS_GROUPS_MOST},
+        {"seed", 0, NS_OPT_INT, &s->seed, "S", "of their choice", "0", 0, 9e15},
+    };
+    memcpy(out, own, sizeof own);
+    return (int)(sizeof own / sizeof *own);
+}
+
+typedef struct token {
+    uint64_t priority, row;
+    int64_t sample;
+    int32_t position;
+    double slope; /* 1 / sigma of the row's x */
+} token;
+
+/* The tokens of a panel. */
+typedef struct choice {
+    token tokens[NS_GROUPS_MOST];
+    int count;
+    uint64_t rows; /* that were there to choose from */
+    bool sampled;  /* these are some of all */
+    float *x, *y;  /* [NS_GROUPS_MOST, channels] */
+    size_t channels;
+    ns_groups groups;
+} choice;
+
+/* Reads a row into place `at`; false in *usable where none of its points is finite. */
+static int read_token(choice *c, const ns_site_panel *s, token *t, int at, bool *usable,
+                      ns_error *err) {
+    float *x = c->x + (size_t)at * c->channels, *y = c->y + (size_t)at * c->channels;
+    int status = ns_store_read(s->run->store, s->site, NS_INPUT, t->row, 1, x, err);
+    if (!status) status = ns_store_read(s->run->store, s->site, NS_OUTPUT, t->row, 1, y, err);
+    float *finite = ns_calloc(c->channels, sizeof *finite, err);
+    size_t kept = 0;
+    if (!finite) return NS_EFAIL;
+    for (size_t i = 0; i < c->channels && !status; i++)
+        if (isfinite(x[i]) && isfinite(y[i])) finite[kept++] = x[i];
+    const ns_moments m = ns_moments_of(finite, kept);
+    t->slope = 1 / ns_moments_sigma(&m);
+    *usable = kept > 0;
+    free(finite);
+    return status;
+}
+
+static bool before(const token *a, const token *b) {
+    if (a->priority != b->priority) return a->priority < b->priority;
+    return a->sample != b->sample ? a->sample < b->sample : a->position < b->position;
+}
+
+/* Keeps the token where it is among the `wanted` first by priority. */
+static int offer(choice *c, const ns_site_panel *s, token t, int wanted, ns_error *err) {
+    if (c->count == wanted && !before(&t, &c->tokens[wanted - 1])) return NS_OK;
+    bool usable;
+    int status = read_token(c, s, &t, 0, &usable, err), at = c->count;
+    if (status || !usable) return status;
+    if (c->count == wanted) at--;
+    for (; at > 0 && before(&t, &c->tokens[at - 1]); at--) c->tokens[at] = c->tokens[at - 1];
+    c->tokens[at] = t;
+    c->count += c->count < wanted;
+    return NS_OK;
+}
+
+/* A chunk of the table of rows. */
+typedef struct table {
+    int64_t samples[CHUNK_ROWS];
+    int32_t positions[CHUNK_ROWS];
+    uint8_t kinds[CHUNK_ROWS];
+} table;
+
+/* The tokens of lowest priority (probe/base/random.h), which depends on the seed, the sample and the position alone: the same ones
+ * at every site that has them. */
+static int choose(choice *c, const settings *o, const ns_site_panel *s, ns_error *err) {
+    table *t = ns_calloc(1, sizeof *t, err);
+    int status = t ? NS_OK : NS_EFAIL;
+    for (uint64_t first = 0; first < s->info->rows && !status; first += CHUNK_ROWS) {
+        uint64_t left = s->info->rows - first, rows = left < CHUNK_ROWS ? left : CHUNK_ROWS;
+        status = ns_store_read_rows(s->run->store, s->site, first, rows, t->samples, t->positions,
+                                    t->kinds, err);
+        for (uint64_t r = 0; r < rows && !status; r++) {
+            if (t->kinds[r] == NS_ROW_PADDING) continue;
+            c->rows++;
+            const token offered = {
+                .priority = ns_row_priority((uint64_t)o->seed, t->samples[r], t->positions[r]),
+                .row = first + r,
+                .sample = t->samples[r],
+                .position = t->positions[r]};
+            status = offer(c, s, offered, (int)o->tokens, err);
+        }
+    }
+    free(t);
+    bool usable;
+    for (int k = 0; k < c->count && !status; k++)
+        status = read_token(c, s, &c->tokens[k], k, &usable, err);
+    return status;
+}
+
+static int each_token(const ns_groups *groups, int first, int count, ns_group_take *take, void *to,
+                      ns_error *err) {
+    const choice *c = groups->user;
+    int status = NS_OK;
+    for (int k = first; k < first + count && !status; k++)
+        status = take(to, k, c->channels, c->x + (size_t)k * c->channels,
+                      c->y + (size_t)k * c->channels, err);
+    return status;
+}
+
+static int by_x(const void *a, const void *b) {
+    const ns_spot *p = a, *q = b;
+    return p->x != q->x ? (p->x > q->x) - (p->x < q->x) : (p->y > q->y) - (p->y < q->y);
+}
+
+/* The token's finite points by x; whether y rises or falls with them all along, but for the rounding of 16-bit storage. */
+static bool lie_on_a_line(ns_spot *spots, size_t n) {
+    double most = 0, rises = 0, falls = 0;
+    qsort(spots, n, sizeof *spots, by_x);
+    for (size_t i = 0; i < n; i++) most = fmax(most, fabs(spots[i].y));
+    for (size_t i = 1; i < n; i++) {
+        rises = fmax(rises, spots[i].y - spots[i - 1].y);
+        falls = fmax(falls, spots[i - 1].y - spots[i].y);
+    }
+    return n > 1 && fmin(rises, falls) <= most / 512;
+}
+
+/* Joins a token's points where they lie on one line; a batch's statistics, or an alpha for each channel, leave none. Of many points some
+ * hundred, evenly by rank with both ends, are the same line to the eye. */
+static int add_line(const choice *c, int k, ns_figure *figure, ns_item *items, int *used,
+                    ns_error *err) {
+    ns_spot *spots = ns_calloc(c->channels, sizeof *spots, err),
+            *kept = ns_figure_alloc(figure, LINE_SPOTS, sizeof *kept, err);
+    size_t n = 0;
+    for (size_t i = 0; i < c->channels && spots; i++) {
+        const ns_spot at = {(double)c->x[(size_t)k * c->channels + i],
+                            (double)c->y[(size_t)k * c->channels + i]};
+        if (isfinite(at.x) && isfinite(at.y)) spots[n++] = at;
+    }
+    bool line = spots && kept && lie_on_a_line(spots, n);
+    size_t count = n < LINE_SPOTS ? n : LINE_SPOTS;
+    for (size_t i = 0; i < count && line; i++) kept[i] = spots[i * (n - 1) / (count - 1)];
+    if (line)
+        items[(*used)++] = (ns_item){.kind = NS_ITEM_CURVE,
+                                     .name = c->groups.names[k],
+                                     .unlisted = true,
+                                     .spots = kept,
+                                     .count = count,
+                                     .stroke = {c->groups.colors[k], 0.6, 0, 0, true}};
+    free(spots);
+    return spots && kept ? NS_OK : NS_EFAIL;
+}
+
+/* More tokens than colours that can be told apart: coloured by their slope, with a scale. */
+static int add_scale(choice *c, ns_panel *panel, ns_figure *figure, ns_error *err) {
+    ns_axis *axis = ns_figure_alloc(figure, 1, sizeof *axis, err);
+    ns_color *steps = ns_figure_alloc(figure, BAR_STEPS, sizeof *steps, err);
+    if (!axis || !steps) return NS_EFAIL;
+    *axis = (ns_axis){.low = INFINITY, .high = -INFINITY, .label = "1/\317\203 of the token"};
+    for (int k = 0; k < c->count; k++) {
+        if (!isfinite(c->tokens[k].slope)) continue;
+        axis->low = fmin(axis->low, c->tokens[k].slope);
+        axis->high = fmax(axis->high, c->tokens[k].slope);
+    }
+    ns_axis_guard(axis);
+    for (int k = 0; k < c->count; k++) {
+        double place = ns_axis_place(axis, c->tokens[k].slope);
+        c->groups.colors[k] = ns_color_map(isfinite(place) ? place : 1);
+    }
+    for (int i = 0; i < BAR_STEPS; i++) steps[i] = ns_color_map((i + 0.5) / BAR_STEPS);
+    panel->bar = axis;
+    panel->bar_colors = steps;
+    panel->bar_count = BAR_STEPS;
+    return NS_OK;
+}
+
+static int fill(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, ns_error *err) {
+    const settings *o = r->settings;
+    choice *c = s->own = ns_figure_alloc(figure, 1, sizeof *c, err);
+    if (!c) return NS_EFAIL;
+    if (!s->info->rows)
+        return ns_fail(err, NS_EINPUT,
+                       "expected stored rows to choose tokens from, found a sketch alone");
+    c->channels = (size_t)s->info->site.norm.channels;
+    c->sampled = s->info->sampled;
+    size_t room = (size_t)o->tokens * c->channels;
+    c->x = ns_figure_alloc(figure, room, sizeof *c->x, err);
+    c->y = ns_figure_alloc(figure, room, sizeof *c->y, err);
+    ns_item *items = ns_figure_alloc(figure, 3 * (size_t)o->tokens + 2, sizeof *items, err);
+    if (!c->x || !c->y || !items) return NS_EFAIL;
+    int status = choose(c, o, s, err);
+    if (!status) status = ns_groups_new(&c->groups, c->count, r->style, figure, err);
+    for (int k = 0; k < c->count && !status; k++)
+        if (!(c->groups.names[k] = ns_figure_text(figure, err, "%" PRId64 ":%" PRId32,
+                                                  c->tokens[k].sample, c->tokens[k].position)))
+            status = NS_EFAIL;
+    if (!status && c->count > NS_STYLE_COLORS) status = add_scale(c, s->panel, figure, err);
+    c->groups.points = (uint64_t)c->count * c->channels;
+    c->groups.each = each_token;
+    c->groups.user = c;
+    c->groups.panel = s->number;
+    ns_site_panel_pale(s);
+    items[0] = ns_site_panel_layer(s);
+    int used = 1, more = 0;
+    for (int k = 0; k < c->count && !status; k++)
+        status = add_line(c, k, figure, items, &used, err);
+    if (!status) status = ns_groups_items(&c->groups, figure, items + used, &more, err);
+    s->panel->items = items;
+    s->panel->item_count = used + more;
+    return status;
+}
+
+static bool same_tokens(const choice *a, const choice *b) {
+    bool same = a->count == b->count && a->rows == b->rows;
+    for (int k = 0; k < a->count && same; k++)
+        same = a->tokens[k].sample == b->tokens[k].sample &&
+               a->tokens[k].position == b->tokens[k].position;
+    return same;
+}
+
+/* "421:7, 12:3": the names behind `text`. */
+static const char *list(const char *text, const choice *c, ns_figure *figure, ns_error *err) {
+    for (int k = 0; k < c->count && text; k++)
+        text = ns_figure_text(figure, err, "%s%s%s", text, k ? ", " : "", c->groups.names[k]);
+    return text;
+}
+
+/* Which tokens were chosen, once where all panels have the same. */
+static const char *describe(const settings *o, ns_site_panel *const *panels, ns_figure *figure,
+                            ns_error *err) {
+    const choice *first = NULL;
+    bool same = true;
+    for (int i = 0; i < figure->panel_count; i++) {
+        const choice *c = panels[i]->own;
+        if (c && !first) first = c;
+        if (c) same &= same_tokens(first, c);
+    }
+    if (!first) return "no tokens";
+    const char *text = ns_figure_text(
+        figure, err, "%d of %" PRIu64 "%s tokens, chosen by seed %" PRId64 ", as sample:position%s",
+        first->count, first->rows, first->sampled ? " stored" : "", o->seed, same ? ": " : ". ");
+    for (int i = 0; i < figure->panel_count && text; i++) {
+        const choice *c = panels[i]->own;
+        if (!c || (same && c != first)) continue;
+        if (!same) text = ns_figure_text(figure, err, "%s%s: ", text, panels[i]->panel->title);
+        text = text ? list(text, c, figure, err) : NULL;
+        if (text && !same) text = ns_figure_text(figure, err, "%s. ", text);
+    }
+    return text ? ns_figure_text(figure, err, "%s%sPale: all points.", text, same ? ". " : "")
+                : NULL;
+}
+
+static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
+    const ns_site_panels kind = {.sites = 2, .columns = 2, .fill = fill};
+    ns_site_panel **panels;
+    int status = ns_site_panels_build(r, &kind, figure, &panels, err);
+    if (status) return status;
+    figure->caption = describe(r->settings, panels, figure, err);
+    return figure->caption ? NS_OK : NS_EFAIL;
+}
+
+const ns_figure_kind ns_figure_tokens = {
+    .name = "tokens",
+    .summary = "output against input, some tokens in colour before all points",
+    .details = "A token is a row: one position of one sample. Where its points lie on a line they "
+               "are joined: LayerNorm makes it straight, with the slope 1/sigma of the row. Up to "
+               "eight tokens have colours that can be told apart and a legend, sample:position; "
+               "more are coloured by 1/sigma. The choice depends on the seed, sample and position "
+               "alone, so that it is the same at every site. The caption names it. Two sites, "
+               "unless sites are "
+               "named.",
+    .examples = "  normscope plot tokens run.h5 -o tokens.pdf\n"
+                "  normscope plot tokens run.h5 --layers 9,17 --tokens 30 --seed 2 -o tokens.pdf\n",
+    .takes_runs = true,
+    .per_site = true,
+    .some_sites = true,
+    .options = options,
+    .settings_size = sizeof(settings),
+    .build = build,
+};
