@@ -41,13 +41,6 @@ typedef struct work {
 
 /* ---- what is correlated ---- */
 
-/* A scalar alpha, or the mean of one for each channel. */
-static double learned_alpha(const ns_norm *norm) {
-    double sum = 0;
-    for (int i = 0; i < norm->alpha_count; i++) sum += (double)norm->alpha[i];
-    return norm->alpha_count ? sum / norm->alpha_count : (double)NAN;
-}
-
 static pair *next_pair(work *w, ns_error *err) {
     if (w->count == w->room) {
         int room = w->room ? 2 * w->room : 64;
@@ -79,7 +72,7 @@ static int take_site(void *user, ns_store *store, int i, ns_error *err) {
             .degenerate = !learned && stats.fit.degenerate,
             .name = ns_strdup(site->name, err),
             .kind = ns_strdup(site->norm.kind->name, err),
-            .alpha = learned ? learned_alpha(&site->norm) : stats.fit.slope,
+            .alpha = learned ? ns_norm_mean_alpha(&site->norm) : stats.fit.slope,
             .error = learned ? (double)NAN : stats.fit.slope_clustered,
             .inverse = {stats.inverse_sigma, stats.inverse_sigma_row, stats.inverse_sigma_robust}};
         if (!p->name || !p->kind) status = NS_EFAIL;
