@@ -27,9 +27,8 @@ class Browser:
             os.dup2(b, 4)
 
         command = [program(), "--headless=new", "--remote-debugging-pipe", f"--user-data-dir={self.home.name}", "--disable-gpu",
-                   "--no-first-run", "--disable-extensions", "--disable-dev-shm-usage", "--disable-background-networking", "--hide-scrollbars"]
-        if os.getuid() == 0:
-            command.append("--no-sandbox")
+                   "--no-first-run", "--disable-extensions", "--disable-dev-shm-usage", "--disable-background-networking", "--hide-scrollbars",
+                   "--no-sandbox"]  # containers have no place for one, and the pages are ours
         self.process = subprocess.Popen(command, preexec_fn=pipes, close_fds=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL, env={**os.environ, "HOME": self.home.name})
         os.close(read)
