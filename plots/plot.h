@@ -36,19 +36,20 @@ typedef struct ns_plot_request {
 enum { NS_MOST_KIND_OPTIONS = 12 };
 
 typedef struct ns_figure_kind {
-    const char *name;      /* "scurve" */
-    const char *summary;   /* one line, no full stop */
-    const char *details;   /* for --help, or NULL */
-    const char *examples;  /* lines, or NULL */
-    const char *in_report; /* caption on the page of `normscope report`; NULL: not there */
-    bool takes_runs;       /* files of the store; else none */
-    bool per_site;         /* sites are chosen one by one: --all and --layers make sense */
+    const char *name;     /* "scurve" */
+    const char *summary;  /* one line, no full stop */
+    const char *details;  /* for --help, or NULL */
+    const char *examples; /* lines, or NULL */
+    bool takes_runs;      /* files of the store; else none */
+    bool per_site;        /* sites are chosen one by one: --all and --layers make sense */
     /* The kind's own options, at most NS_MOST_KIND_OPTIONS: they point into `settings`, which is zeroed memory of settings_size, and which
      * this sets to its defaults. NULL: none. Returns how many. */
     int (*options)(void *settings, ns_option *out);
     size_t settings_size;
     /* Fills in an empty figure. NS_EINPUT, with the file and what it lacks, where the runs do not have what the figure needs. */
     int (*build)(const ns_plot_request *request, ns_figure *figure, ns_error *err);
+    /* Its caption on the page of `normscope report`, a sentence; NULL: it is not there. */
+    const char *in_report;
 } ns_figure_kind;
 
 extern const ns_figure_kind *const ns_figure_kinds[];

@@ -165,20 +165,34 @@ static void table_head(ns_page *page, const ns_site_table *sites) {
     markup(page, "</tr></thead>\n");
 }
 
-static void table_cell(ns_page *page, const ns_site_table *sites, int row, int c, const char *id) {
+static const char *file_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* The file's name where it tells the run from the others, else its path. */
+static const char *run_label(const ns_plot_request *r, int k) {
+    for (int i = 0; i < r->file_count; i++)
+        if (i != k && !strcmp(file_name(r->files[i]), file_name(r->files[k]))) return r->files[k];
+    return file_name(r->files[k]);
+}
+
+static void table_cell(ns_page *page, const ns_site_table *sites, int row, int c, const char *id,
+                       const char *run) {
     const ns_column *column = &sites->columns[c];
     if (column->machine_only) return;
     char seen[32], room[32];
     const char *exact, *shown = ns_table_cell(sites->table, row, c, seen, &exact, room);
     bool name = !strcmp(column->name, "name"), text = column->type == NS_TEXT;
-    ns_bytes_print(&page->text, "<%s class=\"%s\" data-value=\"", name ? "th scope=\"row\"" : "td",
-                   text ? "text" : "number");
+    ns_bytes_print(&page->text, "<%s class=\"%s%s\" data-value=\"",
+                   name ? "th scope=\"row\"" : "td", text ? "text " : "number",
+                   text ? column->name : "");
     ns_page_text(page, exact);
-    markup(page, "\">");
+    ns_bytes_print(&page->text, "\">");
     if (!strcmp(column->name, "site"))
         ns_bytes_print(&page->text, "<a href=\"#%s\">%s</a>", id, shown);
     else
-        ns_page_text(page, shown);
+        ns_page_text(page, !strcmp(column->name, "run") ? run : shown);
     markup(page, name ? "</th>" : "</td>");
 }
 
@@ -209,7 +223,8 @@ void ns_page_sites(ns_page *page, const ns_plot_request *r, const ns_site_table 
             char id[NS_SITE_ID];
             ns_page_site_id(id, &r->runs[k], k + 1, r->runs[k].sites[i]);
             ns_bytes_print(&page->text, "<tr data-site=\"%s\">", id);
-            for (int c = 0; c < sites->count; c++) table_cell(page, sites, row, c, id);
+            for (int c = 0; c < sites->count; c++)
+                table_cell(page, sites, row, c, id, run_label(r, k));
             markup(page, "</tr>\n");
         }
     markup(page, "</tbody>\n</table>\n</div>\n");

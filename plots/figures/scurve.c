@@ -253,9 +253,8 @@ const ns_figure_kind ns_figure_scurve = {
     .examples = "  normscope plot scurve run.h5 -o scurve.pdf\n"
                 "  normscope plot scurve run.h5 --layers 4,8,12,16 --style paper -o scurve.svg\n"
                 "  normscope plot scurve run.h5 --all -o all.pdf\n",
-    .in_report = "Output against input, every point of four layers spread over the depth, and the "
-                 "fitted s tanh(\316\261x).",
     .takes_runs = true,
     .per_site = true,
     .build = build,
+    .in_report = "Output against input, every point, and the fitted s\302\267tanh(\316\261x).",
 };
