@@ -86,7 +86,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
 const ns_command ns_command_report = {
     .name = "report",
     .group = "Draw",
-    .summary = "one HTML page about runs: provenance, every layer in numbers and figures",
+    .summary = "one HTML page about runs: every layer in numbers and figures",
     .usage = "FILE... -o PAGE.html [options]",
     .details = "The page is whole in itself: a browser fetches nothing, so it can be mailed and "
                "archived. It has a table of all "
