@@ -101,7 +101,7 @@ static int add_card(making *m, const ns_figure_kind *kind, const ns_plot_request
     ns_bytes_print(&m->page.text, "<figure class=\"card\">\n");
     int status = draw_pages(m, d, kind->summary, err);
     ns_bytes_print(&m->page.text, "<figcaption><span class=\"name\">");
-    ns_page_text(&m->page, kind->in_report);
+    ns_page_text(&m->page, kind->in_report ? kind->in_report : kind->summary);
     ns_bytes_print(&m->page.text, "</span>");
     if (d->figure.summary) {
         ns_bytes_print(&m->page.text, " <span class=\"summary\">");
@@ -163,7 +163,7 @@ static int add_figures(making *m, ns_error *err) {
     ns_bytes_print(&m->page.text, "<div class=\"figures\">\n");
     for (int i = 0; i < ns_figure_kind_count && !status; i++) {
         if (ns_stop_requested()) return ns_fail(err, NS_ESTOP, "stopped by request");
-        if (ns_figure_kinds[i]->in_report)
+        if (ns_figure_kinds[i]->takes_runs)
             status = add_kind(m, ns_figure_kinds[i], m->request, err);
     }
     ns_bytes_print(&m->page.text, "</div>\n");

@@ -1,6 +1,6 @@
 /* A report on runs: one page of HTML that is whole in itself (style, script and pictures within it; a browser fetches nothing), for
  * screens light and dark, wide and narrow, and for paper. It says where the runs come from, has a row for every chosen site with what
- * `fit` and `stats` say of it, every kind of figure that has a caption for it (ns_figure_kind.in_report), and the S-curve of every site.
+ * `fit` and `stats` say of it, every kind of figure that is made from runs, by its usual settings, and the S-curve of every site.
  *
  * The page depends on the files, the options and the command line alone: the same input gives the same bytes.
  *
