@@ -37,6 +37,7 @@ INTERNAL     := probe/h5.h $(filter-out probe/train/train.h,$(wildcard probe/tra
 ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h))
 HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+LIB_OBJECTS  += $(BUILD)/plots/report_assets.o
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 GRAD_SOURCES := $(sort $(wildcard tests/gradients/*.c))
 REAL_SOURCES := probe/norm.c $(sort $(wildcard probe/norms/*.c probe/net/*.c)) \
@@ -97,6 +98,17 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(NS_CFLAGS) $(FILE_FLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The style and script of a report's page, as strings of C.
+ASSETS := $(sort $(wildcard plots/report/*.css plots/report/*.js))
+$(BUILD)/plots/report_assets.c: $(ASSETS)
+	@mkdir -p $(@D)
+	$(say) TEXT $@
+	$(Q){ echo '#include "plots/report_internal.h"'; for f in $(ASSETS); do \
+	  echo "const char ns_report_$$(basename $$f | tr . _)[] ="; \
+	  sed -e 's/[\\"]/\\&/g' -e 's/.*/    "&\\n"/' $$f; echo '    ;'; done; } > $@
+$(BUILD)/plots/report_assets.o: $(BUILD)/plots/report_assets.c $(BUILD)/flags
+	$(Q)$(CC) $(NS_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libnormscope.a: $(LIB_OBJECTS)
 	$(say) AR $@

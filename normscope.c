@@ -19,6 +19,7 @@
     X(fit)                                                                                         \
     X(correlate)                                                                                   \
     X(plot)                                                                                        \
+    X(report)                                                                                      \
     X(train)                                                                                       \
     X(bench)
 

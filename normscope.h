@@ -27,5 +27,6 @@
 #include "analysis/stats.h"
 
 #include "plots/plot.h"
+#include "plots/report.h"
 
 #endif

@@ -41,32 +41,6 @@ typedef struct work {
 
 /* ---- what is correlated ---- */
 
-/* A scalar alpha, or the mean of one for each channel. */
-static double learned_alpha(const ns_norm *norm) {
-    double sum = 0;
-    for (int i = 0; i < norm->alpha_count; i++) sum += (double)norm->alpha[i];
-    return norm->alpha_count ? sum / norm->alpha_count : (double)NAN;
-}
-
-static int read_stats(work *w, ns_store *store, int i, bool no_fit, ns_stats *out, ns_error *err) {
-    const ns_store_site *site = ns_store_site_at(store, i);
-    const ns_stats_options options = {.tolerance = 0.1, .no_fit = no_fit, .progress = &w->progress};
-    if (ns_source_is_sketch((ns_source_choice)w->settings->from, site)) {
-        ns_sketch sketch = {0};
-        int status = ns_sketch_read(&sketch, store, i, err);
-        if (!status) status = ns_stats_sketch(out, &sketch, &options, err);
-        ns_sketch_free(&sketch);
-        return status;
-    }
-    ns_points points;
-    int status = ns_points_store(&points, store, i, err);
-    if (status) return status;
-    ns_progress_begin(&w->progress, site->site.name, "rows", points.rows);
-    status = ns_stats_make(out, &points, &options, err);
-    ns_progress_end(&w->progress);
-    return status;
-}
-
 static pair *next_pair(work *w, ns_error *err) {
     if (w->count == w->room) {
         int room = w->room ? 2 * w->room : 64;
@@ -84,7 +58,10 @@ static int take_site(void *user, ns_store *store, int i, ns_error *err) {
     const ns_site *site = &ns_store_site_at(store, i)->site;
     ns_stats stats = {0};
     bool learned = site->norm.alpha != NULL;
-    int status = read_stats(w, store, i, learned, &stats, err);
+    const ns_stats_options options = {
+        .tolerance = 0.1, .no_fit = learned, .progress = &w->progress};
+    int status =
+        ns_runs_stats(&stats, store, i, (ns_source_choice)w->settings->from, &options, err);
     pair *p = status ? NULL : next_pair(w, err);
     if (p) {
         *p = (pair){
@@ -95,7 +72,7 @@ static int take_site(void *user, ns_store *store, int i, ns_error *err) {
             .degenerate = !learned && stats.fit.degenerate,
             .name = ns_strdup(site->name, err),
             .kind = ns_strdup(site->norm.kind->name, err),
-            .alpha = learned ? learned_alpha(&site->norm) : stats.fit.slope,
+            .alpha = learned ? ns_norm_mean_alpha(&site->norm) : stats.fit.slope,
             .error = learned ? (double)NAN : stats.fit.slope_clustered,
             .inverse = {stats.inverse_sigma, stats.inverse_sigma_row, stats.inverse_sigma_robust}};
         if (!p->name || !p->kind) status = NS_EFAIL;

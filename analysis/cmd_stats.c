@@ -151,34 +151,13 @@ static int vote(work *w, const ns_stats *s, ns_error *err) {
     return NS_OK;
 }
 
-static int stats_from_sketch(ns_store *store, int i, const ns_stats_options *options,
-                             ns_stats *stats, ns_error *err) {
-    ns_sketch sketch = {0};
-    int status = ns_sketch_read(&sketch, store, i, err);
-    if (!status) status = ns_stats_sketch(stats, &sketch, options, err);
-    ns_sketch_free(&sketch);
-    return status;
-}
-
-static int stats_from_rows(work *w, ns_store *store, int i, const ns_stats_options *options,
-                           ns_stats *stats, ns_error *err) {
-    ns_points points;
-    int status = ns_points_store(&points, store, i, err);
-    if (status) return status;
-    ns_progress_begin(&w->progress, ns_store_site_at(store, i)->site.name, "rows", points.rows);
-    status = ns_stats_make(stats, &points, options, err);
-    ns_progress_end(&w->progress);
-    return status;
-}
-
 static int stats_of_site(void *user, ns_store *store, int i, ns_error *err) {
     work *w = user;
     const ns_store_site *site = ns_store_site_at(store, i);
     ns_stats stats = {0};
     const ns_stats_options options = {w->settings->tolerance, w->settings->no_fit, &w->progress};
-    int status = ns_source_is_sketch((ns_source_choice)w->settings->from, site)
-                     ? stats_from_sketch(store, i, &options, &stats, err)
-                     : stats_from_rows(w, store, i, &options, &stats, err);
+    int status =
+        ns_runs_stats(&stats, store, i, (ns_source_choice)w->settings->from, &options, err);
     w->sketched |= stats.from_sketch;
     if (!status) {
         add_row(w->table, store, site, &stats);

@@ -63,6 +63,30 @@ bool ns_source_is_sketch(ns_source_choice choice, const ns_store_site *site) {
     return site->has_sketch && (site->sampled || !site->rows);
 }
 
+static int stats_from_sketch(ns_stats *out, ns_store *store, int i, const ns_stats_options *options,
+                             ns_error *err) {
+    ns_sketch sketch = {0};
+    int status = ns_sketch_read(&sketch, store, i, err);
+    if (!status) status = ns_stats_sketch(out, &sketch, options, err);
+    ns_sketch_free(&sketch);
+    return status;
+}
+
+int ns_runs_stats(ns_stats *out, ns_store *store, int i, ns_source_choice from,
+                  const ns_stats_options *options, ns_error *err) {
+    const ns_store_site *site = ns_store_site_at(store, i);
+    *out = (ns_stats){0};
+    if (ns_source_is_sketch(from, site)) return stats_from_sketch(out, store, i, options, err);
+    ns_points points;
+    int status = ns_points_store(&points, store, i, err);
+    if (status) return status;
+    if (options->progress)
+        ns_progress_begin(options->progress, site->site.name, "rows", points.rows);
+    status = ns_stats_make(out, &points, options, err);
+    if (options->progress) ns_progress_end(options->progress);
+    return status;
+}
+
 int ns_runs_store_table(const ns_table *table, const ns_store *store, ns_result which,
                         ns_error *err) {
     char *text = NULL;

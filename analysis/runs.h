@@ -2,6 +2,7 @@
 #ifndef NS_RUNS_H
 #define NS_RUNS_H
 
+#include "analysis/stats.h"
 #include "probe/base/cli.h"
 #include "probe/base/error.h"
 #include "probe/base/table.h"
@@ -63,6 +64,11 @@ bool ns_source_is_sketch(ns_source_choice choice, const ns_store_site *site);
             "or one of them",                                                                      \
             "best", 0, 0                                                                           \
     }
+
+/* The statistics of site i (from 0), from rows or a sketch as `from` says; options->progress shows the rows. ns_stats_free(out)
+ * afterwards, also after a failure; the caller adds which site it was. */
+int ns_runs_stats(ns_stats *out, ns_store *store, int i, ns_source_choice from,
+                  const ns_stats_options *options, ns_error *err);
 
 typedef struct ns_selection_words {
     ns_list select, exclude;

@@ -149,6 +149,19 @@ void ns_bytes_print(ns_bytes *bytes, const char *format, ...) {
     va_end(args);
 }
 
+void ns_bytes_escape(ns_bytes *bytes, const char *text, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        const char *name = c == '&'   ? "&amp;"
+                           : c == '<' ? "&lt;"
+                           : c == '>' ? "&gt;"
+                           : c == '"' ? "&quot;"
+                           : c < ' '  ? " "
+                                      : NULL;
+        ns_bytes_add(bytes, name ? name : (const char *)&c, name ? strlen(name) : 1);
+    }
+}
+
 int ns_bytes_write(const ns_bytes *bytes, FILE *file, ns_error *err) {
     if (bytes->failed) return ns_fail(err, NS_EFAIL, "no memory for the figure's file");
     if (fwrite(bytes->data, 1, bytes->size, file) != bytes->size)

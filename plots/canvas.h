@@ -54,6 +54,7 @@ typedef struct ns_document {
     const char *command_line;
     const char *source; /* the inputs with their hashes */
     int64_t date; /* seconds since 1970: of the data, so that the same input gives the same bytes */
+    bool part; /* SVG: an element of a page of HTML, named by the title, not a file with a head */
     const char *salt; /* what makes ids differ from other figures in one page: the output's name */
 } ns_document;
 
@@ -130,6 +131,8 @@ typedef struct ns_bytes {
 } ns_bytes;
 void ns_bytes_add(ns_bytes *bytes, const void *data, size_t size);
 void ns_bytes_print(ns_bytes *bytes, const char *format, ...) NS_PRINTF(2, 3);
+/* Clean text as it may stand between the tags of XML and HTML, and in attributes between double quotes. */
+void ns_bytes_escape(ns_bytes *bytes, const char *text, size_t size);
 int ns_bytes_write(const ns_bytes *bytes, FILE *file, ns_error *err);
 
 /* A PNG file of the picture, with the document's title, command line, source and date as text chunks where `document` is not NULL. A

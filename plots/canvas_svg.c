@@ -63,25 +63,6 @@ static void add_attribute(ns_bytes *out, const char *name, double value) {
     ns_bytes_print(out, "\"");
 }
 
-/* Text as it may stand between tags and in attributes. */
-static void add_escaped(ns_bytes *out, const char *text, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '&')
-            ns_bytes_print(out, "&amp;");
-        else if (c == '<')
-            ns_bytes_print(out, "&lt;");
-        else if (c == '>')
-            ns_bytes_print(out, "&gt;");
-        else if (c == '"')
-            ns_bytes_print(out, "&quot;");
-        else if (c < ' ')
-            ns_bytes_print(out, " ");
-        else
-            ns_bytes_add(out, &c, 1);
-    }
-}
-
 static void add_color(ns_bytes *out, const char *name, ns_color c) {
     ns_bytes_print(out, " %s=\"#%02x%02x%02x\"", name, (unsigned)lround(c.r * 255),
                    (unsigned)lround(c.g * 255), (unsigned)lround(c.b * 255));
@@ -199,7 +180,7 @@ static void text(ns_canvas *canvas, double x, double y, ns_anchor anchor, bool t
             if (run.rise != rise) add_attribute(out, "dy", rise - run.rise);
             ns_bytes_print(out, ">");
         }
-        add_escaped(out, run.text, run.bytes);
+        ns_bytes_escape(out, run.text, run.bytes);
         if (!plain) ns_bytes_print(out, "</tspan>");
         rise = run.rise;
     }
@@ -235,20 +216,12 @@ static void group(ns_canvas *canvas, const char *name) {
 static void add_element(ns_bytes *out, const char *tag, const char *content) {
     if (!content || !*content) return;
     ns_bytes_print(out, "<%s>", tag);
-    add_escaped(out, content, strlen(content));
+    ns_bytes_escape(out, content, strlen(content));
     ns_bytes_print(out, "</%s>\n", tag);
 }
 
-static void add_head(ns_bytes *out, const ns_canvas *canvas) {
-    const ns_document *d = &canvas->document;
-    const page *p = canvas->state;
-    char date[32];
-    time_t when = (time_t)d->date;
-    struct tm utc;
-    gmtime_r(&when, &utc);
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    ns_bytes_print(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg "
-                        "xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"");
+static void add_size(ns_bytes *out, const page *p) {
+    ns_bytes_print(out, " width=\"");
     add_number(out, p->width);
     ns_bytes_print(out, "pt\" height=\"");
     add_number(out, p->height);
@@ -256,9 +229,38 @@ static void add_head(ns_bytes *out, const ns_canvas *canvas) {
     add_number(out, p->width);
     ns_bytes_print(out, " ");
     add_number(out, p->height);
-    ns_bytes_print(out, "\" font-family=\"'");
-    add_escaped(out, ns_text_kit_family(canvas->text), strlen(ns_text_kit_family(canvas->text)));
-    ns_bytes_print(out, "', Verdana, sans-serif\" xml:space=\"preserve\">\n");
+    ns_bytes_print(out, "\"");
+}
+
+static void add_font(ns_bytes *out, const char *family) {
+    ns_bytes_print(out, " font-family=\"'");
+    ns_bytes_escape(out, family, strlen(family));
+    ns_bytes_print(out, "', Verdana, sans-serif\"");
+}
+
+/* HTML knows neither a declaration nor namespaces; its spaces are kept where the page's style says so. */
+static void add_part_head(ns_bytes *out, const ns_canvas *canvas) {
+    const char *title = canvas->document.title;
+    ns_bytes_print(out, "<svg role=\"img\" aria-label=\"");
+    ns_bytes_escape(out, title, strlen(title));
+    ns_bytes_print(out, "\"");
+    add_size(out, canvas->state);
+    add_font(out, ns_text_kit_family(canvas->text));
+    ns_bytes_print(out, ">\n");
+}
+
+static void add_head(ns_bytes *out, const ns_canvas *canvas) {
+    const ns_document *d = &canvas->document;
+    char date[32];
+    time_t when = (time_t)d->date;
+    struct tm utc;
+    gmtime_r(&when, &utc);
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    ns_bytes_print(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg "
+                        "xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\"");
+    add_size(out, canvas->state);
+    add_font(out, ns_text_kit_family(canvas->text));
+    ns_bytes_print(out, " xml:space=\"preserve\">\n");
     add_element(out, "title", d->title);
     ns_bytes_print(
         out,
@@ -268,7 +270,7 @@ static void add_head(ns_bytes *out, const ns_canvas *canvas) {
         date);
     add_element(out, "dc:description", d->command_line);
     add_element(out, "dc:source", d->source);
-    ns_bytes_print(out, "</metadata>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n");
+    ns_bytes_print(out, "</metadata>\n");
 }
 
 static int finish_svg(ns_canvas *canvas, FILE *file, ns_error *err) {
@@ -286,7 +288,11 @@ static int finish_svg(ns_canvas *canvas, FILE *file, ns_error *err) {
     hex[0] = 'n', hex[1] = 's';
     for (size_t i = 0; i < p->id_count; i++) memcpy(p->body.data + p->ids[i], hex, PREFIX);
     ns_bytes head = {0}, tail = {0};
-    add_head(&head, canvas);
+    if (canvas->document.part)
+        add_part_head(&head, canvas);
+    else
+        add_head(&head, canvas);
+    ns_bytes_print(&head, "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n");
     ns_bytes_print(&tail, "</svg>\n");
     int status = ns_bytes_write(&head, file, err);
     if (!status && p->body.size) status = ns_bytes_write(&p->body, file, err);

@@ -60,16 +60,11 @@ static int print_accuracy(const ns_store *store, ns_error *err) {
 }
 
 static int print_provenance(const ns_store *store, ns_error *err) {
-    static const char *const shown[] = {
-        "created",      "tool_version", "command_line", "model_path",  "model_family",
-        "model_sha256", "data_path",    "data_format",  "data_sha256", "preprocessing",
-        "order",        "seed",         "batch",        "threads",     "compute_type",
-        "storage_type", "sample_rows",  "mode"};
     printf("%s\n", ns_store_path(store));
-    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
-        const char *value = ns_store_attribute(store, shown[i]);
-        if (value && *value && !(!strcmp(shown[i], "sample_rows") && !strcmp(value, "0")))
-            printf("%-14s %s\n", shown[i], value);
+    for (const char *const *name = ns_store_provenance; *name; name++) {
+        const char *value = ns_store_attribute(store, *name);
+        if (value && *value && !(!strcmp(*name, "sample_rows") && !strcmp(value, "0")))
+            printf("%-14s %s\n", *name, value);
     }
     uint64_t done = ns_store_samples(store), all = ns_store_samples_planned(store);
     printf("%-14s %" PRIu64 " of %" PRIu64 " complete%s\n", "samples", done, all,

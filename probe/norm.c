@@ -1,5 +1,6 @@
 #include "probe/norm.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "probe/base/near.h"
@@ -40,6 +41,12 @@ const ns_norm_kind *ns_norm_kind_find(const char *name, ns_error *err) {
         ns_fail_more(err, "%s %s", i ? "," : "", ns_norm_kinds[i]->name);
     ns_near_names(err, name, (size_t)ns_norm_kind_count, kind_name, NULL, 1);
     return NULL;
+}
+
+double ns_norm_mean_alpha(const ns_norm *norm) {
+    double sum = 0;
+    for (int i = 0; i < norm->alpha_count; i++) sum += (double)norm->alpha[i];
+    return norm->alpha_count ? sum / norm->alpha_count : (double)NAN;
 }
 
 void ns_norm_spread(ns_norm_rows kernel, const ns_norm *norm, size_t rows, const ns_real *x,

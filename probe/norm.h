@@ -92,6 +92,9 @@ struct ns_norm_kind {
 /* Values of `work` for a layer of C channels. */
 size_t ns_norm_work(int channels);
 
+/* Its alpha, the mean where each channel has one; NaN where there is none. */
+double ns_norm_mean_alpha(const ns_norm *norm);
+
 /* The kinds, in the order of the table. */
 extern const ns_norm_kind *const ns_norm_kinds[];
 extern const int ns_norm_kind_count;

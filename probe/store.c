@@ -407,6 +407,12 @@ uint64_t ns_store_samples(const ns_store *s) {
     return s->committed;
 }
 
+const char *const ns_store_provenance[] = {
+    "created",      "tool_version", "command_line", "model_path",  "model_family",
+    "model_sha256", "data_path",    "data_format",  "data_sha256", "preprocessing",
+    "order",        "seed",         "batch",        "threads",     "compute_type",
+    "storage_type", "sample_rows",  "mode",         NULL};
+
 const char *ns_store_attribute(const ns_store *s, const char *name) {
     for (int i = 0; i < s->attribute_count; i += 2)
         if (!strcmp(s->attributes[i], name)) return s->attributes[i + 1];

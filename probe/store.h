@@ -55,6 +55,9 @@ uint64_t ns_store_samples(const ns_store *store);
 int ns_store_read_samples(const ns_store *store, uint64_t first, uint64_t count, int64_t *ids,
                           int32_t *labels, int32_t *predictions, ns_error *err);
 
+/* The root attributes that say where a run comes from, in the order in which people read them; NULL ends them. */
+extern const char *const ns_store_provenance[];
+
 /* A root attribute as text ("model_sha256", "command_line", "seed"), or NULL. Numbers are printed. Borrowed. */
 const char *ns_store_attribute(const ns_store *store, const char *name);
 

@@ -11,10 +11,12 @@ demo="build-essential pkg-config libhdf5-dev libcairo2-dev libpango1.0-dev libpn
 check="libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev valgrind
        dataset-fashion-mnist hdf5-tools poppler-utils qpdf librsvg2-bin libxml2-utils libgsl-dev
        python3 python3-h5py python3-numpy python3-scipy python3-pil python3-jsonschema"
+# Where it can be had; the test of pages skips without it.
+optional="chromium"
 oracle="python3-torch python3-torchvision python3-matplotlib"
 
 case "${1:-demo}" in
-demo) wanted="$demo" ;;
+demo) wanted="$demo" optional="" ;;
 check) wanted="$demo $check" ;;
 oracle) wanted="$demo $check $oracle" ;;
 *)
@@ -29,18 +31,21 @@ if ! command -v dpkg-query >/dev/null; then
     exit 0
 fi
 
-missing=""
-for package in $wanted; do
-    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$state" = installed ] || missing="$missing $package"
-done
-[ -n "$missing" ] || exit 0
+missing_of() {
+    for package in "$@"; do
+        state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$state" = installed ] || echo "$package"
+    done
+}
+missing=$(missing_of $wanted)
+lacking=$(missing_of $optional)
+[ -n "$missing$lacking" ] || exit 0
 
-echo "setup: installing$missing"
 run=""
 if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || {
-        echo "setup: neither root nor sudo; install these packages first:$missing" >&2
+        echo "setup: neither root nor sudo; install these packages first:" $missing $lacking >&2
+        [ -z "$missing" ] && exit 0
         exit 1
     }
     run="sudo"
@@ -48,7 +53,12 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt_options="-y --no-install-recommends -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300"
 # The index may be absent on a new machine: try with what is there, then with a fresh one.
-$run apt-get install $apt_options $missing >/dev/null 2>&1 || {
-    $run apt-get update -o Acquire::Retries=3 >/dev/null
-    $run apt-get install $apt_options $missing >/dev/null
+install() {
+    echo "setup: installing" "$@"
+    $run apt-get install $apt_options "$@" >/dev/null 2>&1 || {
+        $run apt-get update -o Acquire::Retries=3 >/dev/null
+        $run apt-get install $apt_options "$@" >/dev/null
+    }
 }
+[ -z "$missing" ] || install $missing
+[ -z "$lacking" ] || install $lacking || echo "setup: not to be had:" $lacking

@@ -75,4 +75,5 @@ const ns_figure_kind ns_figure_scurve = {
     .some_sites = true,
     .fits = true,
     .build = build,
+    .in_report = "Output against input, every point, and the fitted s\302\267tanh(\316\261x).",
 };

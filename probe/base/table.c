@@ -138,6 +138,23 @@ static const char *shown(const ns_column *column, const cell *c, char room[32]) 
     return room;
 }
 
+const char *ns_table_cell(const ns_table *table, int row, int column, char seen[32],
+                          const char **exact, char room[32]) {
+    const ns_column *kind = &table->columns[column];
+    const cell *c = &table->cells[(size_t)row * (size_t)table->width + (size_t)column];
+    if (exact && !c->present) {
+        *exact = "";
+    } else if (exact && kind->type == NS_TEXT) {
+        *exact = c->as.text;
+    } else if (exact && (kind->type == NS_REAL || kind->type == NS_SHARE)) {
+        *exact = ns_shortest(c->as.real, room);
+    } else if (exact) {
+        snprintf(room, 32, "%lld", (long long)c->as.whole);
+        *exact = room;
+    }
+    return shown(kind, c, seen);
+}
+
 /* Characters of UTF-8 text: bytes that are no continuation. */
 static int columns_of(const char *text) {
     int n = 0;
