@@ -5,7 +5,7 @@
 
 #include "probe/base/cli.h"
 
-#define KINDS(X) X(forward) X(fit) X(train)
+#define KINDS(X) X(forward) X(fit) X(norms) X(train)
 
 #define DECLARE(name) extern const ns_command ns_bench_##name;
 KINDS(DECLARE)
