@@ -82,11 +82,12 @@ static const ns_site *site_in_list(const void *user, int i) {
     return (const ns_site *)user + i;
 }
 
-/* Which sites of a training are wanted, [sites], to be freed. */
-static bool *select_sites(const ns_training *t, const ns_selection *selection, ns_error *err) {
+/* Which sites of a training are wanted, [sites], to be freed, also after a failure. */
+static int select_sites(const ns_training *t, const ns_selection *selection, bool **out,
+                        ns_error *err) {
     int count = ns_training_sites(t);
     ns_site *sites = ns_calloc((size_t)count, sizeof *sites, err);
-    bool *wanted = ns_calloc((size_t)count, sizeof *wanted, err);
+    bool *wanted = *out = ns_calloc((size_t)count, sizeof *wanted, err);
     int status = sites && wanted ? NS_OK : NS_EFAIL;
     for (int i = 0; i < count && !status; i++)
         sites[i] = (ns_site){.index = i + 1,
@@ -95,9 +96,7 @@ static bool *select_sites(const ns_training *t, const ns_selection *selection, n
     if (!status) status = ns_select_sites(selection, count, site_in_list, sites, wanted, err);
     if (status == NS_EINPUT) ns_fail_context(err, "%s", ns_training_path(t));
     free(sites);
-    if (!status) return wanted;
-    free(wanted);
-    return NULL;
+    return status;
 }
 
 /* The columns of a training that has records of sites with an alpha; NS_EINPUT where it has not. */
@@ -126,8 +125,8 @@ static int add_training(work *w, int run, ns_error *err) {
     const double *alpha, *inverse;
     int status = columns_of(w, t, &alpha, &inverse, err), sites = ns_training_sites(t);
     if (status) return status;
-    bool *wanted = select_sites(t, w->request->selection, err);
-    if (!wanted) return err->status;
+    bool *wanted;
+    status = select_sites(t, w->request->selection, &wanted, err);
     int64_t last = (ns_training_records(t) - 1) * sites;
     for (int i = 0; i < sites && !status; i++) {
         const pair p = {.run = run,
@@ -199,24 +198,27 @@ static ns_spot *over_epochs(work *w, const ns_training *t, const double *values,
 }
 
 /* The sites of the left panel, from 0, to be freed: those named, else some spread over the wanted ones. */
-static int *sites_over_epochs(const work *w, const ns_training *t, int *count, ns_error *err) {
-    int sites = ns_training_sites(t), *chosen = NULL;
+static int sites_over_epochs(const work *w, const ns_training *t, int **out, int *count,
+                             ns_error *err) {
+    int sites = ns_training_sites(t);
     if (w->settings->over_epochs) {
-        int status = ns_parse_numbers(w->settings->over_epochs, 1, sites, &chosen, count, err);
+        int status = ns_parse_numbers(w->settings->over_epochs, 1, sites, out, count, err);
         if (status) ns_fail_context(err, "%s: --over-epochs", ns_training_path(t));
-        for (int i = 0; i < *count && !status; i++) chosen[i]--;
-        return status ? NULL : chosen;
+        for (int i = 0; i < *count && !status; i++) (*out)[i]--;
+        return status;
     }
-    bool *wanted = select_sites(t, w->request->selection, err);
-    int *all = wanted ? ns_calloc((size_t)sites, sizeof *all, err) : NULL;
+    bool *wanted;
+    int status = select_sites(t, w->request->selection, &wanted, err);
+    int *all = ns_calloc((size_t)sites, sizeof *all, err),
+        *chosen = *out = ns_calloc(OVER_EPOCHS, sizeof *chosen, err);
+    if (!status && (!all || !chosen)) status = NS_EFAIL;
     ns_plot_run run = {.sites = all};
-    for (int i = 0; all && i < sites; i++)
+    for (int i = 0; i < sites && !status; i++)
         if (wanted[i]) all[run.site_count++] = i;
-    if (all && (chosen = ns_calloc(OVER_EPOCHS, sizeof *chosen, err)))
-        *count = ns_plot_spread(&run, OVER_EPOCHS, chosen);
+    if (!status) *count = ns_plot_spread(&run, OVER_EPOCHS, chosen);
     free(all);
     free(wanted);
-    return chosen;
+    return status;
 }
 
 /* Four items: what the two kinds of lines are, in grey, and a line of each; the site's colour has a line of the legend of its own. */
@@ -247,14 +249,13 @@ static int add_lines(work *w, const ns_training *t, int site, int place, ns_pane
 
 static int build_left(work *w, int run, bool several, ns_panel *panel, ns_error *err) {
     const ns_training *t = w->trainings[run];
-    int count = 0, *sites = sites_over_epochs(w, t, &count, err), status = NS_OK;
-    if (!sites) return err->status;
+    int count = 0, *sites = NULL, status = sites_over_epochs(w, t, &sites, &count, err);
     ns_item *items = ns_figure_alloc(w->figure, (size_t)(2 + 3 * count), sizeof *items, err);
     panel->x = ns_axis_unknown(false);
     panel->y = ns_axis_unknown(w->settings->log);
     panel->items = items;
     panel->item_count = 2 + 3 * count;
-    if (!items) status = NS_EFAIL;
+    if (!items && !status) status = NS_EFAIL;
     for (int k = 0; k < 2 && !status; k++) {
         items[k] = (ns_item){.kind = NS_ITEM_CURVE,
                              .name = k ? "1/" SIGMA : ALPHA,
