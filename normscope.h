@@ -16,6 +16,7 @@
 #include "probe/store.h"
 #include "probe/store_write.h"
 #include "probe/train/train.h"
+#include "probe/train/training.h"
 #include "probe/verify.h"
 #include "probe/safetensors_write.h"
 #include "probe/weights.h"

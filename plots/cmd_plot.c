@@ -12,6 +12,7 @@
 #include "plots/plot.h"
 #include "probe/base/cli.h"
 #include "probe/base/hash.h"
+#include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/near.h"
 
@@ -82,15 +83,19 @@ static char *describe_command(int argc, char **argv, ns_error *err) {
     return cleaned(full, err);
 }
 
-/* "run.h5 sha256:...; ...": what the figure was made from. */
+/* "run.h5 sha256:...; ...": what the figure was made from. Of the folder of a training run, what it recorded. */
 static char *describe_source(const ns_list *files, ns_error *err) {
     char *text = ns_strdup("", err);
     for (int i = 0; i < files->count && text; i++) {
         char hex[NS_HASH_HEX], *longer = NULL;
+        bool folder = ns_is_folder(files->items[i]);
+        char *path = folder ? ns_path_join(files->items[i], "training.h5", err)
+                            : ns_strdup(files->items[i], err);
         const char *slash = strrchr(files->items[i], '/');
-        if (!ns_hash_file(files->items[i], hex, err))
+        if (path && !ns_hash_file(path, hex, err))
             longer = ns_asprintf(err, "%s%s%s sha256:%s", text, i ? "; " : "",
-                                 slash ? slash + 1 : files->items[i], hex);
+                                 slash && slash[1] ? slash + 1 : files->items[i], hex);
+        free(path);
         free(text);
         text = longer;
     }
@@ -147,16 +152,17 @@ static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc
     int end = add_options(&s, kind, own, options);
     options[end] = (ns_option){0};
     char name[64];
+    bool takes = kind->takes_runs || kind->takes_files;
     snprintf(name, sizeof name, "plot %s", kind->name);
     const ns_command command = {.name = name,
                                 .group = self->group,
-                                .usage = kind->takes_runs ? "FILE... -o FIGURE [options]"
-                                                          : "-o FIGURE [options]",
+                                .usage =
+                                    takes ? "FILE... -o FIGURE [options]" : "-o FIGURE [options]",
                                 .details = kind->details,
                                 .examples = kind->examples};
     ns_list rest = {0};
-    int status = ns_cli_parse(&command, options, argc - 1, argv + 1, kind->takes_runs ? 1 : 0,
-                              kind->takes_runs ? -1 : 0, &rest, err);
+    int status = ns_cli_parse(&command, options, argc - 1, argv + 1, takes ? 1 : 0, takes ? -1 : 0,
+                              &rest, err);
     if (!status && !s.output)
         status = ns_fail(err, NS_EUSAGE,
                          "expected -o FILE, the figure to write (.pdf, .svg, .png or .eps)");
@@ -169,6 +175,7 @@ static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc
                                .no_fit = s.no_fit,
                                .settings = own};
     const ns_selection selection = ns_selection_of(&s.sites);
+    request.selection = &selection;
     if (!status && kind->takes_runs) status = ns_plot_runs_open(&request, &selection, err);
     if (!status) status = draw(&s, kind, &request, &rest, argc, argv, err);
     ns_plot_runs_close(&request);

@@ -53,6 +53,8 @@ typedef struct ns_item {
     const ns_spot *spots;
     size_t count;
     const ns_color *colors; /* [count] of marks, or NULL: fill */
+    const double
+        *values; /* [count] in the data alone, such as what the colours stand for; or NULL */
     ns_stroke stroke;
     ns_color fill;
     ns_mark mark;
@@ -75,6 +77,8 @@ struct ns_panel {
     ns_corner legend; /* where that corner is free; else in the one where it covers least */
     const char *notes[NS_MOST_NOTES]; /* below the legend, broken into lines; NULL ends them */
     int lasting; /* so many of the last notes stay where a panel has no room for the others */
+    bool
+        aside; /* legend and notes stand right of the panel (and its bar), where they cover nothing */
     bool no_grid;
     /* A scale of colours right of the panel, from low to high; NULL: none. */
     const ns_axis *bar;
@@ -114,6 +118,7 @@ typedef struct ns_panel_place {
     ns_box box; /* points; on whole pixels */
     ns_tick x[NS_MOST_TICKS], y[NS_MOST_TICKS];
     int x_count, y_count;
+    double aside; /* left edge of a legend that stands beside the panel */
 } ns_panel_place;
 
 enum { NS_CAPTION_LINES = 8 };

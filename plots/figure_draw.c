@@ -145,7 +145,7 @@ static void draw_marks(const ns_pen *d, const ns_panel *p, ns_box b, const ns_it
         if (!(at.x >= b.x - item->size && at.x <= b.x + b.width + item->size &&
               at.y >= b.y - item->size && at.y <= b.y + b.height + item->size))
             continue;
-        ns_ink_spots(ink, &at, 1, false);
+        ns_ink_mark(ink, at, item->size);
         ns_draw_mark(d->canvas, at, item->mark, item->size, &item->stroke,
                      item->colors ? &item->colors[i] : &item->fill);
     }
@@ -172,7 +172,8 @@ static void write_data(const ns_pen *d, const ns_item *item) {
                                                     : "mark";
     for (size_t i = 0; d->data && i < item->count; i++)
         ns_figure_data_line(d->data, d->panel + 1, what, item->name,
-                            (const double[]){item->spots[i].x, item->spots[i].y, NAN, NAN, NAN});
+                            (const double[]){item->spots[i].x, item->spots[i].y, NAN, NAN,
+                                             item->values ? item->values[i] : NAN});
 }
 
 static int draw_items(const ns_pen *d, const ns_panel *p, ns_box b, ns_ink *ink, ns_error *err) {

@@ -26,9 +26,13 @@ typedef struct ns_ink {
 void ns_ink_picture(ns_ink *ink, const ns_picture *picture);
 /* Spots in points; those joined by lines where `joined`, and a NaN leaves a gap. */
 void ns_ink_spots(ns_ink *ink, const ns_spot *spots, size_t count, bool joined);
+/* A mark of that size around a spot. */
+void ns_ink_mark(ns_ink *ink, ns_spot at, double size);
 /* Covered area within the box, points^2. */
 double ns_ink_within(const ns_ink *ink, ns_box box);
 
+/* Width of the legend beside a panel, points. */
+double ns_aside_width(ns_text_kit *kit, const ns_style *style, const ns_panel *p);
 /* The framed box with the panel's name, and the legend with its notes, each in the corner where it covers least. */
 int ns_draw_labels(const ns_pen *d, const ns_panel *p, const ns_ink *ink, ns_error *err);
 

@@ -40,6 +40,13 @@ void ns_ink_spots(ns_ink *ink, const ns_spot *spots, size_t count, bool joined) 
     }
 }
 
+void ns_ink_mark(ns_ink *ink, ns_spot at, double size) {
+    double cell = fmin(ink->box.width, ink->box.height) / NS_INK_SIDE;
+    int reach = (int)fmin(ceil(size / 2 / cell), NS_INK_SIDE);
+    for (int j = -reach; j <= reach; j++)
+        for (int i = -reach; i <= reach; i++) add_ink(ink, at.x + i * cell, at.y + j * cell, 1);
+}
+
 double ns_ink_within(const ns_ink *ink, ns_box b) {
     double cell_width = ink->box.width / NS_INK_SIDE, cell_height = ink->box.height / NS_INK_SIDE,
            sum = 0;
@@ -69,7 +76,26 @@ static ns_box place_in(ns_corner corner, ns_box box, ns_box b, ns_box taken) {
     return box;
 }
 
-/* Moves the box to the freest corner: `first`, unless another has less than half as much under the box; false where none has the room. */
+/* Of the places along the sides and then of all others the one with the least under the box, where that is less than a quarter of
+ * *least; what is taken stays so. */
+static void find_gap(ns_box *place, double *least, ns_box b, ns_box taken, const ns_ink *ink) {
+    enum { STEPS = 24 };
+    double width = b.width - 2 * BOX_PAD - place->width,
+           height = b.height - 2 * BOX_PAD - place->height, bound = *least / 4;
+    for (int inside = 0; inside <= 1 && width > 0 && height > 0; inside++)
+        for (int k = 0; k <= STEPS * (STEPS + 2); k++) {
+            int i = k % (STEPS + 1), j = k / (STEPS + 1);
+            bool at_side = i == 0 || j == 0 || i == STEPS || j == STEPS;
+            ns_box at = {b.x + BOX_PAD + width * i / STEPS, b.y + BOX_PAD + height * j / STEPS,
+                         place->width, place->height};
+            if (at_side == (bool)inside || overlap(at, taken)) continue;
+            double covered = ns_ink_within(ink, at);
+            if (covered < bound) bound = *least = covered, *place = at;
+        }
+}
+
+/* Moves the box to the freest corner: `first`, unless another has less than half as much under the box; where no corner is free, to a
+ * gap elsewhere. False where none has the room. */
 static bool find_place(ns_box *box, ns_corner first, ns_box b, ns_box taken, const ns_ink *ink) {
     double least = INFINITY;
     ns_box place = *box;
@@ -79,6 +105,7 @@ static bool find_place(ns_box *box, ns_corner first, ns_box b, ns_box taken, con
         double covered = ns_ink_within(ink, at);
         if (least == INFINITY || covered < least / 2) least = covered, place = at;
     }
+    if (least > 0 && least < INFINITY) find_gap(&place, &least, b, taken, ink);
     *box = place;
     return least < INFINITY;
 }
@@ -167,6 +194,21 @@ static int add_note(legend *l, ns_text_kit *kit, const char *note, double width,
     return status;
 }
 
+static const double ASIDE_NOTE = 70; /* points: where notes beside a panel are broken */
+
+static bool is_listed(const ns_item *item) {
+    return item->name && !item->unlisted && item->kind != NS_ITEM_LAYER;
+}
+
+double ns_aside_width(ns_text_kit *kit, const ns_style *style, const ns_panel *p) {
+    const double size = style->small_size;
+    double width = p->notes[0] ? ASIDE_NOTE : 0;
+    for (int i = 0; i < p->item_count; i++)
+        if (is_listed(&p->items[i]))
+            width = fmax(width, ns_text_measure(kit, p->items[i].name, size).width + 2.7 * size);
+    return fmin(width + BOX_PAD, 20 * size);
+}
+
 static int make_legend(legend *l, const ns_pen *d, const ns_panel *p, ns_box b, ns_error *err) {
     ns_text_kit *kit = d->canvas->text;
     const double size = d->style->small_size;
@@ -176,14 +218,13 @@ static int make_legend(legend *l, const ns_pen *d, const ns_panel *p, ns_box b, 
                   .gap = 0.5 * size,
                   .cap = ns_text_measure(kit, "H", size).cap,
                   .pad = 0.5 * BOX_PAD,
-                  .room = b.width - 2 * BOX_PAD - BOX_PAD};
+                  .room = p->aside ? 20 * size - BOX_PAD : b.width - 2 * BOX_PAD - BOX_PAD};
     int status = NS_OK;
     for (int i = 0; i < p->item_count && !status; i++) {
         const ns_item *item = &p->items[i];
-        if (item->name && !item->unlisted && item->kind != NS_ITEM_LAYER)
-            status = add_line(l, kit, item, item->name, err);
+        if (is_listed(item)) status = add_line(l, kit, item, item->name, err);
     }
-    double width = fmax(l->width, 0.5 * b.width);
+    double width = fmax(l->width, p->aside ? ASIDE_NOTE : 0.5 * b.width);
     int notes = 0;
     while (notes < NS_MOST_NOTES && p->notes[notes]) notes++;
     for (int i = 0; i < notes && !status; i++) {
@@ -240,6 +281,12 @@ int ns_draw_labels(const ns_pen *d, const ns_panel *p, const ns_ink *ink, ns_err
     legend l;
     status = make_legend(&l, d, p, b, err);
     ns_box box = legend_box(&l);
+    if (p->aside) {
+        box.x = d->layout->panels[d->panel].aside, box.y = b.y;
+        if (!status && l.count) draw_lines(d, &l, box);
+        free_legend(&l);
+        return status;
+    }
     double free_area = TEXT_SHARE * b.width * b.height - title.width * title.height;
     while (!status && l.count &&
            (box.width * box.height > free_area || !find_place(&box, p->legend, b, title, ink))) {

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "plots/figure.h"
+#include "plots/figure_internal.h"
 #include "probe/base/mem.h"
 
 enum { MOST_COLUMNS = 64 };
@@ -67,6 +67,15 @@ static int fit_x_ticks(const work *w, const ns_panel *p, double length, ns_tick 
     return count;
 }
 
+/* What stands right of a panel before a legend beside it. */
+static double bar_room(const work *w, const ns_panel *p) {
+    ns_tick ticks[NS_MOST_TICKS];
+    if (!p->bar) return 0;
+    int count = fit_y_ticks(w, p->bar, w->panel_height, ticks);
+    return 3 * GAP + w->style->tick_size + widest(w, ticks, count) +
+           (p->bar->label ? text_height(w, w->style->small_size) + GAP : 0);
+}
+
 /* Margins from the tick labels of panels of the present height. */
 static void measure_columns(work *w) {
     const ns_figure *f = w->figure;
@@ -75,17 +84,13 @@ static void measure_columns(work *w) {
         w->left[c] = c ? COLUMN_GAP * w->style->tick_size : EDGE, w->right[c] = 0;
     for (int i = 0; i < f->panel_count; i++) {
         const ns_panel *p = &f->panels[i];
-        double left = 0, right = 0;
+        double left = 0, right = bar_room(w, p);
         if (!p->y.bare) {
             int count = fit_y_ticks(w, &p->y, w->panel_height, ticks);
             left = widest(w, ticks, count) + GAP + w->style->tick_length;
         }
         if (p->y.label) left += text_height(w, w->style->label_size) + GAP;
-        if (p->bar) {
-            int count = fit_y_ticks(w, p->bar, w->panel_height, ticks);
-            right = 3 * GAP + w->style->tick_size + widest(w, ticks, count) +
-                    (p->bar->label ? text_height(w, w->style->small_size) + GAP : 0);
-        }
+        if (p->aside) right += 3 * GAP + ns_aside_width(w->text, w->style, p);
         double *l = &w->left[p->column], *r = &w->right[p->column];
         *l = fmax(*l, left + (p->column ? COLUMN_GAP * w->style->tick_size : EDGE));
         *r = fmax(*r, right);
@@ -172,6 +177,7 @@ static void place_panels(work *w) {
         ns_panel_place *place = &out->panels[i];
         place->box = (ns_box){left[p->column], snap(w, w->top + p->row % out->rows_a_page * pitch),
                               w->panel_width, w->panel_height};
+        place->aside = place->box.x + place->box.width + bar_room(w, p) + 2 * GAP;
         place->x_count = fit_x_ticks(w, p, w->panel_width, place->x);
         place->y_count = fit_y_ticks(w, &p->y, w->panel_height, place->y);
     }
@@ -195,8 +201,10 @@ int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_s
     if (!out->panels) return NS_EFAIL;
     static const double widths[] = {
         84, 126, 174}; /* mm: one column of a journal, one and a half, the text */
-    double width =
-        size->width > 0 ? size->width : widths[figure->columns > 2 ? 2 : figure->columns - 1];
+    int wide = figure->columns - 1;
+    for (int i = 0; i < figure->panel_count; i++)
+        if (figure->panels[i].aside) wide = figure->columns;
+    double width = size->width > 0 ? size->width : widths[wide > 2 ? 2 : wide];
     out->width = round(width * NS_POINTS_PER_MM / w.pixel) * w.pixel;
     measure_rows(&w);
     w.panel_height = 60;

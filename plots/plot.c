@@ -9,7 +9,7 @@
 #include "probe/base/near.h"
 
 /* X(name): a file of plots/figures/ exports ns_figure_NAME. */
-#define FIGURE_KINDS(X) X(scurve) X(tokens) X(channels) X(residual) X(rows) X(curves)
+#define FIGURE_KINDS(X) X(scurve) X(tokens) X(channels) X(residual) X(rows) X(curves) X(alpha) X(training)
 
 #define DECLARE(name) extern const ns_figure_kind ns_figure_##name;
 FIGURE_KINDS(DECLARE)
@@ -34,8 +34,9 @@ const ns_figure_kind *ns_figure_kind_find(const char *name, ns_error *err) {
     return NULL;
 }
 
-static int open_run(ns_plot_run *run, const char *path, const ns_selection *selection,
-                    ns_error *err) {
+int ns_plot_run_open(ns_plot_run *run, const char *path, const ns_selection *selection,
+                     ns_error *err) {
+    *run = (ns_plot_run){0};
     int status = ns_store_open(&run->store, path, err);
     if (status) return status;
     int count = ns_store_site_count(run->store);
@@ -61,15 +62,18 @@ int ns_plot_runs_open(ns_plot_request *request, const ns_selection *selection, n
     if (!request->runs) return NS_EFAIL;
     int status = NS_OK;
     for (int i = 0; i < request->file_count && !status; i++, request->run_count++)
-        status = open_run(&request->runs[i], request->files[i], selection, err);
+        status = ns_plot_run_open(&request->runs[i], request->files[i], selection, err);
     return status;
 }
 
+void ns_plot_run_close(ns_plot_run *run) {
+    ns_store_close(run->store);
+    free(run->sites);
+    *run = (ns_plot_run){0};
+}
+
 void ns_plot_runs_close(ns_plot_request *request) {
-    for (int i = 0; i < request->run_count; i++) {
-        ns_store_close(request->runs[i].store);
-        free(request->runs[i].sites);
-    }
+    for (int i = 0; i < request->run_count; i++) ns_plot_run_close(&request->runs[i]);
     free(request->runs);
     request->runs = NULL;
     request->run_count = 0;

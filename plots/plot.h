@@ -30,7 +30,8 @@ typedef struct ns_plot_request {
     int columns; /* 0: chosen by the kind */
     bool all;    /* every site */
     bool no_fit;
-    void *settings; /* the kind's own, after its options were read */
+    const ns_selection *selection; /* of sites, for kinds that open their files themselves */
+    void *settings;                /* the kind's own, after its options were read */
 } ns_plot_request;
 
 enum { NS_MOST_KIND_OPTIONS = 12 };
@@ -40,7 +41,8 @@ typedef struct ns_figure_kind {
     const char *summary;  /* one line, no full stop */
     const char *details;  /* for --help, or NULL */
     const char *examples; /* lines, or NULL */
-    bool takes_runs;      /* files of the store; else none */
+    bool takes_runs;      /* files of the store, opened for the kind; else none */
+    bool takes_files;     /* files that the kind opens itself */
     bool per_site;        /* sites are chosen one by one: --layers makes sense */
     bool some_sites;      /* of them only some are drawn unless they are named: --all makes sense */
     bool fits;            /* draws what --no-fit leaves out */
@@ -60,6 +62,10 @@ extern const int ns_figure_kind_count;
 /* NULL and NS_EUSAGE, with near names and the list, where there is no such kind. */
 const ns_figure_kind *ns_figure_kind_find(const char *name, ns_error *err);
 
+/* Opens a run and chooses its sites. ns_plot_run_close afterwards, also after a failure. */
+int ns_plot_run_open(ns_plot_run *run, const char *path, const ns_selection *selection,
+                     ns_error *err);
+void ns_plot_run_close(ns_plot_run *run);
 /* Opens the files and chooses the sites. Free with ns_plot_runs_close, also after a failure. */
 int ns_plot_runs_open(ns_plot_request *request, const ns_selection *selection, ns_error *err);
 void ns_plot_runs_close(ns_plot_request *request);

@@ -5,7 +5,7 @@
  *     config.json, model.safetensors   the network after the last whole epoch, under timm's names
  *     state-STEP.safetensors           parameters, AdamW's two means (m.NAME, v.NAME), what was recorded
  *     train.json                       settings, progress, a line for each epoch; it names the state file
- *     training.h5                      what was watched, written by probe/train/watch_file.c 
+ *     training.h5                      what was watched (probe/train/FORMAT.md)
  *
  * Each is written under another name and renamed, train.json last, so that a killed run goes on from its last state.
  *

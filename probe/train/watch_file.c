@@ -1,4 +1,4 @@
-/* training.h5: made in memory, as HDF5 cannot be trusted with a full disk, then written like any other file. */
+/* training.h5 (probe/train/FORMAT.md): made in memory, as HDF5 cannot be trusted with a full disk, then written like any other file. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +6,7 @@
 #include "probe/base/mem.h"
 #include "probe/base/version.h"
 #include "probe/h5.h"
+#include "probe/site.h"
 #include "probe/train/trainer.h"
 
 static hid_t make_group(hid_t file, const char *name, ns_error *err) {
@@ -62,19 +63,34 @@ static int put_epochs(ns_trainer *t, hid_t file) {
     return status;
 }
 
-/* Site by site, in a fixed width, as h5py and pandas take it. */
-static int put_names(ns_trainer *t, hid_t group) {
-    const ns_trunk *trunk = &t->net->trunk;
-    uint64_t n = (uint64_t)trunk->site_count;
-    size_t width = sizeof trunk->sites->name;
-    char *names = ns_calloc(n, width, t->err);
-    if (!names) return NS_EFAIL;
-    for (uint64_t i = 0; i < n; i++) memcpy(names + i * width, trunk->sites[i].name, width);
+/* Words of one width, [sites], as h5py and pandas take them. */
+static int put_words(hid_t group, const char *name, const char *words, size_t width, uint64_t n,
+                     ns_error *err) {
     hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, width);
-    int status = ns_h5_put(group, "names", type, 1, &n, NULL, names, t->err);
+    int status = ns_h5_put(group, name, type, 1, &n, NULL, words, err);
     H5Tclose(type);
-    free(names);
+    return status;
+}
+
+static int put_sites(ns_trainer *t, hid_t group) {
+    enum { ROLE_WIDTH = 16 };
+    const ns_trunk *trunk = &t->net->trunk;
+    size_t n = (size_t)trunk->site_count, width = sizeof trunk->sites->name;
+    char *words = ns_calloc(n, width + ROLE_WIDTH, t->err),
+         *roles = words ? words + n * width : NULL;
+    if (!words) return NS_EFAIL;
+    for (size_t i = 0; i < n; i++) {
+        const ns_trunk_site *site = &trunk->sites[i];
+        memcpy(words + i * width, site->name, width);
+        snprintf(roles + i * ROLE_WIDTH, ROLE_WIDTH, "%s",
+                 ns_role_name(site->final       ? NS_ROLE_FINAL
+                              : site->attention ? NS_ROLE_ATTENTION
+                                                : NS_ROLE_MLP));
+    }
+    int status = put_words(group, "names", words, width, n, t->err);
+    if (!status) status = put_words(group, "roles", roles, ROLE_WIDTH, n, t->err);
+    free(words);
     return status;
 }
 
@@ -83,7 +99,7 @@ static int put_watched(ns_trainer *t, hid_t file) {
     if (group < 0) return NS_EFAIL;
     size_t sites = (size_t)t->net->trunk.site_count;
     const uint64_t extents[] = {(uint64_t)t->watch_count, sites};
-    int status = put_names(t, group);
+    int status = put_sites(t, group);
     if (!status)
         status = ns_h5_put(group, "step", H5T_NATIVE_INT64, 1, extents, "step", t->watched_steps,
                            t->err);

@@ -127,3 +127,9 @@ points("none", 64 + 7, 5, 1, [np.nan, np.inf, -np.inf, 1], [1, 2, 3, np.nan])
 sketch = np.random.default_rng(2)
 for i in range(8):
     put("sketch", str(i), np.where(sketch.random(200) < 0.02 * i, sketch.integers(200, 256, 200), sketch.integers(0, 200, 200)).astype(np.uint8).tobytes())
+
+training = np.random.default_rng(3)
+for i in range(4):
+    put("training", f"as-it-is-{i}", bytes([i]))
+for i in range(8):
+    put("training", f"mostly-{i}", np.where(training.random(90) < 0.05, training.integers(200, 256, 90), training.integers(0, 200, 90)).astype(np.uint8).tobytes())

@@ -37,7 +37,7 @@ def check_layout(figure):
     for i, panel in enumerate(figure.panels):
         x, y, w, h = panel.frame
         assert not any(svg.overlap(panel.frame, p.frame) for p in figure.panels[i + 1 :]), f"panel {i + 1} overlaps another"
-        inside = [b for b in panel.boxes if b[0] >= x and b[1] >= y and b[0] + b[2] <= x + w + 1e-3 and b[1] + b[3] <= y + h + 1e-3]
+        inside = [b for b in panel.boxes if b[0] >= x and b[1] >= y and b[0] + b[2] <= (width if b[0] >= x + w else x + w) + 1e-3 and b[1] + b[3] <= y + h + 1e-3]
         assert len(inside) == len(panel.boxes) and not (len(inside) == 2 and svg.overlap(*inside)), f"panel {i + 1}: boxes {panel.boxes} in {panel.frame}"
         assert 0 <= x and x + w <= width and 0 <= y and y + h <= height, f"panel {i + 1} leaves the page"
         assert all(0 <= at <= width and 0 <= base <= height for at, base, _ in panel.texts), f"panel {i + 1}: {panel.texts} on {figure.size}"

@@ -34,7 +34,8 @@ class Panel:
         self.y_label = "".join(content(t) for t in group.findall(NS + "text") if "transform" in t.attrib)
         x, y, width, height = self.frame
         labels = [(float(t.get("x", 0)), float(t.get("y", 0)), t.get("text-anchor"), content(t)) for t in group.findall(NS + "text")]
-        self.x_labels = [(at, number(text)) for at, base, anchor, text in labels if anchor == "middle" and base > y + height]
+        below = [(at, base, text) for at, base, anchor, text in labels if anchor == "middle" and base > y + height]
+        self.x_labels = [(at, number(text)) for at, base, text in below if base == min(b for _, b, _ in below)]  # below them the axis's own
         self.y_labels = [(base, number(text)) for at, base, anchor, text in labels if anchor == "end" and at < x]
         marks = [tuple(map(float, re.findall(r"-?[\d.]+", p.get("d")))) for p in group.findall(NS + "path") if len(re.findall(r"-?[\d.]+", p.get("d"))) == 4]
         self.x_ticks = sorted(m[0] for m in marks if m[0] == m[2] and abs(m[1] - (y + height)) < 1e-3 and m[3] > m[1])
