@@ -10,6 +10,7 @@
 
 #include "analysis/runs.h"
 #include "plots/plot.h"
+#include "plots/venue.h"
 #include "probe/base/cli.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
@@ -20,7 +21,7 @@ typedef struct settings {
     const char *output, *data, *font, *title;
     double width, height, dpi;
     int64_t columns;
-    int style;
+    int style, venue, span; /* venue, span: -1 where not given */
     bool force, all, no_fit;
 } settings;
 
@@ -36,7 +37,13 @@ static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_op
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Look", NULL, 0, 0},
         {"style", 0, NS_OPT_CHOICE, &s->style, NS_STYLE_WORDS,
          "colours that every eye can tell apart, or those of the paper", "default", 0, 0},
-        {"width", 0, NS_OPT_REAL, &s->width, "MM", "of the figure", "84, 126 or 174", 10, 5000},
+        {"venue", 0, NS_OPT_CHOICE, &s->venue, NS_VENUE_WORDS,
+         "width, sizes of text and widths of lines as it asks for them", NULL, 0, 0},
+        {"span", 0, NS_OPT_CHOICE, &s->span, NS_SPAN_WORDS,
+         "width of the venue's column or of its whole text",
+         "column for panels below each other, else text", 0, 0},
+        {"width", 0, NS_OPT_REAL, &s->width, "MM", "of the figure", "the span, else 84, 126 or 174",
+         10, 5000},
         {"height", 0, NS_OPT_REAL, &s->height, "MM", "of the figure, all on one page",
          "by the panels", 10, 5000},
         {"dpi", 0, NS_OPT_REAL, &s->dpi, "N", "pixels an inch of points, and of PNG", "600", 36,
@@ -101,6 +108,14 @@ static int64_t figure_date(const ns_plot_request *r) {
     return created && strptime(created, "%Y-%m-%dT%H:%M:%SZ", &utc) ? timegm(&utc) : 0;
 }
 
+/* mm; 0 where neither --width nor --venue say it. */
+static double figure_width(const settings *s, const ns_figure *figure) {
+    if (s->width > 0 || s->venue < 0) return s->width;
+    const ns_venue *v = &ns_venues[s->venue];
+    bool whole = s->span < 0 ? figure->columns > 1 : s->span == NS_SPAN_TEXT;
+    return whole ? v->text : v->column;
+}
+
 static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *r,
                 const ns_list *files, int argc, char **argv, ns_error *err) {
     ns_figure figure = {0};
@@ -114,7 +129,7 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
         const ns_plot_output output = {.path = s->output,
                                        .data = s->data,
                                        .force = s->force,
-                                       .size = {s->width, s->height, s->dpi},
+                                       .size = {figure_width(s, &figure), s->height, s->dpi},
                                        .font = s->font,
                                        .title = figure.title ? figure.title : kind->summary,
                                        .command_line = line,
@@ -135,7 +150,7 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
 
 static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc, char **argv,
                     ns_error *err) {
-    settings s = {.dpi = 600};
+    settings s = {.dpi = 600, .venue = -1, .span = -1};
     void *own = ns_calloc(1, kind->settings_size, err);
     ns_option options[MOST_OPTIONS] = {{0}};
     if (!own) return NS_EFAIL;
@@ -156,9 +171,13 @@ static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc
         status = ns_fail(err, NS_EUSAGE,
                          "expected -o FILE, the figure to write (.pdf, .svg, .png or .eps)");
     if (!status && !ns_canvas_kind_for(s.output, err)) status = NS_EUSAGE;
+    if (!status && s.span >= 0 && s.venue < 0)
+        status = ns_fail(err, NS_EUSAGE, "--span: expected --venue with it, whose width it is");
+    ns_style style = *ns_styles[s.style];
+    if (s.venue >= 0) ns_venue_apply(&ns_venues[s.venue], &style);
     ns_plot_request request = {.files = rest.items,
                                .file_count = rest.count,
-                               .style = ns_styles[s.style],
+                               .style = &style,
                                .columns = (int)s.columns,
                                .all = s.all,
                                .no_fit = s.no_fit,
