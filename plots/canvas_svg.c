@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "plots/canvas.h"
 #include "probe/base/hash.h"
@@ -239,14 +238,22 @@ static void add_element(ns_bytes *out, const char *tag, const char *content) {
     ns_bytes_print(out, "</%s>\n", tag);
 }
 
-static void add_head(ns_bytes *out, const ns_canvas *canvas) {
-    const ns_document *d = &canvas->document;
-    const page *p = canvas->state;
+void ns_svg_about(ns_bytes *out, const ns_document *d) {
     char date[32];
-    time_t when = (time_t)d->date;
-    struct tm utc;
-    gmtime_r(&when, &utc);
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    add_element(out, "title", d->title);
+    ns_bytes_print(
+        out,
+        "<metadata "
+        "xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\n<dc:creator>normscope " NS_VERSION
+        "</dc:creator>\n<dc:date>%s</dc:date>\n",
+        ns_document_date(d, date));
+    add_element(out, "dc:description", d->command_line);
+    add_element(out, "dc:source", d->source);
+    ns_bytes_print(out, "</metadata>\n");
+}
+
+static void add_head(ns_bytes *out, const ns_canvas *canvas) {
+    const page *p = canvas->state;
     ns_bytes_print(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg "
                         "xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"");
     add_number(out, p->width);
@@ -259,16 +266,8 @@ static void add_head(ns_bytes *out, const ns_canvas *canvas) {
     ns_bytes_print(out, "\" font-family=\"'");
     add_escaped(out, ns_text_kit_family(canvas->text), strlen(ns_text_kit_family(canvas->text)));
     ns_bytes_print(out, "', Verdana, sans-serif\" xml:space=\"preserve\">\n");
-    add_element(out, "title", d->title);
-    ns_bytes_print(
-        out,
-        "<metadata "
-        "xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\n<dc:creator>normscope " NS_VERSION
-        "</dc:creator>\n<dc:date>%s</dc:date>\n",
-        date);
-    add_element(out, "dc:description", d->command_line);
-    add_element(out, "dc:source", d->source);
-    ns_bytes_print(out, "</metadata>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n");
+    ns_svg_about(out, &canvas->document);
+    ns_bytes_print(out, "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n");
 }
 
 static int finish_svg(ns_canvas *canvas, FILE *file, ns_error *err) {

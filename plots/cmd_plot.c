@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "analysis/runs.h"
+#include "plots/gnuplot.h"
 #include "plots/plot.h"
 #include "plots/venue.h"
 #include "probe/base/cli.h"
@@ -21,10 +22,11 @@ typedef struct settings {
     const char *output, *data, *font, *title;
     double width, height, dpi;
     int64_t columns;
-    int style, venue, span; /* venue, span: -1 where not given */
+    int backend, style, venue, span; /* venue, span: -1 where not given */
     bool force, all, no_fit;
 } settings;
 
+enum { BACKEND_CAIRO, BACKEND_GNUPLOT };
 enum { MOST_OPTIONS = 20 + NS_MOST_KIND_OPTIONS };
 
 static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_option *out) {
@@ -34,6 +36,9 @@ static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_op
         {"force", 'f', NS_OPT_FLAG, &s->force, NULL, "overwrite existing files", NULL, 0, 0},
         {"data", 0, NS_OPT_TEXT, &s->data, "FILE",
          "also write what was drawn, as TSV: for points, the bins", NULL, 0, 0},
+        {"backend", 0, NS_OPT_CHOICE, &s->backend, "cairo|gnuplot",
+         "who draws; gnuplot's script and data stay beside the figure, to be changed and run again",
+         "cairo", 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Look", NULL, 0, 0},
         {"style", 0, NS_OPT_CHOICE, &s->style, NS_STYLE_WORDS,
          "colours that every eye can tell apart, or those of the paper", "default", 0, 0},
@@ -129,6 +134,7 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
         const ns_plot_output output = {.path = s->output,
                                        .data = s->data,
                                        .force = s->force,
+                                       .gnuplot = s->backend == BACKEND_GNUPLOT,
                                        .size = {figure_width(s, &figure), s->height, s->dpi},
                                        .font = s->font,
                                        .title = figure.title ? figure.title : kind->summary,
@@ -173,6 +179,7 @@ static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc
     if (!status && !ns_canvas_kind_for(s.output, err)) status = NS_EUSAGE;
     if (!status && s.span >= 0 && s.venue < 0)
         status = ns_fail(err, NS_EUSAGE, "--span: expected --venue with it, whose width it is");
+    if (!status && s.backend == BACKEND_GNUPLOT) status = ns_gnuplot_ready(s.output, err);
     ns_style style = *ns_styles[s.style];
     if (s.venue >= 0) ns_venue_apply(&ns_venues[s.venue], &style);
     ns_plot_request request = {.files = rest.items,
