@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "probe/base/mem.h"
 
@@ -24,6 +25,14 @@ const ns_canvas_kind *ns_canvas_kind_for(const char *path, ns_error *err) {
         ns_fail_more(err, "%s .%s", k ? (k + 1 < KINDS ? "," : " or") : "", kinds[k]->name);
     if (dot) ns_fail_more(err, ", found %s", dot);
     return NULL;
+}
+
+char *ns_document_date(const ns_document *document, char text[32]) {
+    time_t when = (time_t)document->date;
+    struct tm utc;
+    gmtime_r(&when, &utc);
+    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return text;
 }
 
 int ns_canvas_open(ns_canvas **out, const ns_canvas_kind *kind, const ns_document *document,

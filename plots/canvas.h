@@ -58,6 +58,9 @@ typedef struct ns_document {
     const char *salt; /* what makes ids differ from other figures in one page: the output's name */
 } ns_document;
 
+/* "2001-09-09T01:46:40Z", into `text`, which is returned. */
+char *ns_document_date(const ns_document *document, char text[32]);
+
 typedef struct ns_canvas ns_canvas;
 
 typedef struct ns_canvas_kind {
@@ -135,10 +138,16 @@ void ns_bytes_print(ns_bytes *bytes, const char *format, ...) NS_PRINTF(2, 3);
 void ns_bytes_escape(ns_bytes *bytes, const char *text, size_t size);
 int ns_bytes_write(const ns_bytes *bytes, FILE *file, ns_error *err);
 
+/* Whether no pixel lets anything through. */
+bool ns_picture_is_opaque(const ns_picture *picture);
+
 /* A PNG file of the picture, with the document's title, command line, source and date as text chunks where `document` is not NULL. A
  * picture without transparency is stored without it. */
 int ns_png_encode(ns_bytes *out, const ns_picture *picture, double dpi, const ns_document *document,
                   ns_error *err);
+
+/* Title, program, date, command line and source as elements of an SVG file. */
+void ns_svg_about(ns_bytes *out, const ns_document *document);
 
 #ifdef __cplusplus
 }

@@ -12,7 +12,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "plots/canvas.h"
 #include "probe/base/mem.h"
@@ -36,13 +35,6 @@ static int check(cairo_status_t status, ns_error *err) {
                : ns_fail(err, NS_EFAIL, "cairo: %s", cairo_status_to_string(status));
 }
 
-static void date_text(int64_t seconds, char text[32]) {
-    time_t when = (time_t)seconds;
-    struct tm utc;
-    gmtime_r(&when, &utc);
-    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
-}
-
 static page *page_new(ns_canvas *canvas, ns_error *err) {
     page *p = ns_calloc(1, sizeof *p, err);
     if (p) p->scale = canvas->document.dpi / 72;
@@ -56,7 +48,7 @@ static int open_pdf(ns_canvas *canvas, ns_error *err) {
     if (!p) return NS_EFAIL;
     p->surface = cairo_pdf_surface_create_for_stream(add_bytes, &p->bytes, d->width, d->height);
     char date[32];
-    date_text(d->date, date);
+    ns_document_date(d, date);
     cairo_pdf_surface_set_metadata(p->surface, CAIRO_PDF_METADATA_CREATE_DATE, date);
     cairo_pdf_surface_set_metadata(p->surface, CAIRO_PDF_METADATA_MOD_DATE, date);
     cairo_pdf_surface_set_metadata(p->surface, CAIRO_PDF_METADATA_CREATOR, "normscope " NS_VERSION);
@@ -348,7 +340,7 @@ static int finish_eps(ns_canvas *canvas, FILE *file, ns_error *err) {
         memmem(p->bytes.data, p->bytes.size < 4096 ? p->bytes.size : 4096, key, sizeof key - 1);
     if (!found) return ns_bytes_write(&p->bytes, file, err);
     char date[32];
-    date_text(canvas->document.date, date);
+    ns_document_date(&canvas->document, date);
     size_t head = (size_t)(found - p->bytes.data) + sizeof key - 1;
     const uint8_t *line_end = memchr(p->bytes.data + head, '\n', p->bytes.size - head);
     size_t tail = line_end ? (size_t)(line_end - p->bytes.data) : p->bytes.size;

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "plots/canvas.h"
 #include "probe/base/hash.h"
@@ -220,6 +219,20 @@ static void add_element(ns_bytes *out, const char *tag, const char *content) {
     ns_bytes_print(out, "</%s>\n", tag);
 }
 
+void ns_svg_about(ns_bytes *out, const ns_document *d) {
+    char date[32];
+    add_element(out, "title", d->title);
+    ns_bytes_print(
+        out,
+        "<metadata "
+        "xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\n<dc:creator>normscope " NS_VERSION
+        "</dc:creator>\n<dc:date>%s</dc:date>\n",
+        ns_document_date(d, date));
+    add_element(out, "dc:description", d->command_line);
+    add_element(out, "dc:source", d->source);
+    ns_bytes_print(out, "</metadata>\n");
+}
+
 static void add_size(ns_bytes *out, const page *p) {
     ns_bytes_print(out, " width=\"");
     add_number(out, p->width);
@@ -250,27 +263,12 @@ static void add_part_head(ns_bytes *out, const ns_canvas *canvas) {
 }
 
 static void add_head(ns_bytes *out, const ns_canvas *canvas) {
-    const ns_document *d = &canvas->document;
-    char date[32];
-    time_t when = (time_t)d->date;
-    struct tm utc;
-    gmtime_r(&when, &utc);
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
     ns_bytes_print(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg "
                         "xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\"");
     add_size(out, canvas->state);
     add_font(out, ns_text_kit_family(canvas->text));
     ns_bytes_print(out, " xml:space=\"preserve\">\n");
-    add_element(out, "title", d->title);
-    ns_bytes_print(
-        out,
-        "<metadata "
-        "xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\n<dc:creator>normscope " NS_VERSION
-        "</dc:creator>\n<dc:date>%s</dc:date>\n",
-        date);
-    add_element(out, "dc:description", d->command_line);
-    add_element(out, "dc:source", d->source);
-    ns_bytes_print(out, "</metadata>\n");
+    ns_svg_about(out, &canvas->document);
 }
 
 static int finish_svg(ns_canvas *canvas, FILE *file, ns_error *err) {

@@ -9,7 +9,9 @@
 #include <time.h>
 
 #include "analysis/runs.h"
+#include "plots/gnuplot.h"
 #include "plots/plot.h"
+#include "plots/venue.h"
 #include "probe/base/cli.h"
 #include "probe/base/hash.h"
 #include "probe/base/io.h"
@@ -21,10 +23,11 @@ typedef struct settings {
     const char *output, *data, *font, *title;
     double width, height, dpi;
     int64_t columns;
-    int style;
+    int backend, style, venue, span; /* venue, span: -1 where not given */
     bool force, all, no_fit;
 } settings;
 
+enum { BACKEND_CAIRO, BACKEND_GNUPLOT };
 enum { MOST_OPTIONS = 20 + NS_MOST_KIND_OPTIONS };
 
 static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_option *out) {
@@ -34,10 +37,19 @@ static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_op
         {"force", 'f', NS_OPT_FLAG, &s->force, NULL, "overwrite existing files", NULL, 0, 0},
         {"data", 0, NS_OPT_TEXT, &s->data, "FILE",
          "also write what was drawn, as TSV: for points, the bins", NULL, 0, 0},
+        {"backend", 0, NS_OPT_CHOICE, &s->backend, "cairo|gnuplot",
+         "who draws; gnuplot's script and data stay beside the figure, to be changed and run again",
+         "cairo", 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Look", NULL, 0, 0},
         {"style", 0, NS_OPT_CHOICE, &s->style, NS_STYLE_WORDS,
          "colours that every eye can tell apart, or those of the paper", "default", 0, 0},
-        {"width", 0, NS_OPT_REAL, &s->width, "MM", "of the figure", "84, 126 or 174", 10, 5000},
+        {"venue", 0, NS_OPT_CHOICE, &s->venue, NS_VENUE_WORDS,
+         "width, sizes of text and widths of lines as it asks for them", NULL, 0, 0},
+        {"span", 0, NS_OPT_CHOICE, &s->span, NS_SPAN_WORDS,
+         "width of the venue's column or of its whole text",
+         "column for panels below each other, else text", 0, 0},
+        {"width", 0, NS_OPT_REAL, &s->width, "MM", "of the figure", "the span, else 84, 126 or 174",
+         10, 5000},
         {"height", 0, NS_OPT_REAL, &s->height, "MM", "of the figure, all on one page",
          "by the panels", 10, 5000},
         {"dpi", 0, NS_OPT_REAL, &s->dpi, "N", "pixels an inch of points, and of PNG", "600", 36,
@@ -111,6 +123,14 @@ static int64_t figure_date(const ns_plot_request *r) {
     return created && strptime(created, "%Y-%m-%dT%H:%M:%SZ", &utc) ? timegm(&utc) : 0;
 }
 
+/* mm; 0 where neither --width nor --venue say it. */
+static double figure_width(const settings *s, const ns_figure *figure) {
+    if (s->width > 0 || s->venue < 0) return s->width;
+    const ns_venue *v = &ns_venues[s->venue];
+    bool whole = s->span < 0 ? figure->columns > 1 : s->span == NS_SPAN_TEXT;
+    return whole ? v->text : v->column;
+}
+
 static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *r,
                 const ns_list *files, int argc, char **argv, ns_error *err) {
     ns_figure figure = {0};
@@ -124,7 +144,8 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
         const ns_plot_output output = {.path = s->output,
                                        .data = s->data,
                                        .force = s->force,
-                                       .size = {s->width, s->height, s->dpi},
+                                       .gnuplot = s->backend == BACKEND_GNUPLOT,
+                                       .size = {figure_width(s, &figure), s->height, s->dpi},
                                        .font = s->font,
                                        .title = figure.title ? figure.title : kind->summary,
                                        .command_line = line,
@@ -145,7 +166,7 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
 
 static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc, char **argv,
                     ns_error *err) {
-    settings s = {.dpi = 600};
+    settings s = {.dpi = 600, .venue = -1, .span = -1};
     void *own = ns_calloc(1, kind->settings_size, err);
     ns_option options[MOST_OPTIONS] = {{0}};
     if (!own) return NS_EFAIL;
@@ -167,9 +188,14 @@ static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc
         status = ns_fail(err, NS_EUSAGE,
                          "expected -o FILE, the figure to write (.pdf, .svg, .png or .eps)");
     if (!status && !ns_canvas_kind_for(s.output, err)) status = NS_EUSAGE;
+    if (!status && s.span >= 0 && s.venue < 0)
+        status = ns_fail(err, NS_EUSAGE, "--span: expected --venue with it, whose width it is");
+    if (!status && s.backend == BACKEND_GNUPLOT) status = ns_gnuplot_ready(s.output, err);
+    ns_style style = *ns_styles[s.style];
+    if (s.venue >= 0) ns_venue_apply(&ns_venues[s.venue], &style);
     ns_plot_request request = {.files = rest.items,
                                .file_count = rest.count,
-                               .style = ns_styles[s.style],
+                               .style = &style,
                                .columns = (int)s.columns,
                                .all = s.all,
                                .no_fit = s.no_fit,

@@ -103,7 +103,7 @@ static void draw_curve(const ns_pen *d, const ns_panel *p, ns_box b, const ns_it
             continue;
         }
         ns_ink_spots(ink, spots, used, true);
-        if (used > 1)
+        if (used > 1 && !d->writer)
             ns_draw_path(d->canvas, spots, used, item->kind == NS_ITEM_AREA, &item->stroke,
                          item->kind == NS_ITEM_AREA ? &item->fill : NULL);
         used = 0;
@@ -146,8 +146,9 @@ static void draw_marks(const ns_pen *d, const ns_panel *p, ns_box b, const ns_it
               at.y >= b.y - item->size && at.y <= b.y + b.height + item->size))
             continue;
         ns_ink_mark(ink, at, item->size);
-        ns_draw_mark(d->canvas, at, item->mark, item->size, &item->stroke,
-                     item->colors ? &item->colors[i] : &item->fill);
+        if (!d->writer)
+            ns_draw_mark(d->canvas, at, item->mark, item->size, &item->stroke,
+                         item->colors ? &item->colors[i] : &item->fill);
     }
 }
 
@@ -160,7 +161,10 @@ static int draw_layer(const ns_pen *d, const ns_panel *p, ns_box b, const ns_ite
                                    d->data, err);
     if (!status && picture.rgba) {
         ns_ink_picture(ink, &picture);
-        ns_draw_picture(d->canvas, b, &picture);
+        if (d->writer)
+            status = d->writer->item(d, item, &picture, err);
+        else
+            ns_draw_picture(d->canvas, b, &picture);
     }
     free(picture.rgba);
     return status;
@@ -178,7 +182,7 @@ static void write_data(const ns_pen *d, const ns_item *item) {
 
 static int draw_items(const ns_pen *d, const ns_panel *p, ns_box b, ns_ink *ink, ns_error *err) {
     int status = NS_OK;
-    ns_draw_clip(d->canvas, b);
+    if (!d->writer) ns_draw_clip(d->canvas, b);
     for (int i = 0; i < p->item_count && !status; i++) {
         const ns_item *item = &p->items[i];
         if (item->kind == NS_ITEM_LAYER) {
@@ -189,9 +193,10 @@ static int draw_items(const ns_pen *d, const ns_panel *p, ns_box b, ns_ink *ink,
             draw_marks(d, p, b, item, ink);
         else
             draw_curve(d, p, b, item, ink);
+        if (d->writer) status = d->writer->item(d, item, NULL, err);
         write_data(d, item);
     }
-    ns_draw_unclip(d->canvas);
+    if (!d->writer) ns_draw_unclip(d->canvas);
     return status;
 }
 
@@ -231,16 +236,23 @@ static int draw_panel(const ns_pen *d, ns_error *err) {
     snprintf(name, sizeof name, "panel-%d", d->panel + 1);
     ns_ink ink = {.box = at->box};
     ns_draw_group(d->canvas, name);
-    draw_grid(d, p, at);
-    int status = draw_items(d, p, at->box, &ink, err);
-    if (!status) {
+    int status = NS_OK;
+    if (d->writer)
+        status = d->writer->begin(d, err);
+    else
+        draw_grid(d, p, at);
+    if (!status) status = draw_items(d, p, at->box, &ink, err);
+    if (!status && !d->writer) {
         ns_draw_box(d->canvas, at->box, 0, &d->style->frame, NULL);
         draw_ticks(d, p, at);
+    }
+    if (!status) {
         draw_x_label(d, p, at);
         draw_bar(d, p, at->box);
         status = draw_y_label(d, p, at, err);
         if (!status) status = ns_draw_labels(d, p, &ink, err);
     }
+    if (!status && d->writer) status = d->writer->end(d, err);
     ns_draw_end_group(d->canvas);
     return status;
 }
@@ -258,7 +270,13 @@ static int draw_wide(const ns_pen *d, const char *label, double x, double y, ns_
 
 int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int page,
                    const ns_style *style, ns_canvas *canvas, FILE *data, ns_error *err) {
-    ns_pen d = {figure, layout, style, canvas, data, 0};
+    return ns_figure_write(figure, layout, page, style, canvas, NULL, data, err);
+}
+
+int ns_figure_write(const ns_figure *figure, const ns_figure_places *layout, int page,
+                    const ns_style *style, ns_canvas *canvas, const ns_panel_writer *writer,
+                    FILE *data, ns_error *err) {
+    ns_pen d = {figure, layout, style, canvas, data, writer, 0};
     int status = NS_OK;
     double left = INFINITY, right = 0;
     for (int i = 0; i < figure->panel_count && !status; i++) {

@@ -4,14 +4,31 @@
 
 #include "plots/figure.h"
 
+struct ns_pen;
+/* Takes panels as they are described instead of having them drawn: axes and items; texts, legends and bars are drawn on the canvas
+ * between begin and end. */
+typedef struct ns_panel_writer {
+    int (*begin)(const struct ns_pen *d, ns_error *err);
+    /* `picture` is what a layer painted, else NULL. */
+    int (*item)(const struct ns_pen *d, const ns_item *item, const ns_picture *picture,
+                ns_error *err);
+    int (*end)(const struct ns_pen *d, ns_error *err);
+} ns_panel_writer;
+
 typedef struct ns_pen {
     const ns_figure *figure;
     const ns_figure_places *layout;
     const ns_style *style;
     ns_canvas *canvas;
     FILE *data;
-    int panel; /* from 0 */
+    const ns_panel_writer *writer; /* NULL: everything is drawn */
+    int panel;                     /* from 0 */
 } ns_pen;
+
+/* ns_figure_draw with a writer of panels, or NULL. */
+int ns_figure_write(const ns_figure *figure, const ns_figure_places *layout, int page,
+                    const ns_style *style, ns_canvas *canvas, const ns_panel_writer *writer,
+                    FILE *data, ns_error *err);
 
 void ns_draw_mark(ns_canvas *canvas, ns_spot at, ns_mark mark, double size, const ns_stroke *stroke,
                   const ns_color *fill);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plots/gnuplot.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/near.h"
@@ -144,6 +145,19 @@ static int write_file(const writing *w, const char *path, int first, int last, n
                                   .source = w->output->source,
                                   .date = w->output->date,
                                   .salt = slash ? slash + 1 : path};
+    if (w->output->gnuplot) {
+        const ns_gnuplot_job job = {.figure = w->figure,
+                                    .places = w->places,
+                                    .style = w->style,
+                                    .document = &document,
+                                    .text = w->text,
+                                    .path = path,
+                                    .force = w->output->force,
+                                    .first = first,
+                                    .last = last,
+                                    .data = w->data};
+        return ns_gnuplot_write(&job, err);
+    }
     ns_output file;
     int status = ns_output_open(&file, path, w->output->force, err);
     if (status) return status;

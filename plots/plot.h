@@ -86,6 +86,7 @@ typedef struct ns_plot_output {
     const char *path;
     const char *data; /* a TSV file of what was drawn, or NULL */
     bool force;
+    bool gnuplot; /* by gnuplot, whose script and data stay beside the figure; else by cairo */
     ns_figure_size size;
     const char *font; /* NULL: the style's */
     const char *title, *command_line, *source;

@@ -26,7 +26,7 @@ static void on_warning(png_structp png, png_const_charp message) {
     (void)png, (void)message;
 }
 
-static bool is_opaque(const ns_picture *p) {
+bool ns_picture_is_opaque(const ns_picture *p) {
     size_t count = (size_t)p->width * (size_t)p->height;
     for (size_t i = 0; i < count; i++)
         if (p->rgba[4 * i + 3] != 255) return false;
@@ -55,7 +55,7 @@ static void add_texts(png_structp png, png_infop info, const ns_document *d) {
 /* Between here and the return libpng may jump back to the caller's setjmp: no variable of this function is needed afterwards. */
 static void encode(png_structp png, png_infop info, const ns_picture *p, double dpi,
                    const ns_document *document) {
-    bool opaque = is_opaque(p);
+    bool opaque = ns_picture_is_opaque(p);
     png_set_IHDR(png, info, (png_uint_32)p->width, (png_uint_32)p->height, 8,
                  opaque ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGBA, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);

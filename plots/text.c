@@ -175,6 +175,22 @@ char *ns_label_clean(const char *text, ns_error *err) {
     return out;
 }
 
+char *ns_label_known(ns_text_kit *kit, const char *label, ns_error *err) {
+    char *out = ns_calloc(3 * strlen(label) + 1, 1, err), *end = out;
+    for (const char *at = label, *next; out && *at; at = next) {
+        next = g_utf8_next_char(at);
+        const ns_text_run run = {.text = at, .bytes = (size_t)(next - at), .size = 10};
+        bool known = run.bytes == 1;
+        if (!known) {
+            layout_set(kit, &run);
+            known = pango_layout_get_unknown_glyphs_count(kit->layout) == 0;
+        }
+        memcpy(end, known ? at : "\357\277\275", known ? run.bytes : 3);
+        end += known ? run.bytes : 3;
+    }
+    return out;
+}
+
 char *ns_label_fit(ns_text_kit *kit, const char *label, double size, double width, ns_error *err) {
     if (ns_text_measure(kit, label, size).width <= width) return ns_strdup(label, err);
     long count = g_utf8_strlen(label, -1), least = 0, most = count - 1;

@@ -56,6 +56,10 @@ void ns_text_run_show(ns_text_kit *kit, void *cairo, const ns_text_run *run, dou
  * is no character becomes U+FFFD. The caller frees it; NULL on failure. */
 char *ns_label_clean(const char *text, ns_error *err);
 
+/* A copy of a clean label with U+FFFD for what no font of this machine can draw: programs that draw by themselves do odd things then. The
+ * caller frees it; NULL on failure. */
+char *ns_label_known(ns_text_kit *kit, const char *label, ns_error *err);
+
 /* A copy of a clean label that is at most `width` points wide: what does not fit is taken from its middle, and an ellipsis stands
  * there. The caller frees it; NULL on failure. */
 char *ns_label_fit(ns_text_kit *kit, const char *label, double size, double width, ns_error *err);
