@@ -206,7 +206,9 @@ check-kill:
 	scripts/setup.sh check
 	$(MAKE) all $(TEST_TOOLS)
 	tmp=$$(mktemp -d) && NORMSCOPE=$$(realpath $(BUILD)/normscope) BUILD=$(BUILD) TMP=$$tmp \
-	  $(PYTHON) tests/cli/test_interruptions.py long; status=$$?; rm -rf $$tmp; exit $$status
+	  $(PYTHON) tests/cli/test_interruptions.py long && \
+	  NORMSCOPE=$$(realpath $(BUILD)/normscope) TMP=$$tmp $(PYTHON) tests/cli/test_train_kills.py long; \
+	  status=$$?; rm -rf $$tmp; exit $$status
 
 demo:
 	scripts/setup.sh demo

@@ -1,10 +1,12 @@
 /* The files of a run. */
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +21,9 @@ int ns_trainer_begin_folder(ns_trainer *t) {
     if (mkdir(p->folder, 0777) != 0 && (errno != EEXIST || !ns_is_folder(p->folder)))
         return ns_fail(t->err, NS_EINPUT, "%s: expected a folder that can be made: %s", p->folder,
                        strerror(errno));
+    t->lock = open(p->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (t->lock >= 0 && flock(t->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return ns_fail(t->err, NS_EFAIL, "%s: another process is training there", p->folder);
     char *path = ns_path_join(p->folder, "train.json", t->err);
     if (!path) return NS_EFAIL;
     int status = NS_OK;

@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "probe/base/mem.h"
 #include "probe/base/stop.h"
@@ -114,6 +115,8 @@ static void close_trainer(ns_trainer *t) {
     void *const blocks[] = {t->training, t->order,   t->pixels, t->loaded,  t->keep,         t->ids,
                             t->labels,   t->history, t->epochs, t->watched, t->watched_steps};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
+    if (t->lock >= 0) close(t->lock);
+    free(t->vocabulary);
     ns_dataset_close(t->data);
     ns_dataset_close(t->test);
     ns_team_free(&t->team);
@@ -245,7 +248,7 @@ static int finish(ns_trainer *t) {
 }
 
 int ns_train_run(const ns_train_plan *plan, ns_train_result *result, ns_error *err) {
-    ns_trainer t = {.plan = plan, .ordered_epoch = -1, .err = err};
+    ns_trainer t = {.plan = plan, .ordered_epoch = -1, .lock = -1, .err = err};
     t.test_loss = t.test_accuracy = (double)NAN;
     int status = (t.arch = ns_architecture_find(plan->arch, err)) ? NS_OK : NS_EUSAGE;
     if (!status) status = t.arch->open(&t);

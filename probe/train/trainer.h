@@ -77,7 +77,8 @@ struct ns_trainer {
     char data_hash[NS_HASH_HEX];
     int64_t threads_before;
     double test_loss, test_accuracy; /* NaN: not known yet */
-    char *vocabulary;                /* of text by characters, owned, or NULL */
+    int lock;         /* the folder, open and locked as long as the run lasts; -1: not yet */
+    char *vocabulary; /* of text by characters, owned, or NULL */
     ns_error *err;
 };
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 import h5py
 import numpy as np
@@ -115,6 +116,13 @@ kept = state("diverges")
 assert all(np.isfinite(t).all() for name, t in tensors("diverges", kept["state"]).items() if not name.startswith("records."))
 assert "--resume" in train("learns", status=1)
 assert "train.json" in train("nothing-there", "--resume", status=3)
+# Two at once: the second is told, and the first is not disturbed.
+first = subprocess.Popen([program, "train", *SMALL, "--epochs", "200", "-o", f"{tmp}/busy"], stdout=subprocess.DEVNULL, env=environment)
+while not os.path.exists(f"{tmp}/busy/train.json"):
+    time.sleep(0.01)
+assert "another process is training there" in train("busy", "--epochs", "200", "--resume", status=1)
+first.send_signal(signal.SIGINT)
+first.wait()
 for words, status in ((["--norm", "layrnorm"], 2), (["--heads", "3"], 2), (["--patch", "5"], 2), (["--arch", "mamba"], 2),
                       (["--batch", "2000"], 3), (["--data", "fashion-mnist-100"], 3)):
     train("refused", *words, status=status)
