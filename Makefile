@@ -45,7 +45,7 @@ REAL_SOURCES := probe/norm.c $(sort $(wildcard probe/norms/*.c probe/net/*.c)) \
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
-.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo bench setup install uninstall format lint fuzz clean headers
+.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo bench runs ablations setup install uninstall format lint fuzz clean headers
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc
@@ -63,6 +63,7 @@ help:
 ## check-errors    standard errors against their spread and a bootstrap (long)
 ## demo            from the bundled checkpoint to the figure, in out/demo
 ## bench           speed, as ratios to peers and physical limits
+## runs            train the bundled runs again (hours); ablations: the table of ablations
 ## setup           install the packages that are missing
 ## install         into $(DESTDIR)$(PREFIX); uninstall takes it away
 ## format, lint    clang-format; clang-tidy and the checks of style
@@ -218,13 +219,23 @@ demo:
 bench: all
 	$(BUILD)/normscope bench forward
 	$(BUILD)/normscope bench fit
+	$(BUILD)/normscope bench norms
+	$(BUILD)/normscope bench train
 	scripts/setup.sh check
 	$(MAKE) $(BUILD)/oracle-gsl
 	$(PYTHON) scripts/bench_fit_peers.py $(BUILD)/oracle-gsl
+	scripts/setup.sh oracle
+	NORMSCOPE=$(BUILD)/normscope $(PYTHON) scripts/bench_train_peers.py
+
+# Hours of training, whose results are committed: datasets/RUNS.md.
+runs: all
+	NORMSCOPE=$(BUILD)/normscope scripts/runs.sh
+ablations: all
+	NORMSCOPE=$(BUILD)/normscope $(PYTHON) scripts/ablations.py
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/share/normscope
-	cp -R datasets/fashion-mnist-1000 datasets/vit-fmnist-layernorm $(DESTDIR)$(PREFIX)/share/normscope/
+	cp -R datasets/fashion-mnist-1000 datasets/vit-fmnist-layernorm datasets/shakespeare datasets/runs $(DESTDIR)$(PREFIX)/share/normscope/
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 $(BUILD)/normscope $(DESTDIR)$(PREFIX)/bin/normscope
 	install -m 644 $(BUILD)/libnormscope.a $(DESTDIR)$(PREFIX)/lib/libnormscope.a
