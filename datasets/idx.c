@@ -161,7 +161,8 @@ int ns_idx_labels(ns_dataset *dataset, const char *path, ns_error *err) {
     idx labels;
     int status = idx_load(&labels, path, check_labels, &(labels_of){dataset, path}, err);
     if (status) return status;
-    for (int64_t i = 0; i < dataset->count; i++) dataset->labels[i] = labels.values[i];
+    for (int64_t i = 0; i < dataset->count && labels.values; i++)
+        dataset->labels[i] = labels.values[i];
     free(labels.values);
     return NS_OK;
 }

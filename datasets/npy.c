@@ -189,6 +189,7 @@ bool ns_npy_recognise(const char *path) {
 static int64_t whole_number(const npy *a, int64_t i) {
     const unsigned char *b = a->values + (size_t)i * a->item;
     uint64_t value = 0;
+    if (!a->item) return 0;
     for (size_t k = 0; k < a->item; k++) value |= (uint64_t)b[k] << 8 * k;
     size_t spare = 64 - 8 * a->item;
     return a->type[0] == 'i' ? (int64_t)(value << spare) >> spare : (int64_t)value;

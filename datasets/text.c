@@ -58,6 +58,7 @@ static int read_bytes(const char *path, unsigned char **out, size_t *size, ns_er
     int fd;
     uint64_t stored;
     *out = NULL;
+    *size = 0;
     int status = ns_open_file(&fd, &stored, path, err);
     if (status) return status;
     gzFile file = gzdopen(fd, "rb");
@@ -117,7 +118,7 @@ static int32_t *table_of(const char *vocabulary, int *classes, ns_error *err) {
 
 int ns_text_vocabulary(const char *path, char **out, ns_error *err) {
     unsigned char *bytes;
-    size_t size;
+    size_t size = 0;
     *out = NULL;
     int status = read_bytes(path, &bytes, &size, err);
     bool *seen = status ? NULL : ns_calloc(CODE_POINTS, sizeof *seen, err);
@@ -184,8 +185,8 @@ static bool text_recognise(const char *path) {
 }
 
 static int text_open(ns_dataset *d, const char *labels_path, ns_error *err) {
-    unsigned char *bytes;
-    size_t size;
+    unsigned char *bytes = NULL;
+    size_t size = 0;
     if (labels_path)
         return ns_fail(err, NS_EUSAGE, "%s: text has no labels but its own next tokens", d->path);
     if (!(d->state = ns_calloc(1, sizeof(text), err))) return NS_EFAIL;

@@ -122,7 +122,7 @@ static int columns_of(const work *w, const ns_training *t, const double **alpha,
 /* The last record. */
 static int add_training(work *w, int run, ns_error *err) {
     const ns_training *t = w->trainings[run];
-    const double *alpha, *inverse;
+    const double *alpha = NULL, *inverse = NULL;
     int status = columns_of(w, t, &alpha, &inverse, err), sites = ns_training_sites(t);
     if (status) return status;
     bool *wanted;
@@ -250,7 +250,7 @@ static int add_lines(work *w, const ns_training *t, int site, int place, ns_pane
 static int build_left(work *w, int run, bool several, ns_panel *panel, ns_error *err) {
     const ns_training *t = w->trainings[run];
     int count = 0, *sites = NULL, status = sites_over_epochs(w, t, &sites, &count, err);
-    ns_item *items = ns_figure_alloc(w->figure, (size_t)(2 + 3 * count), sizeof *items, err);
+    ns_item *items = ns_figure_alloc(w->figure, 2 + 3 * (size_t)count, sizeof *items, err);
     panel->x = ns_axis_unknown(false);
     panel->y = ns_axis_unknown(w->settings->log);
     panel->items = items;

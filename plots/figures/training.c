@@ -118,7 +118,7 @@ static int build_panel(work *w, int which, ns_panel *panel, ns_error *err) {
     const measure *m = &measures[which];
     int runs = w->request->file_count, status = NS_OK;
     ns_item *items =
-        ns_figure_alloc(w->figure, (size_t)(2 * LINES * runs + LINES + runs), sizeof *items, err);
+        ns_figure_alloc(w->figure, LINES + (size_t)runs * (2 * LINES + 1), sizeof *items, err);
     if (!items) return NS_EFAIL;
     panel->items = items;
     panel->column = which % w->figure->columns;
