@@ -21,17 +21,32 @@ ns_stroke ns_series_stroke(const ns_style *style, int i, double width) {
     return (ns_stroke){style->colors[i % NS_STYLE_COLORS], width, dash, 1.6, dash == 0};
 }
 
-const char *ns_series_file_label(ns_figure *figure, const char *path, ns_error *err) {
+/* Which part of a path names it. */
+static const char *name_in(const char *path, size_t *size) {
+    static const char record[] = "/training.h5";
+    const size_t tail = sizeof record - 1;
     size_t length = strlen(path);
+    if (length > tail && !strcmp(path + length - tail, record)) length -= tail;
     while (length > 1 && path[length - 1] == '/') length--;
     size_t begin = length;
     while (begin && path[begin - 1] != '/') begin--;
-    const char *name = path + begin;
-    size_t size = length - begin;
     static const char *const endings[] = {".h5", ".tsv"};
+    *size = length - begin;
     for (int i = 0; i < 2; i++) {
         size_t n = strlen(endings[i]);
-        if (size > n && !strncmp(name + size - n, endings[i], n)) size -= n;
+        if (*size > n && !strncmp(path + length - n, endings[i], n)) *size -= n;
+    }
+    return path + begin;
+}
+
+const char *ns_series_file_label(ns_figure *figure, const char *const *files, int count, int which,
+                                 ns_error *err) {
+    size_t size, other_size;
+    const char *name = name_in(files[which], &size);
+    for (int k = 0; k < count; k++) {
+        const char *other = name_in(files[k], &other_size);
+        if (k != which && other_size == size && !strncmp(other, name, size))
+            return ns_figure_label(figure, files[which], err);
     }
     char *text = ns_asprintf(err, "%.*s", (int)size, name);
     const char *label = text ? ns_figure_label(figure, text, err) : NULL;

@@ -16,8 +16,10 @@ void ns_axis_reach(ns_axis *axis, double value);
 /* The i-th series, from 0, as a line: the style's colours, and dashes once they are used up. */
 ns_stroke ns_series_stroke(const ns_style *style, int i, double width);
 
-/* The name of a file or folder without the folders before it and without ".h5" or ".tsv", as a label of the figure. NULL on failure. */
-const char *ns_series_file_label(ns_figure *figure, const char *path, ns_error *err);
+/* The name of files[which] as a label of the figure: without folders and ending, the folder's name for a training.h5 in it, the whole
+ * path where another of the files has the same name. NULL on failure. */
+const char *ns_series_file_label(ns_figure *figure, const char *const *files, int count, int which,
+                                 ns_error *err);
 
 /* A color map's scale for a panel's bar: `steps` colours from low to high, owned by the figure. */
 const ns_color *ns_series_map(ns_figure *figure, int steps, ns_error *err);

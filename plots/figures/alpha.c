@@ -57,6 +57,10 @@ static bool can_be_drawn(const work *w, double value) {
     return isfinite(value) && (!w->settings->log || value > 0);
 }
 
+static const char *run_label(const work *w, int run, ns_error *err) {
+    return ns_series_file_label(w->figure, w->request->files, w->request->file_count, run, err);
+}
+
 /* Those that cannot be drawn are counted. */
 static int add_pair(work *w, const pair *p, const char *name, ns_error *err) {
     if (p->site > w->deepest) w->deepest = p->site;
@@ -269,8 +273,7 @@ static int build_left(work *w, int run, bool several, ns_panel *panel, ns_error 
     panel->x.whole = true;
     panel->y.label = ALPHA ", 1/" SIGMA;
     panel->legend = NS_UPPER_RIGHT;
-    if (several && !(panel->title = ns_series_file_label(w->figure, w->request->files[run], err)))
-        return NS_EFAIL;
+    if (several && !(panel->title = run_label(w, run, err))) return NS_EFAIL;
     ns_axis_guard(&panel->x);
     ns_axis_guard(&panel->y);
     ns_axis_pad(&panel->y, 0.06);
@@ -293,7 +296,7 @@ static int add_marks(work *w, int run, ns_role role, ns_item *item, ns_error *er
     ns_spot *spots = ns_figure_alloc(w->figure, (size_t)n, sizeof *spots, err);
     ns_color *colors = ns_figure_alloc(w->figure, (size_t)n, sizeof *colors, err);
     double *values = ns_figure_alloc(w->figure, (size_t)n, sizeof *values, err);
-    const char *file = ns_series_file_label(w->figure, w->request->files[run], err);
+    const char *file = run_label(w, run, err);
     if (!spots || !colors || !values || !file) return NS_EFAIL;
     bool several = w->request->file_count > 1;
     const ns_style *style = w->request->style;
@@ -332,7 +335,7 @@ static int add_keys(work *w, ns_item *items, int *count, ns_error *err) {
                                       .size = 4.6};
     }
     for (int run = 0; run < w->request->file_count && w->request->file_count > 1; run++) {
-        const char *label = ns_series_file_label(w->figure, w->request->files[run], err);
+        const char *label = run_label(w, run, err);
         if (!label) return NS_EFAIL;
         items[(*count)++] =
             (ns_item){.kind = NS_ITEM_MARKS,

@@ -47,7 +47,8 @@ static int open_file(work *w, int run, ns_error *err) {
         return ns_fail(err, NS_EINPUT, "%s: expected %s, found none of %lld steps taken",
                        ns_training_path(t), w->settings->steps ? "steps" : "complete epochs",
                        (long long)ns_training_steps(t));
-    w->labels[run] = ns_series_file_label(w->figure, path, err);
+    w->labels[run] =
+        ns_series_file_label(w->figure, w->request->files, w->request->file_count, run, err);
     return w->labels[run] ? NS_OK : NS_EFAIL;
 }
 

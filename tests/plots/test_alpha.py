@@ -61,9 +61,8 @@ for path, sigma, column in ((dyt, "all", "inverse_sigma"), (f"{dyt}/training.h5"
         for what, values in ((ALPHA, watch["alpha"]), ("1/" + SIGMA, watch[column])):
             assert np.array_equal(curves[f"{site} {what}"][:, :2], np.stack([epochs, values[:, i]], 1)), (site, what)
     shown = marks(data, 2)
-    run = "training" if path.endswith(".h5") else "dyt"
-    assert {name: sorted(sites) for name, sites in shown.items()} == {f"{run} attention": [1, 3, 5], f"{run} mlp": [2, 4, 6], f"{run} final": [7]}, shown
-    last = merged(shown, run)
+    assert {name: sorted(sites) for name, sites in shown.items()} == {"dyt attention": [1, 3, 5], "dyt mlp": [2, 4, 6], "dyt final": [7]}, shown
+    last = merged(shown, "dyt")
     assert all(last[i + 1] == (watch[column][-1, i], watch["alpha"][-1, i]) for i in range(7))
     numbers = check_line(data, 2, watch[column][-1].astype("f8"), watch["alpha"][-1].astype("f8"))
     assert f"r = {numbers[0]} ({numbers[1]} to {numbers[2]})" in figure.texts, (numbers, figure.texts)
