@@ -98,9 +98,10 @@ static int write_script(const work *w, FILE *file, ns_error *err) {
     ns_bytes_print(&head, "# normscope " NS_VERSION "\n");
     if (d->command_line) ns_gnuplot_comment(&head, d->command_line);
     if (d->source && *d->source) ns_gnuplot_comment(&head, d->source);
-    ns_bytes_print(&head, "# In this folder `gnuplot ");
-    ns_bytes_print(&head, "FILE.gp` draws it anew. Sizes of fonts and widths of lines are %s.\n\n",
-                   w->terminal->shift > 0 ? "points" : "points (fonts: pixels of 1/96 inch)");
+    ns_bytes_print(&head,
+                   "# `gnuplot FILE.gp` in this folder draws it anew. Widths of lines are points, "
+                   "sizes of fonts %s.\n\n",
+                   w->terminal->font > 1 ? "pixels (96 an inch)" : "too");
     ns_bytes_print(&head, "reset\nset encoding utf8\n");
     add_terminal(&head, w);
     char *output = ns_asprintf(err, "./%s", w->name);
@@ -113,7 +114,7 @@ static int write_script(const work *w, FILE *file, ns_error *err) {
                                                w->terminal->font * w->job->style->tick_size);
     ns_gnuplot_number(&head, "\none_pt = ", mark / g->unit);
     ns_bytes_print(&head, " # the ps of a mark that is a point wide\n"
-                          "unset key\nset samples 2\nset zero 0\nset clip two\n\n");
+                          "unset key\nset zero 0\nset clip two\n\n");
     int status = ns_bytes_write(&head, file, err);
     free(head.data);
     if (!status) status = ns_canvas_finish(w->canvas, file, err);

@@ -259,6 +259,35 @@ int ns_cloud_extent(const ns_cloud *cloud, ns_extent *out, ns_error *err) {
     return status;
 }
 
+/* The first `room` finite points, in the order of the rows. */
+typedef struct spot_list {
+    ns_spot *spots;
+    uint64_t count, room;
+} spot_list;
+
+static void take_spots(void *part, size_t n, const float *x, const float *y) {
+    spot_list *l = part;
+    for (size_t i = 0; i < n && l->count < l->room; i++)
+        if (isfinite(x[i]) && isfinite(y[i]))
+            l->spots[l->count++] = (ns_spot){(double)x[i], (double)y[i]};
+}
+
+int ns_cloud_spots(const ns_cloud *cloud, ns_spot *out, uint64_t room, uint64_t *count,
+                   ns_error *err) {
+    *count = 0;
+    if (cloud->from_sketch)
+        return ns_fail(err, NS_EINPUT,
+                       "expected all rows, whose points can be drawn one by one, found a sketch");
+    gather g = {.take = take_spots, .size = sizeof(spot_list)};
+    int status = gather_new(&g, 1, err); /* one thread, so that their order is the rows' */
+    spot_list *list = status ? NULL : g.parts[0];
+    if (list) *list = (spot_list){out, 0, room};
+    if (!status) status = stream(&g, cloud, 1, err);
+    if (!status) *count = list->count;
+    gather_free(&g, 1);
+    return status;
+}
+
 /* A thread's grid, and what it needs to find bins. */
 typedef struct bins {
     uint32_t *counts;

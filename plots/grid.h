@@ -49,6 +49,11 @@ typedef struct ns_extent {
 } ns_extent;
 int ns_cloud_extent(const ns_cloud *cloud, ns_extent *out, ns_error *err);
 
+/* The finite points themselves, in the order of the rows, the first `room` of them; *count of them are there. NS_EINPUT where the cloud
+ * is a sketch's. */
+int ns_cloud_spots(const ns_cloud *cloud, ns_spot *out, uint64_t room, uint64_t *count,
+                   ns_error *err);
+
 typedef struct ns_grid {
     int width, height;                   /* bins along x and y */
     double x_low, x_high, y_low, y_high; /* set by the caller */

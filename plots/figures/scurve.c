@@ -1,10 +1,32 @@
 /* scurve: output against input of normalization layers, every point of them, and the curve that fits (Zhu et al. 2025, figure 2). */
+#include <inttypes.h>
 #include <math.h>
 
 #include "analysis/fit.h"
 #include "plots/site_panels.h"
 
 enum { DEFAULT_SITES = 4, DEFAULT_COLUMNS = 4, CURVE_SPOTS = 257 };
+enum { MOST_VECTOR_POINTS = 20000 };
+#define MOST_VECTOR_POINTS_TEXT "20000"
+
+typedef struct settings {
+    bool vector_points;
+} settings;
+
+static int options(void *own, ns_option *out) {
+    settings *s = own;
+    *out = (ns_option){"vector-points",
+                       0,
+                       NS_OPT_FLAG,
+                       &s->vector_points,
+                       NULL,
+                       "each point as a mark of its own that drawing programs can take up, at "
+                       "most " MOST_VECTOR_POINTS_TEXT " in all",
+                       NULL,
+                       0,
+                       0};
+    return 1;
+}
 
 /* What was fitted to a panel's points, as a curve over the range of the points and lines of text. Nothing where the data does not decide a
  * curve. Memory of the figure. */
@@ -53,9 +75,46 @@ static int fill(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, n
     return status;
 }
 
+/* The layers of points as marks. */
+static int separate_points(ns_figure *figure, ns_site_panel *const *panels, const ns_style *style,
+                           ns_error *err) {
+    uint64_t points = 0;
+    for (int i = 0; i < figure->panel_count; i++) points += panels[i]->extent.points;
+    if (points > MOST_VECTOR_POINTS)
+        return ns_fail(err, NS_EUSAGE,
+                       "--vector-points: expected at most %d points in all, found %" PRIu64
+                       "; fewer --layers, or a run of fewer samples",
+                       MOST_VECTOR_POINTS, points);
+    int status = NS_OK;
+    for (int i = 0; i < figure->panel_count && !status; i++) {
+        const ns_site_panel *s = panels[i];
+        ns_item *item = s->panel->item_count ? (ns_item *)(uintptr_t)s->panel->items : NULL;
+        uint64_t count = 0;
+        if (!item) continue;
+        ns_spot *spots = ns_figure_alloc(figure, s->extent.points, sizeof *spots, err);
+        status = spots ? ns_cloud_spots(&s->cloud, spots, s->extent.points, &count, err) : NS_EFAIL;
+        if (status) {
+            ns_fail_context(err, "%s: site %s", ns_store_path(s->run->store), s->name);
+            break;
+        }
+        *item = (ns_item){.kind = NS_ITEM_MARKS,
+                          .name = s->name,
+                          .unlisted = true,
+                          .spots = spots,
+                          .count = count,
+                          .fill = s->point,
+                          .size = style->diameter};
+    }
+    return status;
+}
+
 static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
     const ns_site_panels kind = {.sites = DEFAULT_SITES, .columns = DEFAULT_COLUMNS, .fill = fill};
-    return ns_site_panels_build(r, &kind, figure, NULL, err);
+    const settings *s = r->settings;
+    ns_site_panel **panels = NULL;
+    int status = ns_site_panels_build(r, &kind, figure, &panels, err);
+    if (!status && s && s->vector_points) status = separate_points(figure, panels, r->style, err);
+    return status;
 }
 
 const ns_figure_kind ns_figure_scurve = {
@@ -74,6 +133,8 @@ const ns_figure_kind ns_figure_scurve = {
     .per_site = true,
     .some_sites = true,
     .fits = true,
+    .options = options,
+    .settings_size = sizeof(settings),
     .build = build,
     .in_report = "Output against input, every point, and the fitted s\302\267tanh(\316\261x).",
 };

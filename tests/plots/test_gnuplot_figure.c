@@ -81,6 +81,7 @@ static const ns_item *curves(ns_figure *f, int *count) {
 }
 
 static const ns_item *marks(ns_figure *f, int *count) {
+    static const char *const names[] = {"disc", "square", "triangle", "diamond", "cross", "plus"};
     ns_item *items = ns_figure_alloc(f, NS_MARK_COUNT, sizeof *items, NULL);
     for (int m = 0; m < NS_MARK_COUNT; m++) {
         ns_spot *spots = ns_figure_alloc(f, 8, sizeof *spots, NULL);
@@ -91,6 +92,7 @@ static const ns_item *marks(ns_figure *f, int *count) {
             if (i > 4) colors[i].a = 0.5;
         }
         items[m] = (ns_item){.kind = NS_ITEM_MARKS, .mark = (ns_mark)m, .spots = spots, .count = 8};
+        items[m].name = names[m];
         items[m].colors = m % 2 ? colors : NULL;
         items[m].fill = (ns_color){0.8, 0.1, 0.1, 1};
         items[m].stroke = line(0, 0, 0, m % 3 ? 0 : 0.6, 0);
@@ -154,7 +156,7 @@ static void describe(ns_figure *f) {
     p[0].items = curves(f, &p[0].item_count);
     p[0].notes[0] = hostile[1], p[0].notes[1] = "10" NS_SUP "\342\210\2223" NS_END " {of} it";
     p[1].items = marks(f, &p[1].item_count);
-    p[1].x = (ns_axis){.low = -1.5, .high = 8}, p[1].y = (ns_axis){.low = 0, .high = 9};
+    p[1].x = (ns_axis){.low = -1.5, .high = 12}, p[1].y = (ns_axis){.low = 0, .high = 9};
     p[2].items = areas(f, &p[2].item_count);
     p[2].x = (ns_axis){.low = 1, .high = 1000, .log = true};
     p[2].y = (ns_axis){.low = 0.1, .high = 1e7, .log = true};
