@@ -16,8 +16,6 @@
 #include "probe/base/mem.h"
 #include "probe/base/stop.h"
 
-extern char **environ;
-
 enum { MOST_SAID = 4096, LEAST_MAJOR = 5, LEAST_MINOR = 2 };
 
 /* That of this process, its time zone apart: gnuplot's files hold times of day, and ns_gnuplot_stamp finds them by their length. */
