@@ -448,8 +448,8 @@ static int add_bar(work *w, ns_panel *panel, ns_error *err) {
 
 static int build_right(work *w, ns_panel *panel, ns_error *err) {
     int runs = w->request->file_count, count = 0, status = NS_OK;
-    ns_item *items = ns_figure_alloc(w->figure, (size_t)(NS_ROLE_COUNT * (runs + 1) + runs + 2),
-                                     sizeof *items, err);
+    ns_item *items = ns_figure_alloc(
+        w->figure, NS_ROLE_COUNT * ((size_t)runs + 1) + (size_t)runs + 2, sizeof *items, err);
     panel->x = ns_axis_unknown(w->settings->log);
     panel->y = ns_axis_unknown(w->settings->log);
     if (!items) return NS_EFAIL;
