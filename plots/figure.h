@@ -94,6 +94,7 @@ typedef struct ns_figure {
     int panel_count, rows, columns;
     const char *summary; /* one line for people about what was drawn, or NULL */
     double aspect;       /* height of a panel over its width */
+    double least_height; /* of a panel, points; 0: any */
     struct ns_figure_block *blocks;
 } ns_figure;
 

@@ -157,7 +157,7 @@ static int divide(work *w, const ns_figure_size *size, ns_error *err) {
                            "--height: %.0f mm leave no room for %d rows of panels; expected more",
                            size->height, f->rows);
     } else {
-        w->panel_height = fmax(12, snap(w, w->panel_width * f->aspect));
+        w->panel_height = fmax(12, snap(w, fmax(w->panel_width * f->aspect, f->least_height)));
     }
     return NS_OK;
 }

@@ -133,3 +133,6 @@ for i in range(4):
     put("training", f"as-it-is-{i}", bytes([i]))
 for i in range(8):
     put("training", f"mostly-{i}", np.where(training.random(90) < 0.05, training.integers(200, 256, 90), training.integers(0, 200, 90)).astype(np.uint8).tobytes())
+
+for name, text in (("plain", "#1/x\t%\nalpha_0\taccuracy\n0.5\t80\n1\t81.5\n"), ("words", "# a\n#\ttext\nx\ty\r\na\t\r\nb\tnan\r\n\r\n"), ("long", "x\n1\t2\n"), ("none", "x\ty\n")):
+    put("tsv", name, text)

@@ -19,7 +19,11 @@ def content(element):
 
 
 def number(label):
-    return float(label.replace("\u2212", "-"))
+    """NaN for a word."""
+    try:
+        return float(label.replace("\u2212", "-"))
+    except ValueError:
+        return float("nan")
 
 
 def box(rect):
