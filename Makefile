@@ -45,7 +45,7 @@ REAL_SOURCES := probe/norm.c $(sort $(wildcard probe/norms/*.c probe/net/*.c)) \
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
-.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo bench runs ablations setup install uninstall format lint fuzz clean headers
+.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo bench gallery runs ablations setup install uninstall format lint fuzz clean headers
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc
@@ -63,6 +63,7 @@ help:
 ## check-errors    standard errors against their spread and a bootstrap (long)
 ## demo            from the bundled checkpoint to the figure, in out/demo
 ## bench           speed, as ratios to peers and physical limits
+## gallery         the pictures of plots/gallery, from what is bundled
 ## runs            train the bundled runs again (hours); ablations: the table of ablations
 ## setup           install the packages that are missing
 ## install         into $(DESTDIR)$(PREFIX); uninstall takes it away
@@ -226,6 +227,9 @@ bench: all
 	$(PYTHON) scripts/bench_fit_peers.py $(BUILD)/oracle-gsl
 	scripts/setup.sh oracle
 	NORMSCOPE=$(BUILD)/normscope $(PYTHON) scripts/bench_train_peers.py
+
+gallery: all
+	scripts/gallery.sh $(BUILD)/normscope
 
 # Hours of training, whose results are committed: datasets/RUNS.md.
 runs: all
