@@ -166,7 +166,7 @@ const ns_command ns_command_train = {
     .examples =
         "  normscope train --norm dyt --data fashion-mnist --epochs 10 -o dyt\n"
         "  normscope dump dyt fashion-mnist-1000 -o dyt.h5\n"
-        "  normscope train --arch gpt --data shakespeare --characters --width 128 --depth 4 "
-        "\\\n      --batch 32 --drop-path 0 --label-smoothing 0 -o gpt\n",
+        "  normscope train --arch gpt --data shakespeare --characters --width 128 \\\n"
+        "      --depth 4 --batch 32 --drop-path 0 --label-smoothing 0 -o gpt\n",
     .run = run,
 };
