@@ -291,4 +291,6 @@ const ns_figure_kind ns_figure_channels = {
     .options = options,
     .settings_size = sizeof(settings),
     .build = build,
+    .in_report = "Some channels in colours of their own before all points, those with the extreme "
+                 "values among them.",
 };

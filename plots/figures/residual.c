@@ -253,4 +253,6 @@ const ns_figure_kind ns_figure_residual = {
     .options = options,
     .settings_size = sizeof(settings),
     .build = build,
+    .in_report = "What the fitted s\302\267tanh(\316\261x) leaves, over the input, with the "
+                 "median and mean of bins.",
 };

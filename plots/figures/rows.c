@@ -214,4 +214,6 @@ const ns_figure_kind ns_figure_rows = {
     .takes_runs = true,
     .per_site = true,
     .build = build,
+    .in_report = "How \317\203 of a row is spread within each layer: 25 to 75 % in boxes, 5 to 95 "
+                 "% in whiskers, the median.",
 };

@@ -298,4 +298,6 @@ const ns_figure_kind ns_figure_tokens = {
     .options = options,
     .settings_size = sizeof(settings),
     .build = build,
+    .in_report = "Some tokens in colours of their own before all points: LayerNorm puts each on a "
+                 "line whose slope is 1/\317\203 of its row.",
 };

@@ -18,7 +18,7 @@ def call(*command, status=0):
     return text
 
 
-def draw(kind, *more, dpi=100, page=1):
+def draw(kind, *more, dpi=100):
     """The figure, and its data: (what, panel, name) -> rows of x, y, x_end, y_end, value, nan where the file has none."""
     call(program, "plot", kind, "-o", f"{tmp}/f.svg", "--data", f"{tmp}/f.tsv", "--force", "--dpi", str(dpi), *more)
     call("xmllint", "--noout", "--nonet", f"{tmp}/f.svg")
