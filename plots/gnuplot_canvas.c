@@ -153,6 +153,7 @@ static void close_page(ns_canvas *canvas) {
     free(g->panels.data);
     free(g->setup.data);
     free(g->plot.data);
+    free(g->flat.rgba);
     free(g->data.data);
     free(g);
     canvas->state = NULL;

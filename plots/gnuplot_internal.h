@@ -29,7 +29,8 @@ typedef struct ns_gnuplot {
     ns_bytes script;           /* finished pages */
     ns_bytes texts;            /* of the open page, beside the panels */
     ns_bytes panels;           /* finished ones of the open page */
-    ns_bytes setup, plot;      /* of the open panel */
+    ns_bytes setup, plot;      /* of the open panel: settings; parts of the plot command */
+    ns_picture flat;           /* all its layers, where the terminal is opaque */
     ns_bytes data;
     int blocks, layers; /* in the data; files */
     bool in_panel;
@@ -64,6 +65,10 @@ uint32_t ns_gnuplot_rgb(const ns_gnuplot *g, ns_color color);
 void ns_gnuplot_stroke(ns_bytes *out, const ns_gnuplot *g, const ns_stroke *stroke);
 /* A line of a comment: nothing in the text can end it. */
 void ns_gnuplot_comment(ns_bytes *out, const char *text);
+
+/* Lays a layer of the open panel over those in `flat`, which begins as white with the panel's gridlines; the caller frees flat->rgba. All
+ * layers of a panel have one size. */
+int ns_gnuplot_flatten(ns_picture *flat, const ns_pen *d, const ns_picture *layer, ns_error *err);
 
 /* NS_EFAIL, with what is needed, where PATH has no gnuplot of version 5.2 or later with that terminal. */
 int ns_gnuplot_check(const ns_gnuplot_terminal *terminal, ns_error *err);

@@ -150,9 +150,11 @@ static bool add_block(ns_gnuplot *g, const ns_pen *d, const ns_item *item, const
     return true;
 }
 
+static const char BETWEEN_PARTS[] = ", \\\n     ";
+
 /* The next part of the plot command. */
 static ns_bytes *next_part(ns_gnuplot *g) {
-    ns_bytes_print(&g->plot, g->plot.size ? ", \\\n     " : "plot ");
+    if (g->plot.size) ns_bytes_print(&g->plot, "%s", BETWEEN_PARTS);
     return &g->plot;
 }
 
@@ -230,38 +232,16 @@ static void add_marks(ns_gnuplot *g, const ns_item *item) {
         add_points(g, item, false, item->stroke.width, item->stroke.color, false);
 }
 
-/* Where opacity is not known, what shines through is mixed with white; empty pixels stay empty. */
-static void mix_with_white(ns_picture *p) {
-    size_t count = (size_t)p->width * (size_t)p->height;
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *pixel = p->rgba + 4 * i;
-        unsigned a = pixel[3];
-        for (int c = 0; c < 3; c++)
-            pixel[c] = (uint8_t)((pixel[c] * a + 255 * (255 - a) + 127) / 255);
-        pixel[3] = a ? 255 : 0;
-    }
-}
-
 static int write_layer(const ns_gnuplot *g, const ns_picture *picture, const char *name, double dpi,
                        ns_error *err) {
-    ns_picture mixed = *picture;
     ns_bytes png = {0};
     ns_output file = {0};
-    size_t size = 4 * (size_t)picture->width * (size_t)picture->height;
     char *path = ns_path_join(g->folder, name, err);
-    int status = path ? NS_OK : NS_EFAIL;
-    if (!status && g->terminal->opaque) {
-        mixed.rgba = ns_calloc(size, 1, err);
-        if (mixed.rgba) memcpy(mixed.rgba, picture->rgba, size);
-        if (mixed.rgba) mix_with_white(&mixed);
-        status = mixed.rgba ? NS_OK : NS_EFAIL;
-    }
-    if (!status) status = ns_png_encode(&png, &mixed, dpi, NULL, err);
+    int status = path ? ns_png_encode(&png, picture, dpi, NULL, err) : NS_EFAIL;
     if (!status) status = ns_output_open(&file, path, false, err);
     if (!status) status = ns_bytes_write(&png, file.file, err);
     if (!status) status = ns_output_commit(&file, err);
     ns_output_drop(&file);
-    if (g->terminal->opaque) free(mixed.rgba);
     free(png.data);
     free(path);
     return status;
@@ -298,7 +278,9 @@ static int add_layer(const ns_pen *d, const ns_picture *picture, ns_error *err) 
 static int item(const ns_pen *d, const ns_item *it, const ns_picture *picture, ns_error *err) {
     ns_gnuplot *g = d->canvas->state;
     int status = NS_OK;
-    if (picture) return add_layer(d, picture, err);
+    if (picture)
+        return g->terminal->opaque ? ns_gnuplot_flatten(&g->flat, d, picture, err)
+                                   : add_layer(d, picture, err);
     if (it->kind == NS_ITEM_CURVE && it->stroke.width <= 0) return NS_OK;
     static const char *const words[] = {"curve", "marks", "area"};
     if (!add_block(g, d, it, words[it->kind], err, &status)) return status;
@@ -313,15 +295,25 @@ static int item(const ns_pen *d, const ns_item *it, const ns_picture *picture, n
 
 static int end(const ns_pen *d, ns_error *err) {
     ns_gnuplot *g = d->canvas->state;
-    (void)err;
-    if (!g->plot.size) ns_bytes_print(&g->plot, "plot NaN notitle");
-    ns_bytes_print(&g->plot, "\nunset label; unset object; unset arrow\n");
+    ns_bytes items = g->plot;
+    int status = NS_OK;
+    /* Opaque, so below everything else. */
+    g->plot = (ns_bytes){0};
+    if (g->flat.rgba) status = add_layer(d, &g->flat, err);
+    if (items.size) ns_bytes_add(next_part(g), items.data, items.size);
+    g->plot.failed |= items.failed;
+    free(items.data);
+    free(g->flat.rgba);
+    g->flat.rgba = NULL;
+    if (!g->plot.size) ns_bytes_print(&g->plot, "NaN notitle");
     ns_bytes_add(&g->panels, g->setup.data, g->setup.size);
+    ns_bytes_print(&g->panels, "plot ");
     ns_bytes_add(&g->panels, g->plot.data, g->plot.size);
+    ns_bytes_print(&g->panels, "\nunset label; unset object; unset arrow\n");
     g->panels.failed |= g->setup.failed || g->plot.failed;
     g->setup.size = g->plot.size = 0;
     g->in_panel = false;
-    return NS_OK;
+    return status;
 }
 
 const ns_panel_writer ns_gnuplot_panels = {.begin = begin, .item = item, .end = end};

@@ -118,6 +118,7 @@ assert digest in about and "normscope" in about and "Sep  9 01:46:40 2001" in ab
 call("qpdf", "--check", f"{tmp}/same.pdf")
 eps = open(f"{tmp}/same.eps", "rb").read()
 assert b"\n%%CreationDate: 2001-09-09T01:46:40Z\n" in eps and digest.encode() in eps and eps.startswith(b"%!PS-Adobe-3.0 EPSF-3.0")
+assert max(eps) < 128 and b"/FontType 3 " not in eps and b"Fallback Image" not in eps  # text stays text, points are the only pixels
 for name in ("same", "other"):
     call("xmllint", "--noout", "--nonet", f"{tmp}/{name}.svg")
     root = svg.tree.parse(f"{tmp}/{name}.svg").getroot()
