@@ -75,6 +75,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
                                .style = ns_styles[s.style],
                                .no_fit = s.no_fit};
     const ns_selection selection = ns_selection_of(&s.sites);
+    request.selection = &selection;
     if (!status) status = ns_plot_runs_open(&request, &selection, err);
     if (!status) status = make_page(&s, &request, argc, argv, err);
     ns_plot_runs_close(&request);

@@ -52,7 +52,8 @@ typedef struct ns_figure_kind {
     size_t settings_size;
     /* Fills in an empty figure. NS_EINPUT, with the file and what it lacks, where the runs do not have what the figure needs. */
     int (*build)(const ns_plot_request *request, ns_figure *figure, ns_error *err);
-    /* Its caption on the page of `normscope report`, where every kind that takes runs is; NULL: its summary. */
+    /* Its caption on the page of `normscope report`; every kind that takes runs is there, under its summary where this is NULL, and kinds
+     * that open runs themselves where this is not. */
     const char *in_report;
 } ns_figure_kind;
 

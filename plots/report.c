@@ -163,7 +163,7 @@ static int add_figures(making *m, ns_error *err) {
     ns_bytes_print(&m->page.text, "<div class=\"figures\">\n");
     for (int i = 0; i < ns_figure_kind_count && !status; i++) {
         if (ns_stop_requested()) return ns_fail(err, NS_ESTOP, "stopped by request");
-        if (ns_figure_kinds[i]->takes_runs)
+        if (ns_figure_kinds[i]->takes_runs || ns_figure_kinds[i]->in_report)
             status = add_kind(m, ns_figure_kinds[i], m->request, err);
     }
     ns_bytes_print(&m->page.text, "</div>\n");

@@ -558,4 +558,7 @@ const ns_figure_kind ns_figure_alpha = {
     .options = options,
     .settings_size = sizeof(settings),
     .build = build,
+    .in_report =
+        "\316\261 against 1/\317\203 of the input of every layer; s\302\267\316\261 of the fitted "
+        "curve where the layer has no \316\261 of its own.",
 };
