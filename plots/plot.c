@@ -12,8 +12,8 @@
 /* X(name): a file of plots/figures/ exports ns_figure_NAME. */
 #define FIGURE_KINDS(X)                                                                            \
     X(scurve)                                                                                      \
-    X(tokens) X(channels) X(residual) X(rows) X(curves) X(alpha) X(training) X(depth) X(sweep)     \
-        X(bench)
+    X(tokens)                                                                                      \
+    X(channels) X(residual) X(rows) X(curves) X(alpha) X(training) X(depth) X(sweep) X(bench)
 
 #define DECLARE(name) extern const ns_figure_kind ns_figure_##name;
 FIGURE_KINDS(DECLARE)

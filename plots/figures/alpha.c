@@ -107,9 +107,11 @@ static int select_sites(const ns_training *t, const ns_selection *selection, boo
 static int columns_of(const work *w, const ns_training *t, const double **alpha,
                       const double **inverse, ns_error *err) {
     int64_t n = ns_training_records(t) * ns_training_sites(t), known = 0;
-    if (!n)
-        return ns_fail(err, NS_EINPUT, "%s: expected records of the sites, found none",
-                       ns_training_path(t));
+    if (!n) {
+        ns_fail(err, NS_EINPUT, "%s: expected records of the sites, found none",
+                ns_training_path(t));
+        return NS_EINPUT;
+    }
     *alpha = ns_training_column(t, NS_TRAINING_WATCH, "alpha", err);
     *inverse =
         *alpha ? ns_training_column(t, NS_TRAINING_WATCH, sigma_columns[w->settings->sigma], err)

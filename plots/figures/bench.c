@@ -100,7 +100,7 @@ static int read_file(work *w, int file, ns_error *err) {
     for (int k = 0; k < 5 && !status; k++)
         if ((columns[k] = ns_tsv_column(&t, names[k], err)) < 0) status = NS_EINPUT;
     bar *grown =
-        status ? NULL : ns_realloc(w->bars, (size_t)(w->count + t.rows), sizeof *grown, err);
+        status ? NULL : ns_realloc(w->bars, (size_t)w->count + (size_t)t.rows, sizeof *grown, err);
     if (grown) w->bars = grown;
     if (!status && !grown) status = NS_EFAIL;
     for (int i = 0; i < t.rows && !status; i++) status = read_row(w, file, &t, columns, i, err);
@@ -198,8 +198,8 @@ static int add_keys(work *w, ns_panel *panel, ns_item *items, ns_error *err) {
 static int build_panel(work *w, int which, ns_error *err) {
     const unit *u = &w->units[which];
     ns_panel *panel = &w->figure->panels[which];
-    ns_item *items = ns_figure_alloc(w->figure, (size_t)(2 * w->count + w->request->file_count),
-                                     sizeof *items, err);
+    ns_item *items = ns_figure_alloc(
+        w->figure, 2 * (size_t)w->count + (size_t)w->request->file_count, sizeof *items, err);
     if (!items) return NS_EFAIL;
     *panel = (ns_panel){.row = which / w->figure->columns,
                         .column = which % w->figure->columns,

@@ -157,7 +157,7 @@ static int read_record_steps(ns_training *t, hid_t file, ns_error *err) {
     if (n * t->sites > MOST_VALUES)
         return ns_fail(err, NS_EINPUT,
                        "%s: watch: expected at most %llu records of sites, found %llu", t->path,
-                       (unsigned long long)MOST_VALUES, (unsigned long long)(n * t->sites));
+                       (unsigned long long)MOST_VALUES, (unsigned long long)n * t->sites);
     t->record_steps = ns_calloc(n, sizeof *t->record_steps, err);
     if (!t->record_steps) return NS_EFAIL;
     status = read_whole(t, file, "watch/step", H5T_NATIVE_INT64, t->record_steps, err);
