@@ -32,7 +32,7 @@ NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*.c tests/datasets/*.c \
                   tests/analysis/*.c tests/plots/*.c tests/cli/*.c tests/fuzz/*.c))
-INTERNAL     := probe/h5.h $(filter-out probe/train/train.h,$(wildcard probe/train/*.h)) \
+INTERNAL     := probe/h5.h $(filter-out probe/train/train.h probe/train/training.h,$(wildcard probe/train/*.h)) \
                 $(wildcard probe/net/*.h probe/norms/*.h probe/models/*.h */*_internal.h */*_kernel.h)
 ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h))
 HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))

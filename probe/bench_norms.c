@@ -262,7 +262,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
 extern const ns_command ns_bench_norms;
 const ns_command ns_bench_norms = {
     .name = "bench norms",
-    .summary = "kinds of norm, forward and backward, beside a copy of the same bytes",
+    .summary = "norms, forward and backward, beside a copy of as many bytes",
     .usage = "[options]",
     .details =
         "Forward reads a value and writes one, as a copy does; forward and backward together move "
