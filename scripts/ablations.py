@@ -5,7 +5,7 @@ usage: scripts/ablations.py [FOLDER]      runs are kept in FOLDER (out/ablations
        scripts/ablations.py --table FOLDER     the table alone
 
 Writes FOLDER/ablations.tsv, which `normscope plot sweep` draws, and prints the means. The budget of a run: one pass over Fashion-MNIST's
-55,000 training images, a ViT of 48 channels and 4 blocks, batches of 128, learning rate 3e-3 with a rise over a fifth of it. What differs is
+55,000 training images, a ViT of 32 channels and 4 blocks, batches of 128, learning rate 3e-3 with a rise over a fifth of it. What differs is
 the norm, alpha's start and the seed; the last figure is on the 10,000 test images, nothing is chosen by it."""
 import json
 import os
@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUDGET = ["--data", "fashion-mnist", "--width", "48", "--depth", "4", "--epochs", "1", "--warmup", "0.2", "--lr", "3e-3",
+BUDGET = ["--data", "fashion-mnist", "--width", "32", "--depth", "4", "--epochs", "1", "--warmup", "0.2", "--lr", "3e-3",
           "--weight-decay", "0.05", "--drop-path", "0"]
 SQUASHING = ["layernorm", "rmsnorm", "dyt", "derf", "dyisru", "dyt-hardtanh", "dyt-sigmoid", "dyt-noalpha", "none"]
 STARTS = [0.1, 0.25, 1.0, 2.0]  # 0.5 is among those above

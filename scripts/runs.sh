@@ -2,7 +2,7 @@
 # Trains the bundled runs again, in out/runs, and puts what is bundled of them into datasets/runs. Each goes on where it stopped. Some
 # hours on two cores; datasets/RUNS.md says what came out. The bits depend on the number of threads (2) and on the machine's libraries.
 #
-# usage: scripts/runs.sh [NAME...]     all, or some of: vit-dyt vit-layernorm gpt-dyt gpt-layernorm vit-rmsnorm vit-derf
+# usage: scripts/runs.sh [NAME...]     all, or some of: vit-dyt vit-layernorm gpt-dyt gpt-layernorm
 set -eu
 cd "$(dirname "$0")/.."
 normscope=${NORMSCOPE:-build/normscope}
@@ -35,11 +35,9 @@ gpt() {
 		--weight-decay 0.3 --warmup 1 --drop-path 0 --label-smoothing 0 "$@"
 }
 
-wanted="${*:-vit-dyt vit-layernorm gpt-dyt gpt-layernorm vit-rmsnorm vit-derf}"
+wanted="${*:-vit-dyt vit-layernorm gpt-dyt gpt-layernorm}"
 mkdir -p out/runs
 vit vit-dyt --norm dyt --epochs 18
 vit vit-layernorm --norm layernorm --epochs 18
-gpt gpt-dyt --norm dyt --alpha-init 2 --epochs 8
-gpt gpt-layernorm --norm layernorm --epochs 8
-vit vit-rmsnorm --norm rmsnorm --epochs 6
-vit vit-derf --norm derf --epochs 6
+gpt gpt-dyt --norm dyt --alpha-init 2 --epochs 6
+gpt gpt-layernorm --norm layernorm --epochs 6
