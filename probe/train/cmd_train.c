@@ -163,10 +163,9 @@ const ns_command ns_command_train = {
         "goes on.\n"
         "The same options, seed and number of threads (OMP_NUM_THREADS) give the same bits. An "
         "interruption keeps the last step.",
-    .examples =
-        "  normscope train --norm dyt --data fashion-mnist --epochs 10 -o dyt\n"
-        "  normscope dump dyt fashion-mnist-1000 -o dyt.h5\n"
-        "  normscope train --arch gpt --data shakespeare --characters --width 128 \\\n"
-        "      --depth 4 --batch 32 --drop-path 0 --label-smoothing 0 -o gpt\n",
+    .examples = "  normscope train --norm dyt --data fashion-mnist --epochs 10 -o dyt\n"
+                "  normscope dump dyt fashion-mnist-1000 -o dyt.h5\n"
+                "  normscope train --arch gpt --data shakespeare --characters --width 128 \\\n"
+                "      --depth 4 --batch 32 --drop-path 0 --label-smoothing 0 -o gpt\n",
     .run = run,
 };
