@@ -44,26 +44,42 @@ static int fit_y_ticks(const work *w, const ns_axis *axis, double length, ns_tic
     return ns_axis_ticks(axis, most < 2 ? 2 : most, ticks);
 }
 
-/* As many as touch neither each other nor those of the panel beside. */
+/* Whether labels touch neither each other nor least and most, what the panels beside leave; with `blank`, those that would reach beyond
+ * are taken away and their ticks stay. *labels counts those that are left. */
+static bool labels_fit(const work *w, const ns_axis *axis, double length, double least, double most,
+                       bool blank, ns_tick *ticks, int count, int *labels) {
+    double apart = 0.9 * w->style->tick_size, end = least - apart;
+    *labels = 0;
+    for (int i = 0; i < count; i++) {
+        double half = ns_text_measure(w->text, ticks[i].label, w->style->tick_size).width / 2;
+        double at = ns_axis_place(axis, ticks[i].value) * length;
+        bool beyond = at - half < least || at + half > most;
+        if (blank && beyond) {
+            ticks[i].label[0] = 0;
+            continue;
+        }
+        if (beyond || at - half < end + apart) return false;
+        end = at + half;
+        (*labels)++;
+    }
+    return true;
+}
+
+/* As many as fit; where that would leave fewer than two labels, as many as fit without those at the ends. */
 static int fit_x_ticks(const work *w, const ns_panel *p, double length, ns_tick *ticks) {
     const ns_axis *axis = &p->x;
-    double apart = 0.9 * w->style->tick_size, least = -INFINITY, most = INFINITY;
+    double least = -INFINITY, most = INFINITY;
     const int c = p->column;
     if (c > 0) least = 0.5 - (w->right[c - 1] + w->left[c]) / 2;
     if (c + 1 < w->figure->columns) most = length + (w->right[c] + w->left[c + 1]) / 2 - 0.5;
-    int count = 0;
-    for (int wanted = axis->names ? NS_MOST_TICKS : 7; wanted >= 2; wanted--) {
-        count = ns_axis_ticks(axis, wanted, ticks);
-        bool fits = true;
-        double end = least - apart;
-        for (int i = 0; i < count && fits; i++) {
-            double half = ns_text_measure(w->text, ticks[i].label, w->style->tick_size).width / 2;
-            double at = ns_axis_place(axis, ticks[i].value) * length;
-            fits = at - half >= end + apart && at + half <= most;
-            end = at + half;
+    int count = 0, labels;
+    for (int blank = 0; blank < 2; blank++)
+        for (int wanted = axis->names ? NS_MOST_TICKS : 7; wanted >= 2; wanted--) {
+            count = ns_axis_ticks(axis, wanted, ticks);
+            if (labels_fit(w, axis, length, least, most, blank, ticks, count, &labels) &&
+                labels > 1)
+                return count;
         }
-        if (fits) break;
-    }
     return count;
 }
 
