@@ -109,7 +109,9 @@ const char *ns_plot_model_title(ns_figure *figure, const ns_store *store, ns_err
     const char *family = ns_store_attribute(store, "model_title");
     if (!family || !*family) family = ns_store_attribute(store, "model_family");
     if (!family || !*family) family = "model";
-    return ns_figure_label(figure, !strcmp(family, "vit") ? "ViT" : family, err);
+    if (!strcmp(family, "vit")) family = "ViT";
+    if (!strcmp(family, "gpt")) family = "GPT";
+    return ns_figure_label(figure, family, err);
 }
 
 const char *ns_plot_site_title(ns_figure *figure, const ns_store *store, const ns_site *site,

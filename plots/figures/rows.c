@@ -165,12 +165,15 @@ static int describe(const series *all, int runs, ns_figure *figure, ns_error *er
     return figure->caption && figure->summary ? NS_OK : NS_EFAIL;
 }
 
+/* Where runs have several kinds. */
+static const char mixed[] = "normalization";
+
 static const char *norm_of_all(const ns_plot_request *r) {
     const char *norm = NULL;
     for (int k = 0; k < r->run_count; k++) {
         const ns_plot_run *run = &r->runs[k];
         const char *its = ns_plot_norms_title(run, run->sites, run->site_count);
-        norm = !norm || !strcmp(norm, its) ? its : "normalization";
+        norm = !norm || !strcmp(norm, its) ? its : mixed;
     }
     return norm;
 }
@@ -197,7 +200,9 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
     panel->legend = NS_UPPER_LEFT;
     const char *norm = norm_of_all(r);
     figure->x_label = ns_figure_text(figure, err, "%s layer", norm);
-    panel->y.label = ns_figure_text(figure, err, "\317\203 of a row of the %s input", norm);
+    panel->y.label = !strcmp(norm, mixed)
+                         ? "\317\203 of a row of the input"
+                         : ns_figure_text(figure, err, "\317\203 of a row of the %s input", norm);
     return figure->x_label && panel->y.label ? NS_OK : NS_EFAIL;
 }
 
