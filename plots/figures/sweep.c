@@ -76,7 +76,8 @@ static int all_numbers(const work *w, const char *name, bool *numbers, ns_error 
         double value;
         if (column < 0) return NS_EINPUT;
         for (int i = 0; i < w->tables[f].rows; i++)
-            if (ns_tsv_number(&w->tables[f], i, column, &value, NULL) || !isfinite(value))
+            if (*ns_tsv_cell(&w->tables[f], i, column) && /* an empty one is no word either */
+                (ns_tsv_number(&w->tables[f], i, column, &value, NULL) || !isfinite(value)))
                 *numbers = false;
     }
     return NS_OK;
@@ -116,6 +117,7 @@ static int read_file(work *w, int file, ns_error *err) {
     int status = NS_OK;
     for (int i = 0; i < t->rows && !status; i++) {
         row *r = &w->rows[w->count];
+        if (!*ns_tsv_cell(t, i, x)) continue; /* a run without this setting is not of the sweep */
         status = read_setting(w, t, i, x, &w->x, &r->x, err);
         if (!status && s->second)
             status = read_setting(w, t, i, second, &w->second, &r->second, err);
@@ -416,7 +418,8 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
 static int options(void *own, ns_option *out) {
     settings *s = own;
     const ns_option all[] = {
-        {"x", 'x', NS_OPT_TEXT, &s->x, "COLUMN", "the setting, numbers or words", NULL, 0, 0},
+        {"x", 'x', NS_OPT_TEXT, &s->x, "COLUMN",
+         "the setting, numbers or words; a row where it is empty is left out", NULL, 0, 0},
         {"y", 'y', NS_OPT_TEXT, &s->y, "COLUMN", "the result; empty or nan: none", NULL, 0, 0},
         {"group", 'g', NS_OPT_TEXT, &s->group, "COLUMN", "a line for each of its values", NULL, 0,
          0},
