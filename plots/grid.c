@@ -283,7 +283,7 @@ int ns_cloud_spots(const ns_cloud *cloud, ns_spot *out, uint64_t room, uint64_t 
     spot_list *list = status ? NULL : g.parts[0];
     if (list) *list = (spot_list){out, 0, room};
     if (!status) status = stream(&g, cloud, 1, err);
-    if (!status) *count = list->count;
+    if (!status && list) *count = list->count;
     gather_free(&g, 1);
     return status;
 }
