@@ -20,8 +20,8 @@ void ns_page_text(ns_page *page, const char *text);
 int ns_page_flush(ns_page *page, ns_error *err);
 
 void ns_page_head(ns_page *page, const char *title, const ns_plot_request *request);
-/* Where a run comes from; `run` counts from 0. */
-int ns_page_run(ns_page *page, const ns_plot_request *request, int run, ns_error *err);
+/* Where a run comes from; run `k`, from 0. */
+int ns_page_run(ns_page *page, const ns_plot_request *r, int k, ns_error *err);
 void ns_page_foot(ns_page *page, const char *command_line);
 
 /* "site-2-15": layer 15 of the second run, as an id of the page. */

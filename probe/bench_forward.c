@@ -222,7 +222,8 @@ static int measure(const bench *b, measures *m, ns_error *err) {
     for (size_t i = 0; i < rows * wide && !status; i++) in[i] = (float)(i % 97) / 97;
     for (size_t i = 0; i < wide * wide && !status; i++) weight[i] = (float)(i % 89) / 89;
     double images = (double)(s->batch * s->batches), batch = (double)s->batch;
-    double tokens = (double)(g.m[0] / s->batch), w = (double)s->width;
+    const int64_t a_sample = g.m[0] / s->batch; /* whole: the rows are the batch's */
+    double tokens = (double)a_sample, w = (double)s->width;
     m->big = products_flops(&g) / batch;
     m->flops = m->big + (double)s->depth * 4 * tokens * tokens * w;
     for (int64_t run = -1; run < s->runs && !status; run++) { /* one before, not counted */

@@ -15,7 +15,7 @@ static int merge(const ns_list *files, const char *output, bool force, bool link
     int status = runs && full ? NS_OK : NS_EFAIL;
     ns_cli_timestamp(created);
     for (int i = 0; i < files->count && !status; i++) {
-        if (!strcmp(files->items[i], output))
+        if (output && !strcmp(files->items[i], output))
             status = ns_fail(err, NS_EUSAGE, "%s is both merged and written", output);
         if (!status) status = ns_store_open(&runs[i], files->items[i], err);
     }

@@ -54,7 +54,7 @@ int ns_table_rows(const ns_table *table);
 
 /* A cell as people see it ("-": missing) and, where `exact` is not NULL, as TSV has it ("": missing). Borrowed from the table or from the
  * two buffers. */
-const char *ns_table_cell(const ns_table *table, int row, int column, char shown[32],
+const char *ns_table_cell(const ns_table *table, int row, int column, char seen[32],
                           const char **exact, char room[32]);
 
 /* NS_EFAIL where a row is incomplete, memory was out, or `file` cannot be written. */
