@@ -100,7 +100,8 @@ int32_t ns_grid_exponent(double least, double most, int cells) {
     double size = fmax(fabs(least), fabs(most)) * (1 + 1e-7); /* the last cell is open above */
     int exponent = NS_GRID_FINEST;
     if (!(size > 0)) return exponent;
-    frexp(size / (cells / 2), &exponent);
+    const int half = cells / 2;
+    frexp(size / half, &exponent);
     return exponent > NS_GRID_FINEST ? exponent : NS_GRID_FINEST;
 }
 

@@ -78,7 +78,7 @@ typedef struct ns_sketch {
 } ns_sketch;
 
 /* An empty sketch. ns_sketch_free also after a failure. */
-int ns_sketch_new(ns_sketch *out, int channels, int positions, ns_error *err);
+int ns_sketch_new(ns_sketch *s, int channels, int positions, ns_error *err);
 void ns_sketch_free(ns_sketch *sketch);
 
 /* The bin of x; x must be finite. And a bin's limits: low <= x < high in size, for bins of positive x. */
@@ -95,7 +95,7 @@ int ns_sketch_merge(ns_sketch *to, const ns_sketch *from, ns_error *err);
 
 /* The arrays as blocks of a store's site, in the group "sketch"; they point into the sketch. Returns a static count of them. */
 enum { NS_SKETCH_BLOCKS = 14 };
-int ns_sketch_blocks(ns_sketch *sketch, ns_store_block blocks[NS_SKETCH_BLOCKS]);
+int ns_sketch_blocks(ns_sketch *s, ns_store_block out[NS_SKETCH_BLOCKS]);
 
 /* The sketch of site i (from 0) of an open file, whose shown has_sketch is set. ns_sketch_free also after a failure. NS_EINPUT names what does
  * not fit. */
@@ -108,18 +108,18 @@ const char *ns_sketch_check(const ns_sketch *sketch, uint64_t rows);
 typedef struct ns_sketches ns_sketches;
 int ns_sketches_new(ns_sketches **out, const ns_site *sites, int site_count, const bool *wanted,
                     ns_error *err);
-void ns_sketches_free(ns_sketches *sketches);
+void ns_sketches_free(ns_sketches *all);
 /* To be asked before a store's observer where both stand in an ns_tee: the store may change y when it has taken it. */
-ns_observer ns_sketches_observer(ns_sketches *sketches);
+ns_observer ns_sketches_observer(ns_sketches *all);
 /* Brings what the threads hold apart together; before a sketch is read, merged or stored. */
-void ns_sketches_settle(ns_sketches *sketches);
+void ns_sketches_settle(ns_sketches *all);
 /* The sketch of site i (index into sites), NULL where it is not wanted. */
-ns_sketch *ns_sketches_at(ns_sketches *sketches, int i);
+ns_sketch *ns_sketches_at(ns_sketches *all, int i);
 /* For ns_store_plan's blocks and blocks_settle: user is the ns_sketches. */
 const ns_store_block *ns_sketches_blocks(void *user, int site, int *count);
 void ns_sketches_settle_user(void *user);
 /* After the blocks have been read back from an interrupted file. */
-void ns_sketches_loaded(ns_sketches *sketches);
+void ns_sketches_loaded(ns_sketches *all);
 
 #ifdef __cplusplus
 }

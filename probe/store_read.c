@@ -33,7 +33,7 @@ static int read_h5(const ns_store *s, const char *group, const char *name, int s
     ns_h5_unhush(quiet);
     pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);
     return done < 0 ? ns_fail(err, NS_EINPUT, "%s: %s: HDF5 cannot read rows %llu to %llu", s->path,
-                              path, (unsigned long long)first, (unsigned long long)(first + rows))
+                              path, (unsigned long long)first, (unsigned long long)first + rows)
                     : NS_OK;
 }
 
@@ -52,7 +52,7 @@ static int check_range(const ns_store *s, const ns_site_entry *e, uint64_t first
                        ns_error *err) {
     if (first <= e->shown.rows && rows <= e->shown.rows - first) return NS_OK;
     return ns_fail(err, NS_EUSAGE, "%s: %s: rows %llu to %llu asked for, %llu are complete",
-                   s->path, e->group, (unsigned long long)first, (unsigned long long)(first + rows),
+                   s->path, e->group, (unsigned long long)first, (unsigned long long)first + rows,
                    (unsigned long long)e->shown.rows);
 }
 
@@ -139,7 +139,7 @@ int ns_store_read_samples(const ns_store *s, uint64_t first, uint64_t count, int
                           int32_t *labels, int32_t *predictions, ns_error *err) {
     if (first > s->committed || count > s->committed - first)
         return ns_fail(err, NS_EUSAGE, "%s: samples %llu to %llu asked for, %llu are complete",
-                       s->path, (unsigned long long)first, (unsigned long long)(first + count),
+                       s->path, (unsigned long long)first, (unsigned long long)first + count,
                        (unsigned long long)s->committed);
     if (!count) return NS_OK;
     int status =

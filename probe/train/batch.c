@@ -29,8 +29,9 @@ const float *ns_trainer_keep(ns_trainer *t, int64_t step) {
     const ns_train_plan *p = t->plan;
     if (!(p->drop_path > 0)) return NULL;
     for (int64_t branch = 0; branch < 2 * p->depth; branch++) {
-        double rate = p->depth > 1 ? p->drop_path * (double)(branch / 2) / (double)(p->depth - 1)
-                                   : p->drop_path;
+        int64_t block = branch / 2;
+        double rate =
+            p->depth > 1 ? p->drop_path * (double)block / (double)(p->depth - 1) : p->drop_path;
         uint64_t stream = ns_trainer_stream(t, NS_FOR_DROP, step, branch);
         for (int64_t i = 0; i < p->batch; i++)
             t->keep[branch * p->batch + i] =
