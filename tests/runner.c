@@ -44,7 +44,7 @@ static void remove_work(void) {
 const char *ns_tests_folder(void) {
     static char folder[128];
     if (!*work) {
-        strcpy(work, "/tmp/normscope-tests-XXXXXX");
+        strcpy(work, P_tmpdir "/normscope-tests-XXXXXX");
         if (!mkdtemp(work)) abort();
         atexit(remove_work);
     }

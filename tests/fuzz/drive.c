@@ -31,7 +31,7 @@ const char *ns_fuzz_folder(void) {
     if (*folder) return folder;
     strcpy(folder, "/dev/shm/normscope-fuzz-XXXXXX");
     if (!mkdtemp(folder)) {
-        strcpy(folder, "/tmp/normscope-fuzz-XXXXXX");
+        strcpy(folder, P_tmpdir "/normscope-fuzz-XXXXXX");
         if (!mkdtemp(folder)) abort();
     }
     atexit(leave);
