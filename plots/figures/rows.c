@@ -165,16 +165,17 @@ static int describe(const series *all, int runs, ns_figure *figure, ns_error *er
     return figure->caption && figure->summary ? NS_OK : NS_EFAIL;
 }
 
-/* Where runs have several kinds. */
+/* Where runs have several kinds; every request that takes runs has at least one. */
 static const char mixed[] = "normalization";
 
+static const char *norm_of(const ns_plot_run *run) {
+    return ns_plot_norms_title(run, run->sites, run->site_count);
+}
+
 static const char *norm_of_all(const ns_plot_request *r) {
-    const char *norm = NULL;
-    for (int k = 0; k < r->run_count; k++) {
-        const ns_plot_run *run = &r->runs[k];
-        const char *its = ns_plot_norms_title(run, run->sites, run->site_count);
-        norm = !norm || !strcmp(norm, its) ? its : mixed;
-    }
+    const char *norm = norm_of(&r->runs[0]);
+    for (int k = 1; k < r->run_count; k++)
+        if (strcmp(norm, norm_of(&r->runs[k])) != 0) return mixed;
     return norm;
 }
 
