@@ -2,7 +2,8 @@
 """The oracle of the trainer: PyTorch's gradients and losses. Needs Debian's python3-torch.
 
 usage: scripts/oracle_train.py golden     writes tests/golden/train
-       scripts/oracle_train.py speed      one training step in PyTorch, seconds, with 1 and 2 threads"""
+       scripts/oracle_train.py speed      one training step in PyTorch, seconds, with 1 and 2 threads
+       scripts/oracle_train.py rounding   how far rounding alone moves the 50 losses, by the deviation of the first weights"""
 import gzip
 import os
 import sys
@@ -53,12 +54,12 @@ def bundled():
     return (pixels / 255 - 0.286) / 0.353, torch.from_numpy(np.frombuffer(labels, np.uint8).astype(np.int64))
 
 
-def start(model, seed):
-    """As timm begins, but larger, so that the network is far from linear."""
+def start(model, seed, deviation=0.15):
+    """As timm begins, but larger, so that the network is far from linear, and rounding stays small (see rounding)."""
     g = torch.Generator().manual_seed(seed)
     for name, p in model.named_parameters():
         if p.dim() >= 2 and name != "cls_token":
-            p.data = 0.15 * torch.randn(p.shape, generator=g)
+            p.data = deviation * torch.randn(p.shape, generator=g)
         elif name.endswith("bias"):
             p.data = torch.zeros(p.shape)
 
@@ -69,14 +70,18 @@ def learning_rate(step, total, warmup, most, least):
     return least + 0.5 * (most - least) * (1 + np.cos(np.pi * (step - warmup) / (total - warmup)))
 
 
-def training(norm, seed, steps=50, batch=16, most=3e-3, least=1e-5, warmup=10, decay=0.5):
-    """50 losses: AdamW with decay on matrices, cosine with a rise, clipping at 1, smoothing 0.1; step i takes images
-    (16 i .. 16 i + 15) * 37 mod 1000."""
+def prepared(norm, seed, deviation=0.15):
     shape = dict(width=16, depth=2, heads=2, head_dim=8, hidden=32, patch=7, image=28, channels=1, classes=10, eps=1e-6)
     model, _ = models.build("timm", **shape, norm=norm)
-    start(model, seed)
-    out = {"p/" + n: p.detach().clone() for n, p in model.named_parameters()}
+    start(model, seed, deviation)
+    return model
+
+
+def train(model, steps=50, batch=16, most=3e-3, least=1e-5, warmup=10, decay=0.5):
+    """50 losses: AdamW with decay on matrices, cosine with a rise, clipping at 1, smoothing 0.1; step i takes images
+    (16 i .. 16 i + 15) * 37 mod 1000."""
     pixels, labels = bundled()
+    pixels = pixels.to(next(model.parameters()).dtype)
     matrices = [p for n, p in model.named_parameters() if p.dim() >= 2 and n not in ("cls_token", "pos_embed")]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
@@ -93,8 +98,29 @@ def training(norm, seed, steps=50, batch=16, most=3e-3, least=1e-5, warmup=10, d
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         adam.step()
         losses.append(float(loss))
-    out["losses"] = torch.tensor(losses)
+    return torch.tensor(losses, dtype=torch.float64)
+
+
+def training(norm, seed):
+    model = prepared(norm, seed)
+    out = {"p/" + n: p.detach().clone() for n, p in model.named_parameters()}
+    out["losses"] = train(model).float()
     write_safetensors(os.path.join(GOLDEN, "steps-%s.safetensors" % norm), out)
+
+
+def rounding():
+    """The largest difference of a loss between float and double, and between double and double when the start is moved by half a
+    unit of float's last place. What the second column shows no implementation in float can do better than."""
+    print("norm        deviation  float - double  double, start moved by 6e-8")
+    for norm, seed in (("layernorm", 400), ("dyt", 401)):
+        for deviation in (0.02, 0.15):
+            model, double, moved = (prepared(norm, seed, deviation) for _ in range(3))
+            g = torch.Generator().manual_seed(9)
+            for p in moved.double().parameters():
+                p.data *= 1 + 6e-8 * torch.randn(p.shape, generator=g).double()
+            exact = train(double.double())
+            far = [float((train(m) - exact).abs().max()) for m in (model, moved)]
+            print("%-11s %-9g  %.1e         %.1e" % (norm, deviation, *far))
 
 
 class GPT(torch.nn.Module):
@@ -210,6 +236,8 @@ if __name__ == "__main__":
     elif sys.argv[1:] == ["text"]:
         text_training("layernorm", 402)
         text_training("dyt", 403)
+    elif sys.argv[1:] == ["rounding"]:
+        rounding()
     elif sys.argv[1:] == ["speed"]:
         for threads in (1, 2):
             times = speed(threads)
