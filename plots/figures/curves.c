@@ -9,6 +9,8 @@
 #include "analysis/curve.h"
 #include "plots/plot.h"
 
+#define NBSP "\302\240"
+
 enum { SPOTS = 1025, MOST = 24 /* lines that a legend has */ };
 
 typedef struct settings {
@@ -170,7 +172,6 @@ static void choose_y(const choice *c, bool derivative, ns_panel *panel) {
     panel->y.low = low, panel->y.high = high;
     ns_axis_guard(&panel->y);
     ns_axis_pad(&panel->y, derivative ? 0.05 : 0.1);
-    if (derivative && low >= 0) panel->y.low = 0;
 }
 
 static int build_panel(const choice *c, bool derivative, const ns_style *style, ns_figure *figure,
@@ -195,11 +196,15 @@ static int build_panel(const choice *c, bool derivative, const ns_style *style, 
     return panel->y.label ? NS_OK : NS_EFAIL;
 }
 
-/* A formula of the table as people write it; at most `room` bytes. */
+/* A formula of the table as people write it, in one piece where a caption is broken; at most `room` bytes. */
 static void typeset(const char *formula, char *out, size_t room) {
     static const struct {
         const char *plain, *set;
-    } words[] = {{"sqrt", "\342\210\232"}, {"pi", "\317\200"}, {"^2", "\302\262"}, {"-", NS_MINUS}};
+    } words[] = {{"sqrt", "\342\210\232"},
+                 {"pi", "\317\200"},
+                 {"^2", "\302\262"},
+                 {"-", NS_MINUS},
+                 {" ", NBSP}};
     size_t used = 0;
     while (*formula && used + 4 < room) {
         size_t k = 0, count = sizeof words / sizeof *words;
@@ -224,9 +229,9 @@ static int add_caption(const choice *c, ns_figure *figure, ns_error *err) {
             continue;
         char formula[128];
         typeset(curve->formula, formula, sizeof formula);
-        figure->caption =
-            ns_figure_text(figure, err, "%s%s%s(u) = %s", figure->caption ? figure->caption : "",
-                           figure->caption ? "; " : "", curve->name, formula);
+        figure->caption = ns_figure_text(figure, err, "%s%s%s(u)" NBSP "=" NBSP "%s",
+                                         figure->caption ? figure->caption : "",
+                                         figure->caption ? "; " : "", curve->name, formula);
         if (!figure->caption) return NS_EFAIL;
     }
     return NS_OK;

@@ -9,6 +9,7 @@
 #include "analysis/row_sigma.h"
 #include "analysis/runs.h"
 #include "plots/plot.h"
+#include "plots/series.h"
 
 enum { LOW, FIRST, MEDIAN, THIRD, HIGH, QUANTILES };
 static const double quantiles[QUANTILES] = {0.05, 0.25, 0.5, 0.75, 0.95};
@@ -47,21 +48,11 @@ static int read_site(series *s, ns_store *store, int site, double sigma[QUANTILE
     return status;
 }
 
-/* The file's name, or its whole path where another run's file has the same name. */
-static const char *name_run(const ns_plot_request *r, int run, ns_figure *figure, ns_error *err) {
-    const char *slash = strrchr(r->files[run], '/'), *name = slash ? slash + 1 : r->files[run];
-    for (int k = 0; k < r->run_count; k++) {
-        const char *other = strrchr(r->files[k], '/');
-        if (k != run && !strcmp(other ? other + 1 : r->files[k], name)) name = r->files[run];
-    }
-    return ns_figure_label(figure, name, err);
-}
-
 static int read_run(const ns_plot_request *r, int run, series *s, ns_figure *figure,
                     ns_error *err) {
     const ns_plot_run *from = &r->runs[run];
     s->count = from->site_count;
-    s->name = name_run(r, run, figure, err);
+    s->name = ns_series_file_label(figure, r->files, r->run_count, run, err);
     s->sigma = ns_figure_alloc(figure, (size_t)s->count, sizeof *s->sigma, err);
     s->index = ns_figure_alloc(figure, (size_t)s->count, sizeof *s->index, err);
     if (!s->name || !s->sigma || !s->index) return NS_EFAIL;

@@ -46,7 +46,7 @@ for panel in (1, 2):
         assert rows[0, 0] == -4 and rows[-1, 0] == 4
 assert [sum(text in functions for _, _, text in p.texts) for p in figure.panels] == [len(functions), 0]  # one legend for both
 for formula in ("isru(u) = u / √(1 + u²)", "hardtanh(u) = max(−1, min(1, u))", "arctan(u) = (2 / π) arctan(u)"):
-    assert formula in " ".join(figure.texts), figure.texts
+    assert formula.replace(" ", "\xa0") in " ".join(figure.texts), figure.texts  # in one piece
 limits = [label for _, label in figure.panels[0].y_labels]
 assert max(limits) <= 1.2, limits  # the line leaves the frame
 

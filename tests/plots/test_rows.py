@@ -49,16 +49,16 @@ x[1][0, 0, :5], x[1][1, 1] = np.nan, np.inf
 sites = [site(a, np.tanh(a), kinds=kinds) for a in x]
 run = stores.write(f"{tmp}/run.h5", sites)
 figure, data = draw("rows", run)
-found = drawn(data, "run.h5")
+found = drawn(data, "run")
 assert list(found) == list(range(1, 8))
 for k, a in enumerate(x, 1):
     assert np.allclose(found[k], wanted(a, sites[k - 1]["y"], kinds), rtol=1e-6), (k, found[k], wanted(a, sites[k - 1]["y"], kinds))
 panel = figure.panels[0]
-assert panel.y_label == "σ of a row of the LN input" and "LN layer" in figure.texts and not any("run.h5" in t for t in figure.texts)
+assert panel.y_label == "σ of a row of the LN input" and "LN layer" in figure.texts and not any(t == "run" for t in figure.texts)
 assert [v for _, v in panel.x_labels] == list(range(1, 8)) and min(v for _, v in panel.y_labels) == 0
 assert "Boxes: 25 to 75\u00a0% of the rows, with the median; whiskers: 5 to 95\u00a0%." in " ".join(figure.texts), figure.texts
 assert f"{7 * 160 - 1} rows" in call(program, "plot", "rows", run, "-o", f"{tmp}/s.svg")
-assert list(drawn(draw("rows", run, "--layers", "2,5")[1], "run.h5")) == [2, 5]
+assert list(drawn(draw("rows", run, "--layers", "2,5")[1], "run")) == [2, 5]
 for layers in ("3", "3,4"):
     assert [v for _, v in draw("rows", run, "--layers", layers)[0].panels[0].x_labels] == [int(k) for k in layers.split(",")]  # no half layers
 
@@ -71,9 +71,9 @@ assert min(labels) > 0 and len(labels) >= 4 and np.allclose(np.log10(labels) % 1
 os.makedirs(f"{tmp}/other")
 shutil.copy(run, f"{tmp}/other/run.h5")
 figure, data = draw("rows", run, path)
-assert set(drawn(data, "run.h5")) == set(range(1, 8)) and set(drawn(data, "wide.h5")) == set(range(1, 6))
-assert {"run.h5", "wide.h5"} <= set(figure.texts)
-at = [data["curve", 1, f"{name} median"][:2, 0] for name in ("run.h5", "wide.h5")]
+assert set(drawn(data, "run")) == set(range(1, 8)) and set(drawn(data, "wide")) == set(range(1, 6))
+assert {"run", "wide"} <= set(figure.texts)
+at = [data["curve", 1, f"{name} median"][:2, 0] for name in ("run", "wide")]
 assert at[0].max() < at[1].min() and np.isclose(at[0].mean() + at[1].mean(), 2)
 data = draw("rows", run, f"{tmp}/other/run.h5")[1]
 for name in (run, f"{tmp}/other/run.h5"):
@@ -84,7 +84,7 @@ files = {name: f"{tmp}/{name}.h5" for name in ("full", "sketch", "sampled")}
 for name, more in (("full", []), ("sketch", ["--mode", "sketch"]), ("sampled", ["--sample-rows", "100"])):
     call(program, "dump", "datasets/vit-fmnist-layernorm", "fashion-mnist-1000", "-n", "60", "-o", files[name], *more)
 figure, data = draw("rows", *files.values(), "--width", "174")
-every = {name: drawn(data, f"{name}.h5") for name in files}
+every = {name: drawn(data, name) for name in files}
 for name in ("full", "sampled"):
     with h5py.File(files[name]) as file:
         for k in range(1, 18):
@@ -92,24 +92,24 @@ for name in ("full", "sampled"):
 for k in range(1, 18):
     assert np.allclose(every["sketch"][k], every["full"][k], rtol=1 / 32) and not np.array_equal(every["sketch"][k], every["full"][k])
 texts = " ".join(figure.texts)
-assert "sketch.h5: from a sketch, to 1/32." in texts and "sampled.h5: a sample of the rows." in texts and "full.h5:" not in texts, texts
+assert "sketch: from a sketch, to 1/32." in texts and "sampled: a sample of the rows." in texts and "full:" not in texts, texts
 
 # Nothing to see, and names.
 some = np.zeros((4, 2, 3))
-for name, x, said in (("one point", some[:1, :1, :1] + 0.5, ""), ("all equal", some + 2, ""), ("only NaN", some * np.nan, "odd.h5: 1 of 1 layers have no finite row."),
+for name, x, said in (("one point", some[:1, :1, :1] + 0.5, ""), ("all equal", some + 2, ""), ("only NaN", some * np.nan, "odd: 1 of 1 layers have no finite row."),
                       ("large and small", np.array([[[1e-30, 1e30, -1e30, 0]]]), ""), ("denormals", rng.uniform(-1e-41, 1e-41, (30, 2, 9)), "")):
     figure, data = draw("rows", stores.write(f"{tmp}/odd.h5", [site(x)]))
     assert said in " ".join(figure.texts), (name, figure.texts)
     if not said:
-        assert np.allclose(drawn(data, "odd.h5")[1], wanted(x), rtol=1e-6), name
+        assert np.allclose(drawn(data, "odd")[1], wanted(x), rtol=1e-6), name
 for name in ("a&b <c> 50% x_y \\z $q \"w\"\n\ttail.h5", "encoder." * 10 + "h5"):
     shutil.copy(run, f"{tmp}/{name}")
     figure, _ = draw("rows", run, f"{tmp}/{name}", "--width", "60")
     draw("rows", f"{tmp}/{name}")
 figure, _ = draw("rows", run, f"{tmp}/a&b <c> 50% x_y \\z $q \"w\"\n\ttail.h5", "--width", "174")
-assert 'a&b <c> 50% x_y \\z $q "w"  tail.h5' in figure.texts, figure.texts
+assert 'a&b <c> 50% x_y \\z $q "w"  tail' in figure.texts, figure.texts
 text = pdf_text("rows", run, path)
-assert "σ of a row" in call("pdftotext", f"{tmp}/f.pdf", "-") and "wide.h5" in text and "LN layer" in text, text
+assert "σ of a row" in call("pdftotext", f"{tmp}/f.pdf", "-") and "wide" in text and "LN layer" in text, text
 for bad in (["--all"], ["--no-fit"]):
     refused("rows", run, *bad, status=2, parts=[bad[0]])
 assert max(map(len, call(program, "plot", "rows", "--help").splitlines())) <= 80
