@@ -33,8 +33,8 @@ LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.
 TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*.c tests/datasets/*.c \
                   tests/analysis/*.c tests/plots/*.c tests/cli/*.c tests/fuzz/*.c))
 INTERNAL     := probe/h5.h $(filter-out probe/train/train.h probe/train/training.h,$(wildcard probe/train/*.h)) \
-                $(wildcard probe/net/*.h probe/norms/*.h probe/models/*.h */*_internal.h */*_kernel.h)
-ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h))
+                $(wildcard probe/net/*.h probe/norms/*.h probe/models/*.h plots/figures/*.h */*_internal.h */*_kernel.h)
+ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h plots/*/*.h))
 HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIB_OBJECTS  += $(BUILD)/plots/report_assets.o
@@ -45,7 +45,7 @@ REAL_SOURCES := probe/norm.c $(sort $(wildcard probe/norms/*.c probe/net/*.c)) \
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
-.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo bench gallery runs ablations setup install uninstall format lint fuzz clean headers
+.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo bench gallery runs ablations setup install uninstall format lint fuzz clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc

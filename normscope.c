@@ -94,10 +94,8 @@ static int run_help(const ns_command *self, int argc, char **argv, ns_error *err
 
 static int run_version(const ns_command *self, int argc, char **argv, ns_error *err) {
     static const ns_option options[] = {{0}};
-    ns_list rest;
-    int status = ns_cli_parse(self, options, argc, argv, 0, 0, &rest, err);
+    int status = ns_cli_parse(self, options, argc, argv, 0, 0, NULL, err);
     if (status) return status < 0 ? NS_OK : status;
-    ns_list_free(&rest);
     char libraries[1024];
     printf("normscope %s\n%s", NS_VERSION, ns_libraries(libraries, sizeof libraries));
     return NS_OK;

@@ -318,13 +318,10 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"channels", 0, NS_OPT_INT, &s.channels, "N", "channels of a row", "768", 1, 1 << 20},
         {"positions", 0, NS_OPT_INT, &s.positions, "N", "rows of a sample", "197", 1, 1 << 20},
         {"seed", 0, NS_OPT_INT, &s.seed, "N", "of the made points", "0", 0, 9e15},
-        {"runs", 0, NS_OPT_INT, &s.runs, "N", "runs of each, in turn", "5", 1, NS_BENCH_RUNS},
-        {"format", 'f', NS_OPT_CHOICE, &s.format, NS_TABLE_FORMATS, "form of the table", "table", 0,
-         0},
+        NS_BENCH_RUNS_OPTION(s.runs, "5"),
+        NS_BENCH_FORMAT_OPTION(s.format),
         {0}};
-    ns_list rest = {0};
-    int status = ns_cli_parse(self, options, argc, argv, 0, 0, &rest, err);
-    ns_list_free(&rest);
+    int status = ns_cli_parse(self, options, argc, argv, 0, 0, NULL, err);
     if (status) return status < 0 ? NS_OK : status;
     measures m = {0};
     double *scales = make_scales(&s, err);

@@ -54,6 +54,15 @@ const char *ns_series_file_label(ns_figure *figure, const char *const *files, in
     return label;
 }
 
+static void close_training(void *object) {
+    ns_training_close(object);
+}
+
+int ns_series_training(ns_training **out, ns_figure *figure, const char *path, ns_error *err) {
+    int status = ns_training_open(out, path, err);
+    return status ? status : ns_figure_keep(figure, *out, close_training, err);
+}
+
 const ns_color *ns_series_map(ns_figure *figure, int steps, ns_error *err) {
     ns_color *colors = ns_figure_alloc(figure, (size_t)steps, sizeof *colors, err);
     for (int i = 0; colors && i < steps; i++)

@@ -3,6 +3,7 @@
 #define NS_SERIES_H
 
 #include "plots/figure.h"
+#include "probe/train/training.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -20,6 +21,9 @@ ns_stroke ns_series_stroke(const ns_style *style, int i, double width);
  * path where another of the files has the same name. NULL on failure. */
 const char *ns_series_file_label(ns_figure *figure, const char *const *files, int count, int which,
                                  ns_error *err);
+
+/* Opens what a training run recorded (probe/train/training.h); closed with the figure. */
+int ns_series_training(ns_training **out, ns_figure *figure, const char *path, ns_error *err);
 
 /* A color map's scale for a panel's bar: `steps` colours from low to high, owned by the figure. */
 const ns_color *ns_series_map(ns_figure *figure, int steps, ns_error *err);

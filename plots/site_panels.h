@@ -37,11 +37,14 @@ typedef struct ns_site_panels {
     /* Sets the panel's items and first notes, and may set more of it; called where there are points. The layer of all points is
      * ns_site_panel_layer. */
     int (*fill)(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, ns_error *err);
+    /* The figure's caption, once every panel is filled: panels [figure->panel_count]; NULL on failure. Without it there is none. */
+    const char *(*describe)(const ns_plot_request *r, ns_figure *figure,
+                            ns_site_panel *const *panels, ns_error *err);
     const char *y_label; /* instead of "ViT LN output", or NULL */
     double y_room;       /* above and below the points, of their range; 0: as scurve has it */
 } ns_site_panels;
 
-/* Fills in an empty figure, but for a caption. *out (or NULL) receives the panels, [figure->panel_count]. */
+/* Fills in an empty figure. *out (or NULL) receives the panels, [figure->panel_count]. */
 int ns_site_panels_build(const ns_plot_request *r, const ns_site_panels *kind, ns_figure *figure,
                          ns_site_panel ***out, ns_error *err);
 

@@ -153,12 +153,13 @@ typedef struct bench {
     char *file;
 } bench;
 
-static int run_plain(const bench *b, double *seconds, ns_error *err) {
+/* The sketches of all sites are kept from run to run. */
+static int run_passes(const bench *b, const ns_observer *observer, double *seconds, ns_error *err) {
     const ns_batch batch = {(size_t)b->s->batch, b->ids, b->pixels};
     int status = NS_OK;
     double began = ns_seconds();
     for (int64_t i = 0; i < b->s->batches && !status; i++)
-        status = ns_model_forward(b->model, &batch, NULL, 0, b->logits, err);
+        status = ns_model_forward(b->model, &batch, observer, 0, b->logits, err);
     *seconds = ns_seconds() - began;
     return status;
 }
@@ -191,18 +192,6 @@ static int run_dumped(const bench *b, double *seconds, ns_error *err) {
     return status ? status : closed;
 }
 
-/* The sketches of all sites, which are kept from run to run. */
-static int run_sketched(const bench *b, double *seconds, ns_error *err) {
-    const ns_batch batch = {(size_t)b->s->batch, b->ids, b->pixels};
-    const ns_observer observer = ns_sketches_observer(b->sketches);
-    int status = NS_OK;
-    double began = ns_seconds();
-    for (int64_t i = 0; i < b->s->batches && !status; i++)
-        status = ns_model_forward(b->model, &batch, &observer, 0, b->logits, err);
-    *seconds = ns_seconds() - began;
-    return status;
-}
-
 static double products_flops(const shapes *g) {
     double flops = 0;
     for (int i = 0; i < 5; i++) flops += 2.0 * g->m[i] * g->n[i] * g->k[i] * g->times[i];
@@ -226,11 +215,12 @@ static int measure(const bench *b, measures *m, ns_error *err) {
     double tokens = (double)a_sample, w = (double)s->width;
     m->big = products_flops(&g) / batch;
     m->flops = m->big + (double)s->depth * 4 * tokens * tokens * w;
+    const ns_observer sketching = ns_sketches_observer(b->sketches);
     for (int64_t run = -1; run < s->runs && !status; run++) { /* one before, not counted */
         double products = run_products(&g, in, weight, out) / batch, plain, dumped, sketched;
-        status = run_plain(b, &plain, err);
+        status = run_passes(b, NULL, &plain, err);
         if (!status) status = run_dumped(b, &dumped, err);
-        if (!status) status = run_sketched(b, &sketched, err);
+        if (!status) status = run_passes(b, &sketching, &sketched, err);
         if (status || run < 0) continue;
         ns_bench_add(&m->sgemm, m->big / products * 1e-9);
         ns_bench_add(&m->plain, plain / images);
@@ -332,15 +322,12 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"image", 0, NS_OPT_INT, &s.image, "N", "side of an image in pixels", "224", 1, 1024},
         {"batch", 'b', NS_OPT_INT, &s.batch, "N", "images a batch", "8", 1, 1024},
         {"batches", 0, NS_OPT_INT, &s.batches, "N", "batches a run", "2", 1, 1000},
-        {"runs", 0, NS_OPT_INT, &s.runs, "N", "runs of each, in turn", "5", 1, NS_BENCH_RUNS},
+        NS_BENCH_RUNS_OPTION(s.runs, "5"),
         {"folder", 0, NS_OPT_TEXT, &s.folder, "FOLDER",
          "where the weights and the dump are put for the time", "/dev/shm", 0, 0},
-        {"format", 'f', NS_OPT_CHOICE, &s.format, NS_TABLE_FORMATS, "form of the table", "table", 0,
-         0},
+        NS_BENCH_FORMAT_OPTION(s.format),
         {0}};
-    ns_list rest = {0};
-    int status = ns_cli_parse(self, options, argc, argv, 0, 0, &rest, err);
-    ns_list_free(&rest);
+    int status = ns_cli_parse(self, options, argc, argv, 0, 0, NULL, err);
     if (status) return status < 0 ? NS_OK : status;
     if (s.image % s.patch || s.width % 64)
         return ns_fail(err, NS_EUSAGE,

@@ -127,19 +127,11 @@ static size_t times_for(const bench *b, work what, const ns_norm *norm,
     return one >= LEAST_TIME ? 1 : (size_t)(LEAST_TIME / one) + 1;
 }
 
-static void spread(const ns_bench_runs *runs, double *least, double *most) {
-    *least = *most = runs->count ? runs->values[0] : (double)NAN;
-    for (int i = 1; i < runs->count; i++) {
-        *least = fmin(*least, runs->values[i]);
-        *most = fmax(*most, runs->values[i]);
-    }
-}
-
 /* Seconds, rate, ratio to a copy of the same bytes, and its range. */
 static void add_measure(ns_table *t, const ns_bench_runs *seconds, const ns_bench_runs *ratio,
                         double bytes) {
     double least, most;
-    spread(ratio, &least, &most);
+    ns_bench_range(ratio, &least, &most);
     ns_table_real(t, ns_bench_median(seconds) * 1e6);
     ns_table_real(t, bytes / ns_bench_median(seconds) * 1e-9);
     ns_table_real(t, ns_bench_median(ratio));
@@ -237,13 +229,10 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"norms", 0, NS_OPT_TEXT, &s.norms, "LIST", "kinds of norm", s.norms, 0, 0},
         {"widths", 0, NS_OPT_TEXT, &s.widths, "LIST", "channels of a row", s.widths, 0, 0},
         {"rows", 0, NS_OPT_TEXT, &s.rows, "LIST", "rows", s.rows, 0, 0},
-        {"runs", 0, NS_OPT_INT, &s.runs, "N", "runs of each, in turn", "5", 1, NS_BENCH_RUNS},
-        {"format", 'f', NS_OPT_CHOICE, &s.format, NS_TABLE_FORMATS, "form of the table", "table", 0,
-         0},
+        NS_BENCH_RUNS_OPTION(s.runs, "5"),
+        NS_BENCH_FORMAT_OPTION(s.format),
         {0}};
-    ns_list rest = {0};
-    int status = ns_cli_parse(self, options, argc, argv, 0, 0, &rest, err);
-    ns_list_free(&rest);
+    int status = ns_cli_parse(self, options, argc, argv, 0, 0, NULL, err);
     if (status) return status < 0 ? NS_OK : status;
     bench b = {0};
     status = prepare(&b, &s, err);

@@ -249,8 +249,9 @@ static const char *list(const char *text, const choice *c, bool extreme, ns_figu
 }
 
 /* Which channels were chosen, and why. */
-static const char *describe(const settings *o, ns_site_panel *const *panels, ns_figure *figure,
-                            ns_error *err) {
+static const char *describe(const ns_plot_request *r, ns_figure *figure,
+                            ns_site_panel *const *panels, ns_error *err) {
+    const settings *o = r->settings;
     const char *text = "Channels by number from 0";
     for (int i = 0; i < figure->panel_count && text; i++) {
         const choice *c = panels[i]->own;
@@ -267,12 +268,8 @@ static const char *describe(const settings *o, ns_site_panel *const *panels, ns_
 }
 
 static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
-    const ns_site_panels kind = {.sites = 2, .columns = 2, .fill = fill};
-    ns_site_panel **panels;
-    int status = ns_site_panels_build(r, &kind, figure, &panels, err);
-    if (status) return status;
-    figure->caption = describe(r->settings, panels, figure, err);
-    return figure->caption ? NS_OK : NS_EFAIL;
+    const ns_site_panels kind = {.sites = 2, .columns = 2, .fill = fill, .describe = describe};
+    return ns_site_panels_build(r, &kind, figure, NULL, err);
 }
 
 const ns_figure_kind ns_figure_channels = {

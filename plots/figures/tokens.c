@@ -247,8 +247,9 @@ static const char *list(const char *text, const choice *c, ns_figure *figure, ns
 }
 
 /* Which tokens were chosen, once where all panels have the same. */
-static const char *describe(const settings *o, ns_site_panel *const *panels, ns_figure *figure,
-                            ns_error *err) {
+static const char *describe(const ns_plot_request *r, ns_figure *figure,
+                            ns_site_panel *const *panels, ns_error *err) {
+    const settings *o = r->settings;
     const choice *first = NULL;
     bool same = true;
     for (int i = 0; i < figure->panel_count; i++) {
@@ -272,12 +273,8 @@ static const char *describe(const settings *o, ns_site_panel *const *panels, ns_
 }
 
 static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
-    const ns_site_panels kind = {.sites = 2, .columns = 2, .fill = fill};
-    ns_site_panel **panels;
-    int status = ns_site_panels_build(r, &kind, figure, &panels, err);
-    if (status) return status;
-    figure->caption = describe(r->settings, panels, figure, err);
-    return figure->caption ? NS_OK : NS_EFAIL;
+    const ns_site_panels kind = {.sites = 2, .columns = 2, .fill = fill, .describe = describe};
+    return ns_site_panels_build(r, &kind, figure, NULL, err);
 }
 
 const ns_figure_kind ns_figure_tokens = {

@@ -33,14 +33,9 @@ typedef struct work {
     bool validated;          /* any run held samples out */
 } work;
 
-static void close_training(void *object) {
-    ns_training_close(object);
-}
-
 static int open_file(work *w, int run, ns_error *err) {
     const char *path = w->request->files[run];
-    int status = ns_training_open(&w->trainings[run], path, err);
-    if (!status) status = ns_figure_keep(w->figure, w->trainings[run], close_training, err);
+    int status = ns_series_training(&w->trainings[run], w->figure, path, err);
     if (status) return status;
     const ns_training *t = w->trainings[run];
     if (!(w->settings->steps ? ns_training_steps(t) : ns_training_epochs(t)))

@@ -18,16 +18,19 @@ static int rising(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static ns_bench_runs sorted(const ns_bench_runs *runs) {
+double ns_bench_median(const ns_bench_runs *runs) {
     ns_bench_runs s = *runs;
+    if (!s.count) return (double)NAN;
     qsort(s.values, (size_t)s.count, sizeof *s.values, rising);
-    return s;
+    return 0.5 * (s.values[(s.count - 1) / 2] + s.values[s.count / 2]);
 }
 
-double ns_bench_median(const ns_bench_runs *runs) {
-    ns_bench_runs s = sorted(runs);
-    if (!s.count) return (double)NAN;
-    return 0.5 * (s.values[(s.count - 1) / 2] + s.values[s.count / 2]);
+void ns_bench_range(const ns_bench_runs *runs, double *least, double *most) {
+    *least = *most = (double)NAN;
+    for (int i = 0; i < runs->count; i++) {
+        *least = fmin(*least, runs->values[i]); /* the other where one is NaN */
+        *most = fmax(*most, runs->values[i]);
+    }
 }
 
 ns_table *ns_bench_table(ns_error *err) {
@@ -41,12 +44,13 @@ ns_table *ns_bench_table(ns_error *err) {
 
 void ns_bench_row(ns_table *table, const char *measure, const char *unit,
                   const ns_bench_runs *runs) {
-    ns_bench_runs s = sorted(runs);
+    double least, most;
+    ns_bench_range(runs, &least, &most);
     ns_table_text(table, measure);
     ns_table_text(table, unit);
     ns_table_real(table, ns_bench_median(runs));
-    ns_table_real(table, s.count ? s.values[0] : (double)NAN);
-    ns_table_real(table, s.count ? s.values[s.count - 1] : (double)NAN);
+    ns_table_real(table, least);
+    ns_table_real(table, most);
 }
 
 int ns_bench_touch(const char *path, ns_error *err) {

@@ -206,6 +206,8 @@ int ns_cli_parse(const ns_command *command, const ns_option *options, int argc, 
                  int least_rest, int most_rest, ns_list *rest, ns_error *err) {
     int status = NS_OK;
     bool ended = false;
+    ns_list unasked;
+    if (!rest) rest = &unasked;
     *rest = (ns_list){0};
     for (int i = 1; i < argc && !status; i++) {
         bool dashed = !ended && argv[i][0] == '-' && argv[i][1];
@@ -226,7 +228,7 @@ int ns_cli_parse(const ns_command *command, const ns_option *options, int argc, 
     if (!status && most_rest >= 0 && rest->count > most_rest)
         status = ns_fail(err, NS_EUSAGE, "unexpected argument '%s'\nUsage: normscope %s %s",
                          rest->items[most_rest], command->name, command->usage);
-    if (status) ns_list_free(rest);
+    if (status || rest == &unasked) ns_list_free(rest);
     return status;
 }
 
@@ -302,7 +304,7 @@ char *ns_command_line(int argc, char **argv, ns_error *err) {
 void ns_cli_timestamp(char text[32]) {
     const char *given = getenv("SOURCE_DATE_EPOCH");
     time_t now = given && *given ? (time_t)strtoll(given, NULL, 10) : time(NULL);
-    struct tm utc;
+    struct tm utc = {.tm_year = 70, .tm_mday = 1}; /* of a time beyond all years */
     gmtime_r(&now, &utc);
     strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }

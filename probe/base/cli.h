@@ -59,7 +59,7 @@ enum { NS_HELP_SHOWN = -1 };
 
 /* Reads argv[1..argc-1]. Returns 0; NS_HELP_SHOWN after --help, when the help stands on stdout and the command is
  * to return 0; or NS_EUSAGE. `rest` receives the arguments that are no options (free with ns_list_free), between
- * `least_rest` and `most_rest` of them (most_rest < 0: no limit). */
+ * `least_rest` and `most_rest` of them (most_rest < 0: no limit); NULL where there can be none. */
 int ns_cli_parse(const ns_command *command, const ns_option *options, int argc, char **argv,
                  int least_rest, int most_rest, ns_list *rest, ns_error *err);
 

@@ -70,7 +70,8 @@ static int read_filter(ns_reading *r) {
     ns_source from;
     const json_t *type = preprocessor_key(r, "image_processor_type", from);
     if (!type) type = preprocessor_key(r, "feature_extractor_type", from);
-    bool deit = type && json_is_string(type) && !strncmp(json_string_value(type), "DeiT", 4);
+    const char *name = json_string_value(type);
+    bool deit = name && !strncmp(name, "DeiT", 4);
     const json_t *j = preprocessor_key(r, "resample", from);
     if (j && (!json_is_integer(j) || (json_integer_value(j) != 2 && json_integer_value(j) != 3)))
         return ns_reading_refuse(r, from, "2 (bilinear) or 3 (bicubic)", j);

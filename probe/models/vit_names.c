@@ -4,6 +4,11 @@
 
 #include "probe/models/vit.h"
 
+/* A linear layer of torchvision's MLP: by its place in newer versions, by a name in older ones. */
+#define TORCHVISION_BLOCK "encoder.layers.encoder_layer_%d."
+#define TORCHVISION_MLP(place, name)                                                               \
+    TORCHVISION_BLOCK "mlp." place ".|" TORCHVISION_BLOCK "mlp." name "."
+
 static const vit_scheme schemes[] = {
     {.name = "timm",
      .prefixes = "",
@@ -34,10 +39,8 @@ static const vit_scheme schemes[] = {
                [VIT_QKV] = "encoder.layers.encoder_layer_%d.self_attention.in_proj_",
                [VIT_PROJECTION] = "encoder.layers.encoder_layer_%d.self_attention.out_proj.",
                [VIT_NORM2] = "encoder.layers.encoder_layer_%d.ln_2",
-               [VIT_FC1] = "encoder.layers.encoder_layer_%d.mlp.0.|"
-                           "encoder.layers.encoder_layer_%d.mlp.linear_1.",
-               [VIT_FC2] = "encoder.layers.encoder_layer_%d.mlp.3.|"
-                           "encoder.layers.encoder_layer_%d.mlp.linear_2.",
+               [VIT_FC1] = TORCHVISION_MLP("0", "linear_1"),
+               [VIT_FC2] = TORCHVISION_MLP("3", "linear_2"),
                [VIT_NORM] = "encoder.ln",
                [VIT_HEAD] = "heads.head."}},
     {.name = "huggingface",

@@ -67,16 +67,7 @@ NS_CLONES static void rows_backward(const ns_norm *norm, size_t rows, const ns_r
             row_back(norm, false, a, d, x + i, dz + i, dx + i, sums);
 }
 
-static void forward(const ns_norm *norm, size_t rows, const ns_real *x, ns_real *y, ns_real *z,
-                    ns_real *mean, ns_real *rstd) {
-    ns_norm_spread(rows_forward, norm, rows, x, y, z, mean, rstd);
-}
-
-static void backward(const ns_norm *norm, size_t rows, const ns_real *x, const ns_real *mean,
-                     const ns_real *rstd, const ns_real *dz, ns_real *dx,
-                     const ns_norm_gradient *gradient, ns_real *work) {
-    ns_norm_spread_back(rows_backward, norm, rows, x, mean, rstd, dz, dx, gradient, work);
-}
+NS_NORM_OF_ROWS(rows_forward, rows_backward)
 
 static void reference(const ns_norm *norm, size_t rows, const ns_real *x, double *y) {
     int channels = norm->channels;

@@ -1,20 +1,5 @@
 /* Dynamic Tanh: Zhu, Chen, He, LeCun, Liu, CVPR 2025, arXiv 2503.10622. */
-#include "probe/base/rmath.h"
-
-NS_INLINE ns_real f(ns_real u) {
-    return ns_rtanh(u);
-}
-
-NS_INLINE ns_real slope(ns_real u, ns_real y) {
-    (void)u;
-    return 1 - y * y;
-}
-
-static double exact(double u) {
-    return tanh(u);
-}
-
-#include "probe/norms/dynamic.h"
+#include "probe/norms/dynamic_tanh.h"
 
 extern const ns_norm_kind ns_norm_dyt;
 const ns_norm_kind ns_norm_dyt = {.name = "dyt",

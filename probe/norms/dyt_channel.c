@@ -1,20 +1,5 @@
 /* DyT with an alpha for each channel, which its paper's section on alpha weighs against one number. */
-#include "probe/base/rmath.h"
-
-NS_INLINE ns_real f(ns_real u) {
-    return ns_rtanh(u);
-}
-
-NS_INLINE ns_real slope(ns_real u, ns_real y) {
-    (void)u;
-    return 1 - y * y;
-}
-
-static double exact(double u) {
-    return tanh(u);
-}
-
-#include "probe/norms/dynamic.h"
+#include "probe/norms/dynamic_tanh.h"
 
 extern const ns_norm_kind ns_norm_dyt_channel;
 const ns_norm_kind ns_norm_dyt_channel = {.name = "dyt-channel",

@@ -49,11 +49,6 @@ NS_CLONES static void rows_of_layernorm(const ns_norm *norm, size_t rows, const 
     }
 }
 
-static void forward(const ns_norm *norm, size_t rows, const ns_real *x, ns_real *y, ns_real *z,
-                    ns_real *mean, ns_real *rstd) {
-    ns_norm_spread(rows_of_layernorm, norm, rows, x, y, z, mean, rstd);
-}
-
 /* With h = (x - mean) rstd and g = gamma dz: dx = rstd (g - mean of g - h times mean of g h), means over the row. */
 NS_CLONES static void rows_back(const ns_norm *norm, size_t rows, const ns_real *x,
                                 const ns_real *mean, const ns_real *rstd, const ns_real *dz,
@@ -81,11 +76,7 @@ NS_CLONES static void rows_back(const ns_norm *norm, size_t rows, const ns_real 
     }
 }
 
-static void backward(const ns_norm *norm, size_t rows, const ns_real *x, const ns_real *mean,
-                     const ns_real *rstd, const ns_real *dz, ns_real *dx,
-                     const ns_norm_gradient *gradient, ns_real *work) {
-    ns_norm_spread_back(rows_back, norm, rows, x, mean, rstd, dz, dx, gradient, work);
-}
+NS_NORM_OF_ROWS(rows_of_layernorm, rows_back)
 
 static void reference(const ns_norm *norm, size_t rows, const ns_real *x, double *y) {
     int channels = norm->channels;

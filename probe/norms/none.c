@@ -21,16 +21,7 @@ NS_CLONES static void rows_back(const ns_norm *norm, size_t rows, const ns_real 
     for (size_t i = 0; i < n; i++) dx[i] += dz[i];
 }
 
-static void forward(const ns_norm *norm, size_t rows, const ns_real *x, ns_real *y, ns_real *z,
-                    ns_real *mean, ns_real *rstd) {
-    ns_norm_spread(rows_of_none, norm, rows, x, y, z, mean, rstd);
-}
-
-static void backward(const ns_norm *norm, size_t rows, const ns_real *x, const ns_real *mean,
-                     const ns_real *rstd, const ns_real *dz, ns_real *dx,
-                     const ns_norm_gradient *gradient, ns_real *work) {
-    ns_norm_spread_back(rows_back, norm, rows, x, mean, rstd, dz, dx, gradient, work);
-}
+NS_NORM_OF_ROWS(rows_of_none, rows_back)
 
 static void reference(const ns_norm *norm, size_t rows, const ns_real *x, double *y) {
     for (size_t i = 0; i < rows * (size_t)norm->channels; i++) y[i] = (double)x[i];

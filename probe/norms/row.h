@@ -35,7 +35,19 @@ void ns_norm_spread_back(ns_norm_rows_back kernel, const ns_norm *norm, size_t r
                          const ns_real *dz, ns_real *dx, const ns_norm_gradient *gradient,
                          ns_real *work);
 
-/* The two halves of it: fills work, and gives the number of pieces; and the sum of channel c over the pieces of array
+/* For kinds whose rows need nothing of each other: their forward and backward, over kernels of rows. */
+#define NS_NORM_OF_ROWS(rows_forward, rows_back)                                                   \
+    static void forward(const ns_norm *norm, size_t rows, const ns_real *x, ns_real *y,            \
+                        ns_real *z, ns_real *mean, ns_real *rstd) {                                \
+        ns_norm_spread(rows_forward, norm, rows, x, y, z, mean, rstd);                             \
+    }                                                                                              \
+    static void backward(const ns_norm *norm, size_t rows, const ns_real *x, const ns_real *mean,  \
+                         const ns_real *rstd, const ns_real *dz, ns_real *dx,                      \
+                         const ns_norm_gradient *gradient, ns_real *work) {                        \
+        ns_norm_spread_back(rows_back, norm, rows, x, mean, rstd, dz, dx, gradient, work);         \
+    }
+
+/* The two halves of ns_norm_spread_back: fills work, and gives the number of pieces; and the sum of channel c over the pieces of array
  * `which` (0 gamma, 1 beta, 2 alpha, 3 shift). */
 size_t ns_norm_pieces_back(ns_norm_rows_back kernel, const ns_norm *norm, size_t rows,
                            const ns_real *x, const ns_real *mean, const ns_real *rstd,

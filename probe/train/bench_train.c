@@ -199,13 +199,10 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"patch", 0, NS_OPT_INT, &s.patch, "N", "side of a patch in pixels", "7", 1, 64},
         {"batch", 'b', NS_OPT_INT, &s.batch, "N", "images a step", "128", 1, 4096},
         {"steps", 0, NS_OPT_INT, &s.steps, "N", "steps a run", "5", 1, 1000},
-        {"runs", 0, NS_OPT_INT, &s.runs, "N", "runs of each, in turn", "7", 1, NS_BENCH_RUNS},
-        {"format", 'f', NS_OPT_CHOICE, &s.format, NS_TABLE_FORMATS, "form of the table", "table", 0,
-         0},
+        NS_BENCH_RUNS_OPTION(s.runs, "7"),
+        NS_BENCH_FORMAT_OPTION(s.format),
         {0}};
-    ns_list rest = {0};
-    int status = ns_cli_parse(self, options, argc, argv, 0, 0, &rest, err);
-    ns_list_free(&rest);
+    int status = ns_cli_parse(self, options, argc, argv, 0, 0, NULL, err);
     if (status) return status < 0 ? NS_OK : status;
     bench b = {0};
     status = prepare(&b, &s, err);

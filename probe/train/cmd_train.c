@@ -140,10 +140,8 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"force", 'f', NS_OPT_FLAG, &p.force, NULL, "begin anew where RUN holds a run", NULL, 0, 0},
         {0},
     };
-    ns_list rest;
-    int status = ns_cli_parse(self, options, argc, argv, 0, 0, &rest, err);
+    int status = ns_cli_parse(self, options, argc, argv, 0, 0, NULL, err);
     if (status) return status < 0 ? NS_OK : status;
-    ns_list_free(&rest);
     p.flip = !no_flip;
     p.seed = (uint64_t)seed;
     status = check(&p, err);

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -213,6 +214,22 @@ call("dump", "datasets/vit-fmnist-layernorm", "fashion-mnist-1000", "-n", "20", 
 sketch = report("sketch.html", f"{tmp}/sketch.h5")
 assert {r["from"] for r in sketch.rows} == {"sketch"} and all(r["alpha_se"] == "" for r in sketch.rows)
 assert same_values(sketch, f"{tmp}/sketch.h5") > 20 and same_figures(sketch, f"{tmp}/sketch.h5") >= 1
+
+# A sketch alone has no rows for some figures: the page names them, with the reason, and so does the command by their number.
+shutil.copy(f"{tmp}/sketch.h5", f"{tmp}/alone.h5")
+with h5py.File(f"{tmp}/alone.h5", "r+") as file:
+    for site in file["sites"].values():
+        for name in ("input", "output", "sample", "position", "kind"):
+            del site[name]
+said = call("report", f"{tmp}/alone.h5", "-o", f"{tmp}/alone.html")
+alone = report("alone.html", f"{tmp}/alone.h5")
+assert "<h3>Not drawn</h3>" in alone.source and "Not drawn" not in page.text + sketch.text
+missing = dict(item.split(": ", 1) for item in alone.items)
+assert set(missing) >= {"tokens", "channels", "residual"} and f"{len(missing)} figures not drawn; the page says why" in said, (missing, said)
+for kind, wanted in (("tokens", "choose tokens from"), ("channels", "take channels from"), ("residual", "take the residual of")):
+    assert missing[kind].startswith(f"{tmp}/alone.h5: site 5 (") and f"expected stored rows to {wanted}, found a sketch alone" in missing[kind], missing
+    assert not any(c.startswith(f"normscope plot {kind} ") for c in alone.code)
+assert any(c.startswith("normscope plot scurve ") for c in alone.code)
 
 if not browser.program():
     print("there is no chromium on this machine; scripts/setup.sh check installs it where it can be had")
