@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/correlate_internal.h"
 #include "analysis/correlation.h"
 #include "analysis/runs.h"
 #include "analysis/stats.h"
@@ -11,14 +12,13 @@
 #include "probe/base/mem.h"
 #include "probe/base/table.h"
 
-enum { SIGMAS = 3 };
-static const char *const sigma_names[SIGMAS] = {"all points", "median row", "robust"};
+static const char *const sigma_names[NS_SIGMAS] = {"all points", "median row", "robust"};
 
 typedef struct settings {
     ns_selection_words sites;
     int format, from;
     int64_t resamples, seed;
-    bool pairs;
+    bool pairs, by_epoch, within;
 } settings;
 
 /* What a site brings. */
@@ -28,7 +28,7 @@ typedef struct pair {
     bool learned, degenerate;
     char *name, *kind;
     double alpha, error; /* 1/x; the slope s alpha where it was fitted, and its standard error */
-    double inverse[SIGMAS];
+    double inverse[NS_SIGMAS];
 } pair;
 
 typedef struct work {
@@ -36,6 +36,7 @@ typedef struct work {
     const ns_list *files;
     pair *pairs;
     int count, room, run, kept; /* kept: pairs before this file's */
+    ns_table *over_time;        /* of --by-epoch or --within, else NULL */
     ns_progress progress;
 } work;
 
@@ -56,6 +57,12 @@ static pair *next_pair(work *w, ns_error *err) {
 static int take_site(void *user, ns_store *store, int i, ns_error *err) {
     work *w = user;
     const ns_site *site = &ns_store_site_at(store, i)->site;
+    if (w->over_time)
+        return ns_fail(
+            err, NS_EINPUT,
+            "%s: expected what normscope train recorded over its epochs (training.h5, or "
+            "the run's folder), found a run of dump",
+            ns_store_path(store));
     ns_stats stats = {0};
     bool learned = site->norm.alpha != NULL;
     const ns_stats_options options = {
@@ -80,6 +87,40 @@ static int take_site(void *user, ns_store *store, int i, ns_error *err) {
         status = NS_EFAIL;
     }
     ns_stats_free(&stats);
+    return status;
+}
+
+static int take_record(work *w, const ns_epochs *e, const bool *wanted, ns_error *err) {
+    const ns_training *t = e->training;
+    int64_t at = (int64_t)e->records[e->count - 1] * ns_training_sites(t);
+    for (int i = 0; i < ns_training_sites(t); i++, at++) {
+        pair *p = wanted[i] ? next_pair(w, err) : NULL;
+        if (!wanted[i]) continue;
+        if (!p) return NS_EFAIL;
+        *p = (pair){.run = w->run,
+                    .depth = i + 1,
+                    .role = ns_training_site_role(t, i),
+                    .learned = true,
+                    .name = ns_strdup(ns_training_site_name(t, i), err),
+                    .kind = ns_strdup(ns_training_norm(t), err),
+                    .alpha = e->alpha[at],
+                    .error = (double)NAN};
+        for (int s = 0; s < NS_SIGMAS; s++) p->inverse[s] = e->inverse[s][at];
+        if (!p->name || !p->kind) return NS_EFAIL;
+    }
+    return NS_OK;
+}
+
+static int take_training(void *user, const ns_training *t, const bool *wanted, ns_error *err) {
+    work *w = user;
+    ns_epochs epochs;
+    const char *path = w->files->items[w->run];
+    int status = ns_epochs_of(&epochs, t, err);
+    if (!status)
+        status = w->settings->by_epoch ? ns_epochs_add(w->over_time, path, &epochs, wanted, err)
+                 : w->settings->within ? ns_within_add(w->over_time, path, &epochs, wanted, err)
+                                       : take_record(w, &epochs, wanted, err);
+    ns_epochs_free(&epochs);
     return status;
 }
 
@@ -140,7 +181,7 @@ static int print_pairs(const work *w, ns_error *err) {
         ns_table_text(t, p->learned ? "learned" : "fitted");
         number(t, p->alpha);
         number(t, p->error);
-        for (int k = 0; k < SIGMAS; k++) number(t, p->inverse[k]);
+        for (int k = 0; k < NS_SIGMAS; k++) number(t, p->inverse[k]);
         ns_table_int(t, p->degenerate);
     }
     int status = ns_table_print(t, stdout, (ns_table_format)w->settings->format, err);
@@ -184,7 +225,7 @@ static int add_group(const work *w, const group *g, columns_of *room, ns_table *
     static const char *const kinds[NS_CORRELATION_KINDS] = {"Pearson", "Spearman", "of logs",
                                                             "depth fixed"};
     int status = NS_OK;
-    for (int s = 0; s < SIGMAS && !status; s++) {
+    for (int s = 0; s < NS_SIGMAS && !status; s++) {
         collect(w, g, s, room);
         if (!room->count) return NS_OK;
         for (int k = 0; k < NS_CORRELATION_KINDS && !status; k++) {
@@ -255,23 +296,55 @@ static int print_correlations(const work *w, ns_error *err) {
     return status;
 }
 
+static int print_over_time(const work *w, ns_error *err) {
+    int status = ns_table_print(w->over_time, stdout, (ns_table_format)w->settings->format, err);
+    if (status || w->settings->format != NS_ALIGNED) return status;
+    if (w->settings->by_epoch)
+        printf("\nPearson's r of alpha and 1/sigma over the sites, after each epoch; from, to:\n"
+               "95 %% by Fisher's transform. Roles of fewer than four sites are left out.\n");
+    else
+        printf("\nPearson's r of alpha and 1/sigma over the epochs within each site, then its\n"
+               "median over the sites and how many are above 0. Series that move slowly\n"
+               "correlate by themselves, so that a high r of two of them proves little.\n");
+    return NS_OK;
+}
+
+static int new_over_time(work *w, ns_column *columns, ns_error *err) {
+    int count = w->settings->by_epoch ? NS_EPOCHS_COLUMNS : NS_WITHIN_COLUMNS;
+    memcpy(columns, w->settings->by_epoch ? ns_epochs_columns : ns_within_columns,
+           (size_t)count * sizeof *columns);
+    columns[0].machine_only = w->files->count < 2;
+    w->over_time = ns_table_new(columns, count, err);
+    return w->over_time ? NS_OK : NS_EFAIL;
+}
+
+static int print_result(const work *w, ns_error *err) {
+    if (w->over_time) return ns_table_rows(w->over_time) ? print_over_time(w, err) : NS_OK;
+    if (!w->count) return NS_OK;
+    return w->settings->pairs ? print_pairs(w, err) : print_correlations(w, err);
+}
+
 static int correlate_files(const settings *s, const ns_list *files, ns_error *err) {
     work w = {.settings = s, .files = files};
+    ns_column columns[NS_EPOCHS_COLUMNS];
     const ns_runs runs = {.files = files->items,
                           .file_count = files->count,
                           .selection = ns_selection_of(&s->sites),
                           .file_begin = begin_file,
                           .site = take_site,
+                          .training = take_training,
                           .file_failed = drop_file,
                           .user = &w};
-    int status = ns_runs_each(&runs, err);
-    if (w.count && status != NS_ESTOP) {
+    int status = s->by_epoch || s->within ? new_over_time(&w, columns, err) : NS_OK;
+    if (!status) status = ns_runs_each(&runs, err);
+    if (status != NS_ESTOP) {
         ns_error printing = {0};
-        int printed = s->pairs ? print_pairs(&w, &printing) : print_correlations(&w, &printing);
+        int printed = print_result(&w, &printing);
         if (printed && !status) *err = printing, status = printed;
     }
     drop_pairs(&w, 0);
     free(w.pairs);
+    ns_table_free(w.over_time);
     return status;
 }
 
@@ -279,6 +352,14 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     settings s = {.resamples = 10000};
     const ns_option options[] = {
         {"pairs", 'p', NS_OPT_FLAG, &s.pairs, NULL, "print alpha and 1/sigma of every site instead",
+         NULL, 0, 0},
+        {"by-epoch", 0, NS_OPT_FLAG, &s.by_epoch, NULL,
+         "of training runs: r over the sites after each epoch, of all and of each role of four "
+         "sites or more",
+         NULL, 0, 0},
+        {"within", 0, NS_OPT_FLAG, &s.within, NULL,
+         "of training runs: r within each site over the epochs, its median and how many are above "
+         "0",
          NULL, 0, 0},
         NS_SOURCE_OPTION(s.from),
         {"resamples", 0, NS_OPT_INT, &s.resamples, "N", "of the bootstrap; 0: none", "10000", 0,
@@ -293,6 +374,10 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     };
     ns_list rest = {0};
     int status = ns_cli_parse(self, options, argc, argv, 1, -1, &rest, err);
+    if (!status && s.pairs + s.by_epoch + s.within > 1)
+        status = ns_fail(err, NS_EUSAGE,
+                         "expected one of --pairs, --by-epoch and --within, each a table of its "
+                         "own, found several");
     if (!status) status = correlate_files(&s, &rest, err);
     ns_selection_free(&s.sites);
     ns_list_free(&rest);
@@ -304,16 +389,23 @@ const ns_command ns_command_correlate = {
     .group = "Analyse",
     .summary = "alpha against 1/sigma over the sites",
     .usage = "[options] FILE...",
-    .details = "Layers with an alpha of their own (DyT, Derf; the mean where each channel has one) "
-               "bring that, other layers the slope s "
-               "alpha of the fitted tanh, which is determined even where alpha alone is not. "
-               "Against each 1/sigma of the "
-               "layer's input: of all points, the median over rows, the robust one. Over all sites "
-               "and by role, in each run and, where there "
-               "are several, over the sites of all runs pooled, as if each were a pair of its "
-               "own.\nSites of one network are not "
-               "independent of each other, so that intervals are rather too narrow.",
+    .details =
+        "FILE is a run of dump, or what a training run recorded (training.h5, or the run's "
+        "folder), as it was after its last epoch.\nLayers with an alpha of their own (DyT, Derf; "
+        "the mean where each channel has one) "
+        "bring that, other layers the slope s "
+        "alpha of the fitted tanh, which is determined even where alpha alone is not. "
+        "Against each 1/sigma of the "
+        "layer's input: of all points, the median over rows, the robust one. Over all sites "
+        "and by role, in each run and, where there "
+        "are several, over the sites of all runs pooled, as if each were a pair of its "
+        "own.\nOf a training run, the median row's is 1 / (median over rows of sigma); epochs are "
+        "whole ones, and the start before the first step is none of them.\nSites of one network "
+        "are not "
+        "independent of each other, so that intervals are rather too narrow.",
     .examples = "  normscope correlate run.h5\n"
-                "  normscope correlate runs/*.h5 --pairs --format tsv > pairs.tsv\n",
+                "  normscope correlate runs/*.h5 --pairs --format tsv > pairs.tsv\n"
+                "  normscope correlate dyt/ --by-epoch\n"
+                "  normscope correlate dyt/ --within\n",
     .run = run,
 };

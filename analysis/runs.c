@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "probe/base/io.h"
 #include "probe/base/mem.h"
 
 static int each_site(const ns_runs *runs, ns_store *store, ns_error *err) {
@@ -18,13 +19,32 @@ static int each_site(const ns_runs *runs, ns_store *store, ns_error *err) {
     return status;
 }
 
-static int one_file(const ns_runs *runs, int file, ns_error *err) {
+static int one_store(const ns_runs *runs, const char *path, ns_error *err) {
     ns_store *store = NULL;
-    int status = runs->file_begin ? runs->file_begin(runs->user, file, err) : NS_OK;
-    if (!status) status = ns_store_open(&store, runs->files[file], err);
+    int status = ns_store_open(&store, path, err);
     if (!status) status = each_site(runs, store, err);
-    if (status && runs->file_failed) runs->file_failed(runs->user);
     ns_store_close(store);
+    return status;
+}
+
+static int one_training(const ns_runs *runs, const char *path, ns_error *err) {
+    ns_training *training = NULL;
+    int status = ns_training_open(&training, path, err);
+    if (status) return status;
+    bool *wanted = ns_calloc((size_t)ns_training_sites(training), sizeof *wanted, err);
+    status = wanted ? ns_training_select(training, &runs->selection, wanted, err) : NS_EFAIL;
+    if (!status) status = runs->training(runs->user, training, wanted, err);
+    free(wanted);
+    ns_training_close(training);
+    return status;
+}
+
+static int one_file(const ns_runs *runs, int file, ns_error *err) {
+    const char *path = runs->files[file];
+    int status = runs->file_begin ? runs->file_begin(runs->user, file, err) : NS_OK;
+    bool training = runs->training && (ns_is_folder(path) || ns_training_is(path));
+    if (!status) status = training ? one_training(runs, path, err) : one_store(runs, path, err);
+    if (status && runs->file_failed) runs->file_failed(runs->user);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "probe/base/table.h"
 #include "probe/site.h"
 #include "probe/store.h"
+#include "probe/train/training.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,6 +22,8 @@ typedef struct ns_runs {
     int (*file_begin)(void *user, int file, ns_error *err);
     /* Site i of an open store. */
     int (*site)(void *user, ns_store *store, int i, ns_error *err);
+    /* A training run instead of a store, wanted [its sites]. NULL: only stores are taken. file_failed may follow, file_done does not. */
+    int (*training)(void *user, const ns_training *training, const bool *wanted, ns_error *err);
     /* After a file's last site; may be NULL. Not called where the file failed: file_failed is, to take back what its sites gave. */
     int (*file_done)(void *user, ns_store *store, ns_error *err);
     void (*file_failed)(void *user);

@@ -372,6 +372,22 @@ ns_role ns_training_site_role(const ns_training *t, int site) {
     return t->roles[site];
 }
 
+static const ns_site *site_in_list(const void *user, int i) {
+    return (const ns_site *)user + i;
+}
+
+int ns_training_select(const ns_training *t, const ns_selection *selection, bool *wanted,
+                       ns_error *err) {
+    ns_site *sites = ns_calloc(t->sites, sizeof *sites, err);
+    if (!sites) return NS_EFAIL;
+    for (uint64_t i = 0; i < t->sites; i++)
+        sites[i] = (ns_site){.index = (int)i + 1, .name = t->names[i], .role = t->roles[i]};
+    int status = ns_select_sites(selection, (int)t->sites, site_in_list, sites, wanted, err);
+    if (status) ns_fail_context(err, "%s", t->path);
+    free(sites);
+    return status;
+}
+
 static const char *column_name(const void *user, size_t i) {
     return ((const column *)user)[i].name;
 }

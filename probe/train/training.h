@@ -45,6 +45,10 @@ int ns_training_sites(const ns_training *training);
 const char *ns_training_site_name(const ns_training *training, int site);
 ns_role ns_training_site_role(const ns_training *training, int site);
 
+/* Sets wanted[sites] as ns_select_sites does; a failure names the file. */
+int ns_training_select(const ns_training *training, const ns_selection *selection, bool *wanted,
+                       ns_error *err);
+
 /* A column by its name in the file, owned by the training; NaN is what was not known. NULL and NS_EINPUT, with near names, where the
  * file has none such. */
 const double *ns_training_column(const ns_training *training, ns_training_table table,

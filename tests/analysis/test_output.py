@@ -8,6 +8,7 @@ import jsonschema
 
 program, t = os.environ["NORMSCOPE"], os.environ["TMP"]
 model, data, run_file = "datasets/vit-fmnist-layernorm", "fashion-mnist-1000", os.environ["TMP"] + "/run.h5"
+trained = "datasets/runs/vit-dyt"
 
 
 def run(*arguments):
@@ -24,7 +25,8 @@ for section in re.split(r"^## ", open("analysis/OUTPUT.md", encoding="utf-8").re
 schema = json.load(open("analysis/output.schema.json", encoding="utf-8"))
 jsonschema.Draft7Validator.check_schema(schema)
 commands = {"fit": ["fit", run_file], "stats": ["stats", run_file], "correlate": ["correlate", run_file, "--resamples", "20"],
-            "correlate --pairs": ["correlate", run_file, "--pairs"], "verify": ["verify", run_file], "info": ["info", run_file], "list": ["list", model],
+            "correlate --pairs": ["correlate", run_file, "--pairs"], "correlate --by-epoch": ["correlate", trained, "--by-epoch"],
+            "correlate --within": ["correlate", trained, "--within"], "verify": ["verify", run_file], "info": ["info", run_file], "list": ["list", model],
             "dump --dry-run": ["dump", model, data, "--dry-run"]}
 assert set(page) == set(commands), set(page) ^ set(commands)
 for name, arguments in commands.items():
