@@ -221,13 +221,14 @@ static const char *note(const columns_of *c, const ns_correlation *r) {
     return isnan(r->r) ? "values that are all the same, not positive, or told by depth alone" : "";
 }
 
+/* People are spared the roles that have too few sites for any r; --format tsv and json have a row of each. */
 static int add_group(const work *w, const group *g, columns_of *room, ns_table *t, ns_error *err) {
     static const char *const kinds[NS_CORRELATION_KINDS] = {"Pearson", "Spearman", "of logs",
                                                             "depth fixed"};
     int status = NS_OK;
     for (int s = 0; s < NS_SIGMAS && !status; s++) {
         collect(w, g, s, room);
-        if (!room->count) return NS_OK;
+        if (room->count < (g->role >= 0 && w->settings->format == NS_ALIGNED ? 4 : 1)) return NS_OK;
         for (int k = 0; k < NS_CORRELATION_KINDS && !status; k++) {
             ns_correlation r;
             status =
@@ -289,7 +290,8 @@ static int print_correlations(const work *w, ns_error *err) {
         printf(
             "\nfrom, to: 95 %% by Fisher's transform; boot: 95 %% over %lld resamples of sites.\n"
             "alpha: learned, or the fitted slope s alpha at the centre. depth fixed: partial\n"
-            "correlation, since both may fall with depth. --pairs prints the values.\n",
+            "correlation, since both may fall with depth. Roles of fewer than four sites are\n"
+            "left out. --pairs prints the values.\n",
             (long long)w->settings->resamples);
     ns_table_free(t);
     free(numbers);
