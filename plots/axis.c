@@ -8,6 +8,7 @@
 #include "plots/text.h"
 
 /* What steps and places can be computed of without overflow; floats are far within. */
+#define TIMES "\303\227"
 static const double SMALLEST = 1e-290, LARGEST = 1e290;
 
 static double within_reach(double value) {
@@ -28,12 +29,12 @@ void ns_axis_guard(ns_axis *axis) {
     if (axis->log) {
         if (axis->high <= 0) axis->low = axis->high = 1;
         if (axis->low <= 0) axis->low = axis->high * 1e-6;
-        if (axis->high / axis->low < 1 + 1e-9) axis->low /= 2, axis->high *= 2;
+        if (axis->high / axis->low < 1 + 1e-7) axis->low /= 2, axis->high *= 2;
         return;
     }
-    /* A spread below what doubles can place ticks in counts as none. */
+    /* A spread below the rounding of floats counts as none. */
     double size = fmax(fabs(axis->low), fabs(axis->high)), room = size > 0 ? size / 2 : 1;
-    if (axis->high - axis->low <= size * 1e-9) axis->low -= room, axis->high += room;
+    if (axis->high - axis->low <= size * 1e-7) axis->low -= room, axis->high += room;
 }
 
 void ns_axis_pad(ns_axis *axis, double share) {
@@ -69,10 +70,8 @@ static void power_label(double mantissa, int decimals, int exponent, char label[
         strcpy(label, "0");
         return;
     }
-    snprintf(label, 64,
-             "%.24s\303\227"
-             "10" NS_SUP "%s%d" NS_END,
-             number, exponent < 0 ? NS_MINUS : "", exponent < 0 ? -exponent : exponent);
+    snprintf(label, 64, "%.24s" TIMES "10" NS_SUP "%s%d" NS_END, number,
+             exponent < 0 ? NS_MINUS : "", exponent < 0 ? -exponent : exponent);
 }
 
 char *ns_number_label(double value, int digits, char label[64]) {
@@ -89,6 +88,18 @@ char *ns_number_label(double value, int digits, char label[64]) {
         power_label(strtod(rounded, NULL), digits - 1, exponent, label);
     else
         decimal_label(value, digits - 1 > exponent ? digits - 1 - exponent : 0, label);
+    return label;
+}
+
+char *ns_number_short(double value, int digits, char label[64]) {
+    ns_number_label(value, digits, label);
+    char *power = strstr(label, TIMES), *end = power ? power : label + strlen(label);
+    if (!memchr(label, '.', (size_t)(end - label))) return label;
+    char *kept = end;
+    while (kept[-1] == '0') kept--;
+    if (kept[-1] == '.') kept--;
+    if (power && kept == label + 1 && *label == '1') kept = label, end += sizeof TIMES - 1;
+    memmove(kept, end, strlen(end) + 1);
     return label;
 }
 
@@ -170,7 +181,11 @@ int ns_axis_ticks(const ns_axis *axis, int most, ns_tick ticks[NS_MOST_TICKS]) {
     for (int i = 0;
          i < axis->name_count && count<NS_MOST_TICKS; i += stride> 0 ? stride : 1, count++) {
         ticks[count].value = i + 1;
-        snprintf(ticks[count].label, sizeof ticks[count].label, "%s", axis->names[i]);
+        size_t length = strlen(axis->names[i]);
+        if (length >= sizeof ticks[count].label) length = sizeof ticks[count].label - 1;
+        while (length && ((unsigned char)axis->names[i][length] & 0xc0) == 0x80) length--;
+        snprintf(ticks[count].label, sizeof ticks[count].label, "%.*s", (int)length,
+                 axis->names[i]);
     }
     return count;
 }

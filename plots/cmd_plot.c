@@ -38,7 +38,9 @@ static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_op
         {"data", 0, NS_OPT_TEXT, &s->data, "FILE",
          "also write what was drawn, as TSV: for points, the bins", NULL, 0, 0},
         {"backend", 0, NS_OPT_CHOICE, &s->backend, "cairo|gnuplot",
-         "who draws; gnuplot's script and data stay beside the figure, to be changed and run again",
+         "who draws; gnuplot's script (FIGURE.pdf.gp) and data stay beside the figure, to be "
+         "changed "
+         "and run again",
          "cairo", 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Look", NULL, 0, 0},
         {"style", 0, NS_OPT_CHOICE, &s->style, NS_STYLE_WORDS,

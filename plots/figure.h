@@ -65,6 +65,13 @@ typedef struct ns_item {
 /* Text in a corner of a panel. */
 typedef enum ns_corner { NS_UPPER_LEFT, NS_UPPER_RIGHT, NS_LOWER_RIGHT, NS_LOWER_LEFT } ns_corner;
 
+/* Text within a panel, its middle at a place of the data. */
+typedef struct ns_words {
+    ns_spot at;
+    const char *label;
+    ns_color color;
+} ns_words;
+
 enum { NS_MOST_NOTES = 6 };
 
 struct ns_panel {
@@ -74,7 +81,10 @@ struct ns_panel {
     const char *subtitle; /* smaller, below it, or NULL; shortened where the panel is too narrow */
     const ns_item *items; /* drawn in this order */
     int item_count;
-    ns_corner legend; /* where that corner is free; else in the one where it covers least */
+    const ns_words *words; /* [word_count]; drawn where every one fits into word_room, else none */
+    int word_count;
+    ns_spot word_room; /* width and height in units of the axes, none of them logarithmic */
+    ns_corner legend;  /* where that corner is free; else in the one where it covers least */
     const char *notes[NS_MOST_NOTES]; /* below the legend, broken into lines; NULL ends them */
     int lasting; /* so many of the last notes stay where a panel has no room for the others */
     bool

@@ -66,7 +66,7 @@ static int draw_y_label(const ns_pen *d, const ns_panel *p, const ns_panel_place
     char *label = ns_label_fit(d->canvas->text, p->y.label, size, room, err);
     if (!label) return NS_EFAIL;
     ns_text_extents e = ns_text_measure(d->canvas->text, label, size);
-    double x = at->box.x - d->style->tick_length - 2 * GAP - width - e.descent;
+    double x = at->box.x - d->style->tick_length - GAP - NS_LABEL_GAP - width - e.descent;
     ns_draw_text_up(d->canvas, x, middle, NS_MIDDLE, size, d->style->text, label);
     free(label);
     return NS_OK;
@@ -250,6 +250,7 @@ static int draw_panel(const ns_pen *d, ns_error *err) {
         draw_x_label(d, p, at);
         draw_bar(d, p, at->box);
         status = draw_y_label(d, p, at, err);
+        ns_draw_words(d, p, at->box);
         if (!status) status = ns_draw_labels(d, p, &ink, err);
     }
     if (!status && d->writer) status = d->writer->end(d, err);

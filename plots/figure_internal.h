@@ -4,6 +4,8 @@
 
 #include "plots/figure.h"
 
+#define NS_LABEL_GAP 3.5 /* points, between the labels of ticks and the y axis's own */
+
 struct ns_pen;
 /* Takes panels as they are described instead of having them drawn: axes and items; texts, legends and bars are drawn on the canvas
  * between begin and end. */
@@ -50,6 +52,8 @@ double ns_ink_within(const ns_ink *ink, ns_box box);
 
 /* Width of the legend beside a panel, points. */
 double ns_aside_width(ns_text_kit *kit, const ns_style *style, const ns_panel *p);
+/* The panel's words, where all of them fit. */
+void ns_draw_words(const ns_pen *d, const ns_panel *p, ns_box b);
 /* The framed box with the panel's name, and the legend with its notes, each in the corner where it covers least. */
 int ns_draw_labels(const ns_pen *d, const ns_panel *p, const ns_ink *ink, ns_error *err);
 

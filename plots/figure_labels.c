@@ -150,6 +150,23 @@ static int draw_title(const ns_pen *d, const ns_panel *p, ns_box b, const ns_ink
     return NS_OK;
 }
 
+void ns_draw_words(const ns_pen *d, const ns_panel *p, ns_box b) {
+    const double size = d->style->small_size;
+    double width = p->word_room.x / (p->x.high - p->x.low) * b.width - BOX_PAD,
+           height = p->word_room.y / (p->y.high - p->y.low) * b.height;
+    ns_text_kit *kit = d->canvas->text;
+    for (int i = 0; i < p->word_count; i++)
+        if (ns_text_measure(kit, p->words[i].label, size).width > width || 1.3 * size > height)
+            return;
+    double cap = ns_text_measure(kit, "0", size).cap;
+    for (int i = 0; i < p->word_count; i++) {
+        const ns_words *word = &p->words[i];
+        ns_draw_text(d->canvas, b.x + b.width * ns_axis_place(&p->x, word->at.x),
+                     b.y + b.height * (1 - ns_axis_place(&p->y, word->at.y)) + cap / 2, NS_MIDDLE,
+                     size, word->color, word->label);
+    }
+}
+
 /* A line of the legend: of an item with its sample, or of a note. */
 enum { MOST_LINES = 24 };
 typedef struct line {

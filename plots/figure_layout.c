@@ -1,6 +1,7 @@
 /* Where everything of a figure stands: margins from the measure of the text in them, panels on whole pixels, as many ticks as fit. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "plots/figure_internal.h"
 #include "probe/base/mem.h"
@@ -36,12 +37,29 @@ static double widest(const work *w, const ns_tick *ticks, int count) {
     return width;
 }
 
+/* The tick's name, shortened to a width. */
+static void fit_name(const work *w, const ns_axis *axis, ns_tick *tick, double width) {
+    const char *name = axis->names[(int)lround(tick->value) - 1];
+    for (int k = 0; k < 8; k++, width *= 0.8) {
+        char *fitted = ns_label_fit(w->text, name, w->style->tick_size, width, NULL);
+        bool good = fitted && strlen(fitted) < sizeof tick->label;
+        if (good) memcpy(tick->label, fitted, strlen(fitted) + 1);
+        free(fitted);
+        if (good || !fitted) return;
+    }
+}
+
+static const double NAME_SHARE = 0.4; /* of the page's width that names beside a panel may take */
+
 /* As many ticks as keep a distance along a side of `length`, upright. */
 static int fit_y_ticks(const work *w, const ns_axis *axis, double length, ns_tick *ticks) {
     double least = 1.7 * w->style->tick_size;
     int most = (int)(length / least);
     if (most > 7 && !axis->names) most = 7;
-    return ns_axis_ticks(axis, most < 2 ? 2 : most, ticks);
+    int count = ns_axis_ticks(axis, most < 2 ? 2 : most, ticks);
+    for (int i = 0; i < count && axis->names; i++)
+        fit_name(w, axis, &ticks[i], NAME_SHARE * w->out->width);
+    return count;
 }
 
 /* Whether labels touch neither each other nor least and most, what the panels beside leave; with `blank`, those that would reach beyond
@@ -65,16 +83,37 @@ static bool labels_fit(const work *w, const ns_axis *axis, double length, double
     return true;
 }
 
+/* Names: all in full; else shortened, and where that would leave too little of them, only some. */
+static int fit_x_names(const work *w, const ns_axis *axis, double length, double least, double most,
+                       ns_tick *ticks) {
+    const double size = w->style->tick_size;
+    int count = 0, labels;
+    for (int wanted = NS_MOST_TICKS; wanted >= 1; wanted--) {
+        count = ns_axis_ticks(axis, wanted, ticks);
+        double room = length / axis->name_count *
+                      (count > 1 ? ticks[1].value - ticks[0].value : axis->name_count);
+        for (int i = 0; i < count; i++) fit_name(w, axis, &ticks[i], INFINITY);
+        if (labels_fit(w, axis, length, least, most, false, ticks, count, &labels)) return count;
+        if (room < 5 * size && count > 2) continue;
+        for (int i = 0; i < count; i++) fit_name(w, axis, &ticks[i], room - size);
+        if (labels_fit(w, axis, length, least, most, false, ticks, count, &labels)) return count;
+        if (count <= 2) break;
+    }
+    labels_fit(w, axis, length, least, most, true, ticks, count, &labels);
+    return count;
+}
+
 /* As many as fit; where that would leave fewer than two labels, as many as fit without those at the ends. */
 static int fit_x_ticks(const work *w, const ns_panel *p, double length, ns_tick *ticks) {
     const ns_axis *axis = &p->x;
-    double least = -INFINITY, most = INFINITY;
     const int c = p->column;
+    double least = EDGE - w->left[c], most = length + w->right[c] - EDGE;
     if (c > 0) least = 0.5 - (w->right[c - 1] + w->left[c]) / 2;
     if (c + 1 < w->figure->columns) most = length + (w->right[c] + w->left[c + 1]) / 2 - 0.5;
+    if (axis->names) return fit_x_names(w, axis, length, least, most, ticks);
     int count = 0, labels;
     for (int blank = 0; blank < 2; blank++)
-        for (int wanted = axis->names ? NS_MOST_TICKS : 7; wanted >= 2; wanted--) {
+        for (int wanted = 7; wanted >= 2; wanted--) {
             count = ns_axis_ticks(axis, wanted, ticks);
             if (labels_fit(w, axis, length, least, most, blank, ticks, count, &labels) &&
                 labels > 1)
@@ -105,7 +144,7 @@ static void measure_columns(work *w) {
             int count = fit_y_ticks(w, &p->y, w->panel_height, ticks);
             left = widest(w, ticks, count) + GAP + w->style->tick_length;
         }
-        if (p->y.label) left += text_height(w, w->style->label_size) + GAP;
+        if (p->y.label) left += text_height(w, w->style->label_size) + NS_LABEL_GAP;
         if (p->aside) right += 3 * GAP + ns_aside_width(w->text, w->style, p);
         double *l = &w->left[p->column], *r = &w->right[p->column];
         *l = fmax(*l, left + (p->column ? COLUMN_GAP * w->style->tick_size : EDGE));

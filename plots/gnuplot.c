@@ -35,8 +35,8 @@ int ns_gnuplot_ready(const char *path, ns_error *err) {
 typedef struct work {
     const ns_gnuplot_job *job;
     const ns_gnuplot_terminal *terminal;
-    char *folder, *name, *stem; /* of the figure's file: name with and without its ending */
-    char *making;               /* the folder where the files are made */
+    char *folder, *name; /* of the figure's file */
+    char *making;        /* the folder where the files are made */
     ns_canvas *canvas;
 } work;
 
@@ -45,8 +45,7 @@ static int split_path(work *w, ns_error *err) {
     w->folder = slash ? ns_asprintf(err, "%.*s", slash > path ? (int)(slash - path) : 1, path)
                       : ns_strdup(".", err);
     w->name = ns_strdup(slash ? slash + 1 : path, err);
-    if (!w->folder || !w->name || !(w->stem = ns_strdup(w->name, err))) return NS_EFAIL;
-    *strrchr(w->stem, '.') = 0;
+    if (!w->folder || !w->name) return NS_EFAIL;
     for (const char *c = w->name; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 127)
             return ns_fail(err, NS_EUSAGE,
@@ -59,10 +58,10 @@ static int split_path(work *w, ns_error *err) {
 static char *file_name(const work *w, int i, ns_error *err) {
     const ns_gnuplot *g = w->canvas->state;
     int data = g->blocks > 0;
-    if (i == 0) return ns_asprintf(err, "%s.gp", w->stem);
-    if (i == 1 && data) return ns_asprintf(err, "%s.dat", w->stem);
+    if (i == 0) return ns_asprintf(err, "%s.gp", w->name);
+    if (i == 1 && data) return ns_asprintf(err, "%s.dat", w->name);
     i -= 1 + data;
-    if (i < g->layers) return ns_asprintf(err, "%s-layer-%d.png", w->stem, i + 1);
+    if (i < g->layers) return ns_asprintf(err, "%s-layer-%d.png", w->name, i + 1);
     return i == g->layers ? ns_strdup(w->name, err) : NULL;
 }
 
@@ -131,7 +130,7 @@ static int write_data(const work *w, FILE *file, ns_error *err) {
 /* A file in the folder where they are made. */
 static int make_file(const work *w, const char *ending,
                      int (*fill)(const work *w, FILE *file, ns_error *err), ns_error *err) {
-    char *name = ns_asprintf(err, "%s%s", w->stem, ending),
+    char *name = ns_asprintf(err, "%s%s", w->name, ending),
          *path = name ? ns_path_join(w->making, name, err) : NULL;
     ns_output file = {0};
     int status = path ? ns_output_open(&file, path, false, err) : NS_EFAIL;
@@ -153,7 +152,7 @@ static int make_files(work *w, ns_error *err) {
     g->width = (int)ceil(job->document->width / g->unit - 1e-6);
     g->height = (int)ceil(job->document->height / g->unit - 1e-6);
     g->folder = w->making;
-    g->stem = w->stem;
+    g->name = w->name;
     for (int page = job->first; page < job->last && !status; page++) {
         if (page > job->first) ns_draw_page(w->canvas, job->document->width, job->document->height);
         status = ns_figure_write(job->figure, job->places, page, job->style, w->canvas,
@@ -165,7 +164,7 @@ static int make_files(work *w, ns_error *err) {
 }
 
 static int run_script(const work *w, ns_error *err) {
-    char *script = ns_asprintf(err, "./%s.gp", w->stem);
+    char *script = ns_asprintf(err, "./%s.gp", w->name);
     int status = script ? ns_gnuplot_run(w->making, script, err) : NS_EFAIL;
     free(script);
     char *made = status ? NULL : ns_path_join(w->making, w->name, err);
@@ -217,7 +216,7 @@ static int for_files(const work *w, file_action *action, ns_error *err) {
 
 /* Before anything is drawn: the names that are known then. */
 static int check_names(const work *w, ns_error *err) {
-    char *script = ns_asprintf(err, "%s/%s.gp", w->folder, w->stem);
+    char *script = ns_asprintf(err, "%s/%s.gp", w->folder, w->name);
     if (!script) return NS_EFAIL;
     const char *const paths[] = {w->job->path, script};
     int status = NS_OK;
@@ -262,6 +261,5 @@ int ns_gnuplot_write(const ns_gnuplot_job *job, ns_error *err) {
     free(w.making);
     free(w.folder);
     free(w.name);
-    free(w.stem);
     return status;
 }

@@ -1,8 +1,8 @@
 /* Figures by gnuplot: the description as a script with its data beside it, which a person can restyle and run again.
  *
- * For FIGURE.pdf (or .svg, .png, .eps) there stand in the same folder FIGURE.gp, the script; FIGURE.dat, the spots of curves, marks and
- * areas, a block each; and FIGURE-layer-1.png and so on, the layers of pixels. `gnuplot FIGURE.gp` in that folder makes FIGURE.pdf
- * anew. In the script fonts are in points and widths of lines too (SVG: fonts in its pixels); panels and texts stand where
+ * For FIGURE.pdf (or .svg, .png, .eps) there stand in the same folder FIGURE.pdf.gp, the script; FIGURE.pdf.dat, the spots of curves, marks
+ * and areas, a block each; and FIGURE.pdf-layer-1.png and so on, the layers of pixels: the names have the ending, so that FIGURE.png beside
+ * it has files of its own. `gnuplot FIGURE.pdf.gp` in that folder makes FIGURE.pdf anew. In the script fonts are in points and widths of lines too (SVG: fonts in its pixels); panels and texts stand where
  * plots/figure_layout.c puts them. */
 #ifndef NS_GNUPLOT_H
 #define NS_GNUPLOT_H

@@ -25,7 +25,7 @@ typedef struct ns_gnuplot {
     const ns_gnuplot_terminal *terminal;
     double unit;               /* points */
     int width, height;         /* of a page, units */
-    const char *folder, *stem; /* where files go, and what their names begin with; borrowed */
+    const char *folder, *name; /* where files go, and what their names begin with; borrowed */
     ns_bytes script;           /* finished pages */
     ns_bytes texts;            /* of the open page, beside the panels */
     ns_bytes panels;           /* finished ones of the open page */

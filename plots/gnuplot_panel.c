@@ -160,7 +160,7 @@ static ns_bytes *next_part(ns_gnuplot *g) {
 
 static void add_source(ns_gnuplot *g, const char *ending, int block) {
     ns_bytes *out = next_part(g);
-    char *name = ns_asprintf(NULL, "./%s%s", g->stem, ending);
+    char *name = ns_asprintf(NULL, "./%s%s", g->name, ending);
     if (name) ns_gnuplot_quote(out, name);
     out->failed |= !name;
     free(name);
@@ -253,7 +253,7 @@ static int add_layer(const ns_pen *d, const ns_picture *picture, ns_error *err) 
     const ns_panel *p = panel_of(d);
     char ending[40];
     snprintf(ending, sizeof ending, "-layer-%d.png", ++g->layers);
-    char *name = ns_asprintf(err, "%s%s", g->stem, ending);
+    char *name = ns_asprintf(err, "%s%s", g->name, ending);
     if (!name) return NS_EFAIL;
     int status = write_layer(g, picture, name, d->canvas->document.dpi, err);
     free(name);

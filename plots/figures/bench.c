@@ -9,7 +9,7 @@
 #include "plots/tsv.h"
 #include "probe/base/mem.h"
 
-enum { MOST_BARS = NS_MOST_TICKS, MOST_UNITS = 32, NAME_BYTES = 32 };
+enum { MOST_BARS = NS_MOST_TICKS, MOST_UNITS = 32 };
 
 typedef struct settings {
     bool log;
@@ -38,15 +38,6 @@ typedef struct work {
 
 /* ---- reading ---- */
 
-/* Cut where a tick has no room for it, at the end of a character. */
-static const char *short_name(ns_figure *figure, const char *name, ns_error *err) {
-    size_t n = strlen(name);
-    if (n <= NAME_BYTES) return ns_figure_text(figure, err, "%s", name);
-    for (n = NAME_BYTES; n && ((unsigned char)name[n] & 0xc0) == 0x80;) n--;
-    while (n && name[n - 1] == ' ') n--;
-    return ns_figure_text(figure, err, "%.*s\342\200\246", (int)n, name);
-}
-
 static unit *find_unit(work *w, const char *name, const char *path, ns_error *err) {
     for (int i = 0; i < w->unit_count; i++)
         if (!strcmp(w->units[i].name, name)) return &w->units[i];
@@ -62,15 +53,15 @@ static unit *find_unit(work *w, const char *name, const char *path, ns_error *er
 
 /* -1 on failure. */
 static int find_measure(work *w, unit *u, const char *name, const char *path, ns_error *err) {
-    const char *label = short_name(w->figure, name, err);
-    if (!label) return -1;
     for (int i = 0; i < u->count; i++)
-        if (!strcmp(u->measures[i], label)) return i;
+        if (!strcmp(u->measures[i], name)) return i;
     if (u->count == MOST_BARS) {
         ns_fail(err, NS_EINPUT, "%s: expected at most %d measures in %s, found more", path,
                 MOST_BARS, u->name);
         return -1;
     }
+    const char *label = ns_figure_text(w->figure, err, "%s", name);
+    if (!label) return -1;
     u->measures[u->count++] = label;
     if (u->count > w->most) w->most = u->count;
     return u->count - 1;
@@ -86,6 +77,11 @@ static int read_row(work *w, int file, const ns_tsv *t, const int *columns, int 
     unit *u = find_unit(w, ns_tsv_cell(t, i, columns[1]), t->path, err);
     int measure = u ? find_measure(w, u, ns_tsv_cell(t, i, columns[0]), t->path, err) : -1;
     if (measure < 0) return NS_EINPUT;
+    for (int k = 0; k < w->count; k++)
+        if (w->bars[k].file == file && w->bars[k].measure == measure &&
+            w->bars[k].unit == (int)(u - w->units))
+            return ns_fail(err, NS_EINPUT, "%s: expected one row for each measure, found two of %s",
+                           t->path, u->measures[measure]);
     w->bars[w->count++] =
         (bar){file, (int)(u - w->units), measure, numbers[0], numbers[1], numbers[2]};
     return NS_OK;

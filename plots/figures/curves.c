@@ -118,20 +118,11 @@ static ns_stroke stroke_of(const choice *c, int curve, int alpha, const ns_style
                        d[0] == 0};
 }
 
-/* Six digits, without the zeros that add nothing. */
-static void short_number(double value, char label[64]) {
-    ns_number_label(value, 6, label);
-    if (!strchr(label, '.') || strchr(label, *NS_SUP)) return;
-    char *end = label + strlen(label);
-    while (end[-1] == '0') *--end = 0;
-    if (end[-1] == '.') end[-1] = 0;
-}
-
 /* What a curve is called beside the others. */
 static const char *name_of(const choice *c, int curve, int alpha, ns_figure *figure,
                            ns_error *err) {
     char number[64];
-    short_number(c->alphas[alpha], number);
+    ns_number_short(c->alphas[alpha], 6, number);
     const char *name = c->curves[curve]->name;
     if (c->curve_count == 1) return ns_figure_text(figure, err, "\316\261 = %s", number);
     if (c->alpha_count == 1) return name;
@@ -189,7 +180,7 @@ static int build_panel(const choice *c, bool derivative, const ns_style *style, 
     panel->x = (ns_axis){.low = -c->range, .high = c->range};
     choose_y(c, derivative, panel);
     char alpha[64] = "\316\261";
-    if (c->curve_count > 1 && c->alpha_count == 1) short_number(c->alphas[0], alpha);
+    if (c->curve_count > 1 && c->alpha_count == 1) ns_number_short(c->alphas[0], 6, alpha);
     panel->y.label = ns_figure_text(figure, err, "%s%s(%sx)", derivative ? "derivative of " : "",
                                     c->curve_count == 1 ? c->curves[0]->name : "f",
                                     strcmp(alpha, "1") ? alpha : "");

@@ -277,12 +277,18 @@ static int build_panel(work *w, int which, ns_error *err) {
 /* What the values come from, where it is not all rows. */
 static int add_caption(work *w, ns_error *err) {
     bool sketch = false, sampled = false;
-    int sites = 0;
+    int sites = 0, finite = 0;
     for (int run = 0; run < w->request->run_count; run++) {
+        for (int i = 0; i < w->runs[run].count; i++)
+            finite += isfinite(w->runs[run].sites[i].sigma);
         sketch |= w->runs[run].sketch;
         sampled |= w->runs[run].sampled;
         sites += w->runs[run].count;
     }
+    if (!finite)
+        return ns_fail(err, NS_EINPUT,
+                       "%s: expected sites with values that are finite, found none of %d",
+                       w->request->files[0], sites);
     if (sketch || sampled)
         w->figure->caption =
             sketch ? "Quantiles, saturation and S-index are read off sketches, to within a bin."

@@ -184,6 +184,12 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
         status =
             add_items(&all[k], 0.8 * ((k + 0.5) / runs - 0.5), 0.6 / runs,
                       r->style->colors[k % NS_STYLE_COLORS], runs > 1, figure, items + 4 * k, err);
+    int empty = 0, sites = 0;
+    for (int k = 0; k < runs; k++) empty += all[k].empty, sites += all[k].count;
+    if (!status && empty == sites)
+        status = ns_fail(err, NS_EINPUT,
+                         "%s: expected sites with rows that are finite, found none of %d",
+                         r->files[0], sites);
     if (!status) status = describe(all, runs, figure, err);
     if (status) return status;
     choose_axes(all, runs, panel);

@@ -293,17 +293,18 @@ static int levels_of(work *w, words *of, bool second, double *values, ns_axis *a
         int k = 0;
         while (k < count && values[k] != value) k++;
         if (k == MOST_LEVELS)
-            return ns_fail(err, NS_EINPUT, "%s: expected at most %d different values of %s",
-                           w->request->files[0], MOST_LEVELS,
-                           second ? w->settings->second : w->settings->x);
+            return ns_fail(
+                err, NS_EINPUT, "%s: expected at most %d different values of %s, found more",
+                w->request->files[0], MOST_LEVELS, second ? w->settings->second : w->settings->x);
         if (k == count) values[count++] = value;
     }
     qsort(values, (size_t)count, sizeof *values, rising);
     const char **names = ns_figure_alloc(w->figure, (size_t)count, sizeof *names, err);
     for (int k = 0; names && k < count; k++) {
-        names[k] = of->numbers ? ns_figure_text(w->figure, err, "%s%.4g",
-                                                values[k] < 0 ? NS_MINUS : "", fabs(values[k]))
-                               : of->names[(int)values[k] - 1];
+        char number[64];
+        names[k] = of->numbers
+                       ? ns_figure_text(w->figure, err, "%s", ns_number_short(values[k], 4, number))
+                       : of->names[(int)values[k] - 1];
         if (!names[k]) return NS_EFAIL;
     }
     *axis = (ns_axis){.low = 0.5, .high = count + 0.5, .names = names, .name_count = count};
@@ -314,6 +315,19 @@ static int place_in(const double *values, int count, double value) {
     int k = 0;
     while (k < count - 1 && values[k] != value) k++;
     return k;
+}
+
+/* The mean in the middle of its cell, dark on light colours and light on dark ones. */
+static int add_mean(work *w, const ns_item *cell, double mean, ns_words *out, ns_error *err) {
+    char number[64];
+    const ns_color *c = &cell->fill;
+    double light = 0.299 * c->r + 0.587 * c->g + 0.114 * c->b, ink = light > 0.5 ? 0 : 1;
+    *out =
+        (ns_words){.at = {(cell->spots[0].x + cell->spots[2].x) / 2,
+                          (cell->spots[0].y + cell->spots[2].y) / 2},
+                   .label = ns_figure_text(w->figure, err, "%s", ns_number_label(mean, 3, number)),
+                   .color = {ink, ink, ink, 1}};
+    return out->label ? NS_OK : NS_EFAIL;
 }
 
 static int add_cell(work *w, const point *p, int column, int line, const ns_panel *panel,
@@ -341,8 +355,10 @@ static int add_cell(work *w, const point *p, int column, int line, const ns_pane
 static int build_heat(work *w, ns_panel *panel, ns_error *err) {
     double across[MOST_LEVELS], up[MOST_LEVELS];
     ns_item *items = ns_figure_alloc(w->figure, (size_t)w->count, sizeof *items, err);
+    ns_words *means = ns_figure_alloc(w->figure, (size_t)w->count, sizeof *means, err);
     ns_axis *bar = ns_figure_alloc(w->figure, 1, sizeof *bar, err);
-    int status = items && bar ? levels_of(w, &w->x, false, across, &panel->x, err) : NS_EFAIL;
+    int status =
+        items && means && bar ? levels_of(w, &w->x, false, across, &panel->x, err) : NS_EFAIL;
     if (!status) status = levels_of(w, &w->second, true, up, &panel->y, err);
     if (status) return status;
     point p;
@@ -361,10 +377,15 @@ static int build_heat(work *w, ns_panel *panel, ns_error *err) {
         status = add_cell(w, &p, place_in(across, panel->x.name_count, w->rows[i].x),
                           place_in(up, panel->y.name_count, w->rows[i].second), panel,
                           &items[panel->item_count], err);
+        if (!status)
+            status = add_mean(w, &items[panel->item_count], p.mean, &means[panel->item_count], err);
         panel->item_count += !status;
     }
     w->figure->least_height = 2 * w->request->style->tick_size * panel->y.name_count;
     panel->items = items;
+    panel->words = means;
+    panel->word_count = panel->item_count;
+    panel->word_room = (ns_spot){1, 1};
     panel->no_grid = true;
     panel->x.label = w->x_label;
     panel->y.label = w->second_label;

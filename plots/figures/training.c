@@ -31,6 +31,7 @@ typedef struct work {
     ns_training **trainings; /* [file_count], closed by the figure */
     const char **labels;     /* [file_count] */
     bool validated;          /* any run held samples out */
+    int drawn;               /* values */
 } work;
 
 static int open_file(work *w, int run, ns_error *err) {
@@ -62,6 +63,7 @@ static int spots_of(work *w, const ns_training *t, const measure *m, int line, n
         if (steps) epoch /= (double)ns_training_steps_per_epoch(t);
         bool drawn = isfinite(values[i]) && (!panel->y.log || values[i] > 0);
         spots[i] = (ns_spot){epoch, drawn ? m->factor * values[i] : (double)NAN};
+        w->drawn += drawn;
         if (drawn) ns_axis_reach(&panel->x, epoch);
         if (drawn) ns_axis_reach(&panel->y, spots[i].y);
     }
@@ -178,6 +180,10 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
         status = build_panel(&w, i, &figure->panels[i], err);
         figure->panel_count += !status;
     }
+    if (!status && !w.drawn)
+        status = ns_fail(err, NS_EINPUT,
+                         "%s: expected losses and accuracies that are finite, found none",
+                         ns_training_path(w.trainings[0]));
     return status ? status : summarize(&w, err);
 }
 

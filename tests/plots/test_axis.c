@@ -170,6 +170,24 @@ static void numbers_keep_their_digits(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(ns_number_label(cases[i].value, cases[i].digits, label),
                             cases[i].label);
+    assert_string_equal(ns_number_short(0.5, 4, label), "0.5");
+    assert_string_equal(ns_number_short(2000, 4, label), "2000");
+    assert_string_equal(ns_number_short(1e-6, 4, label), "10" NS_SUP NS_MINUS "6" NS_END);
+    assert_string_equal(ns_number_short(-1.5e6, 4, label), NS_MINUS "1.5\303\227"
+                                                                    "10" NS_SUP "6" NS_END);
+}
+
+static void long_names_are_cut_between_characters(void **state) {
+    (void)state;
+    const char *const name = "a\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
+                             "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
+                             "\303\251\303\251\303\251\303\251\303\251\303\251\303\251\303\251"
+                             "\303\251\303\251\303\251\303\251\303\251\303\251\303\251bc";
+    ns_axis axis = {.low = 0.5, .high = 1.5, .names = &name, .name_count = 1};
+    ns_tick t[NS_MOST_TICKS];
+    assert_int_equal(ns_axis_ticks(&axis, 4, t), 1);
+    assert_int_equal(strlen(t[0].label), 63);
+    assert_memory_equal(t[0].label, name, 63);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -178,5 +196,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(any_range_can_be_drawn),
     cmocka_unit_test(a_single_value_stands_in_the_middle),
     cmocka_unit_test(numbers_keep_their_digits),
+    cmocka_unit_test(long_names_are_cut_between_characters),
 };
 NS_TESTS("axis", tests)

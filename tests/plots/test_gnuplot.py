@@ -54,10 +54,10 @@ for kind in ("png", "pdf", "svg", "eps"):
     os.makedirs(folder)
     plot(run, f"{kind}/figure.{kind}", "--backend", "gnuplot")
     made = sorted(os.listdir(folder))
-    assert made == sorted([f"figure.{kind}", "figure.gp", "figure.dat"] + [f"figure-layer-{i}.png" for i in range(1, 5)]), made
+    assert made == sorted([f"figure.{kind}{ending}" for ending in ("", ".gp", ".dat", *(f"-layer-{i}.png" for i in range(1, 5)))]), made
     shutil.copytree(folder, f"{tmp}/again-{kind}")
     os.remove(f"{tmp}/again-{kind}/figure.{kind}")
-    said = call("gnuplot", "figure.gp", cwd=f"{tmp}/again-{kind}", LC_ALL="C", TZ="UTC")
+    said = call("gnuplot", f"figure.{kind}.gp", cwd=f"{tmp}/again-{kind}", LC_ALL="C", TZ="UTC")
     assert not re.sub(".*iconv failed to convert degree sign\n", "", said).strip(), said  # what gnuplot says of its own where the locale is C
     first, again = f"{folder}/figure.{kind}", f"{tmp}/again-{kind}/figure.{kind}"
     if kind == "eps":
@@ -141,9 +141,20 @@ plot(many, "many.pdf", "--all", "--columns", "2", "--backend", "gnuplot")
 pages = int(re.search(r"Pages: +(\d+)", call("pdfinfo", f"{tmp}/many.pdf"))[1])
 assert pages > 1
 plot(many, "many.png", "--all", "--columns", "2", "--backend", "gnuplot", "--force")
-assert all(os.path.exists(f"{tmp}/many{page}.{ending}") for page in [""] + [f"-{i}" for i in range(2, pages + 1)] for ending in ("png", "gp", "dat"))
+assert all(os.path.exists(f"{tmp}/many{page}.png{ending}") for page in [""] + [f"-{i}" for i in range(2, pages + 1)] for ending in ("", ".gp", ".dat"))
 assert not os.path.exists(f"{tmp}/many-{pages + 1}.png")
 
 # Existing files are not overwritten, and those of the script count.
 assert "--force" in plot(run, "png/figure.png", "--backend", "gnuplot", status=1)
-assert "figure.gp" in plot(run, "png/figure.pdf", "--backend", "gnuplot", status=1) and not os.path.exists(f"{tmp}/png/figure.pdf")
+os.remove(f"{tmp}/png/figure.png")
+assert "figure.png.gp" in plot(run, "png/figure.png", "--backend", "gnuplot", status=1) and not os.path.exists(f"{tmp}/png/figure.png")
+
+# Files of one name that differ by their endings have scripts and data of their own: each reruns to what it was.
+for kind in ("pdf", "png"):
+    plot(run, f"png/two.{kind}", "--backend", "gnuplot", "--layers", "1" if kind == "pdf" else "2")
+before = {kind: pixels(f"{tmp}/png/two.{kind}") for kind in ("pdf", "png")}
+for kind in before:
+    os.remove(f"{tmp}/png/two.{kind}")
+    call("gnuplot", f"two.{kind}.gp", cwd=f"{tmp}/png")
+    assert np.array_equal(pixels(f"{tmp}/png/two.{kind}"), before[kind]), kind
+assert before["pdf"].shape != before["png"].shape or np.abs(before["pdf"] - before["png"]).mean() > 1

@@ -41,9 +41,9 @@ assert len(discs) == len(wanted) and np.allclose(discs[:, 2:], 1.3)
 assert np.allclose(discs[:, 0] + 0.65, px, atol=0.02) and np.allclose(discs[:, 1] + 0.65, py, atol=0.02)
 
 plot(run, "gnuplot.svg", "--backend", "gnuplot")
-data = re.split(r"\n\n\n", open(f"{tmp}/gnuplot.dat").read())[0]
+data = re.split(r"\n\n\n", open(f"{tmp}/gnuplot.svg.dat").read())[0]
 assert np.array_equal(np.loadtxt(data.splitlines(), dtype="f4"), wanted)
-assert open(f"{tmp}/gnuplot.svg").read().count("gpPt6' transform") == len(wanted) and not os.path.exists(f"{tmp}/gnuplot-layer-1.png")
+assert open(f"{tmp}/gnuplot.svg").read().count("gpPt6' transform") == len(wanted) and not os.path.exists(f"{tmp}/gnuplot.svg-layer-1.png")
 
 many = rng.standard_normal((50, 2, 201)).astype("f4")
 said = plot(stores.write(f"{tmp}/many.h5", [dict(x=many, y=many)]), "many.svg", status=2)
