@@ -94,17 +94,10 @@ static const ns_column all_columns[COLUMNS] = {
     {"flag", NULL, NS_TEXT, 0, false, ""},
 };
 
-static void number(ns_table *table, double value) {
-    if (isnan(value))
-        ns_table_missing(table);
-    else
-        ns_table_real(table, value);
-}
-
 static void add_parameter(ns_table *table, const ns_fit *fit, int k) {
-    number(table, fit->theta[k]);
-    number(table, fit->clustered[k]);
-    number(table, fit->nominal[k]);
+    ns_table_known(table, fit->theta[k]);
+    ns_table_known(table, fit->clustered[k]);
+    ns_table_known(table, fit->nominal[k]);
 }
 
 /* What a person has to know at a glance. */
@@ -129,7 +122,7 @@ static void add_row(work *w, ns_table *t, const ns_store *store, const ns_store_
         ns_table_int(t, rank);
     else
         ns_table_missing(t);
-    number(t, fit->held_out_rmse);
+    ns_table_known(t, fit->held_out_rmse);
     for (int k = 0; k < NS_PARAMETERS; k++) add_parameter(t, fit, k);
     const double rest[] = {fit->slope,
                            fit->slope_clustered,
@@ -144,7 +137,7 @@ static void add_row(work *w, ns_table *t, const ns_store *store, const ns_store_
                            fit->sst,
                            fit->aic,
                            fit->huber};
-    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) number(t, rest[i]);
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) ns_table_known(t, rest[i]);
     ns_table_int(t, (int64_t)fit->points);
     ns_table_int(t, (int64_t)fit->nonfinite);
     ns_table_int(t, (int64_t)fit->padding);
@@ -157,7 +150,7 @@ static void add_row(work *w, ns_table *t, const ns_store *store, const ns_store_
     ns_table_int(t, (int64_t)s->rows);
     ns_table_int(t, (int64_t)s->rows_seen);
     ns_table_text(t, fit->from_sketch ? "sketch" : s->sampled ? "sample" : "rows");
-    number(t, fit->sketch_error);
+    ns_table_known(t, fit->sketch_error);
     ns_table_text(t, fit->curve->formula);
     ns_table_text(t, flag(fit));
 }
@@ -228,19 +221,13 @@ static int fit_site(void *user, ns_store *store, int i, ns_error *err) {
 /* With --store, each file gets the rows that are its own. */
 static int store_file(void *user, ns_store *store, ns_error *err) {
     work *w = user;
-    if (!w->file_table) return NS_OK;
-    int status = ns_runs_store_table(w->file_table, store, NS_RESULT_FIT, err);
-    ns_table_free(w->file_table);
-    w->file_table = ns_table_new(all_columns, COLUMNS, err);
-    return w->file_table || status ? status : NS_EFAIL;
+    return w->file_table ? ns_runs_store_table(w->file_table, store, NS_RESULT_FIT, err) : NS_OK;
 }
 
 /* What a file gave before it failed goes into no other file's result. */
 static void drop_file(void *user) {
     work *w = user;
-    if (!w->file_table) return;
-    ns_table_free(w->file_table);
-    w->file_table = ns_table_new(all_columns, COLUMNS, NULL);
+    if (w->file_table) ns_table_clear(w->file_table);
 }
 
 /* The curves by name, `all` for every one. */

@@ -96,13 +96,6 @@ static const ns_column all_columns[] = {
 };
 enum { COLUMNS = sizeof all_columns / sizeof all_columns[0] };
 
-static void number(ns_table *table, double value) {
-    if (isnan(value))
-        ns_table_missing(table);
-    else
-        ns_table_real(table, value);
-}
-
 /* "x@sample:position:channel ..." */
 static void write_extremes(const ns_stats *s, char *text, size_t size) {
     size_t at = 0;
@@ -123,8 +116,8 @@ static void add_row(ns_table *t, const ns_store *store, const ns_store_site *sit
     ns_table_text(t, site->site.norm.kind->name);
     const uint64_t counts[] = {s->rows, s->padding, (uint64_t)s->channels, s->points, s->nonfinite};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) ns_table_int(t, (int64_t)counts[i]);
-#define REAL_CELL(name, unit, machine, title, value) number(t, value);
-#define SHARE_CELL(name, machine, title, value)      number(t, value);
+#define REAL_CELL(name, unit, machine, title, value) ns_table_known(t, value);
+#define SHARE_CELL(name, machine, title, value)      ns_table_known(t, value);
     REALS(REAL_CELL)
     SHARES(SHARE_CELL)
     ns_table_int(t, (int64_t)s->massive);
@@ -133,7 +126,7 @@ static void add_row(ns_table *t, const ns_store *store, const ns_store_site *sit
     write_extremes(s, extremes, sizeof extremes);
     ns_table_text(t, extremes);
     ns_table_text(t, s->from_sketch ? "sketch" : site->sampled ? "sample" : "rows");
-    number(t, s->quantile_error);
+    ns_table_known(t, s->quantile_error);
     ns_table_text(t, s->fit.reason);
 }
 
@@ -171,13 +164,10 @@ static int stats_of_site(void *user, ns_store *store, int i, ns_error *err) {
     return status;
 }
 
-/* With --store, each file gets the rows that are its own. */
-static int store_file(work *w, ns_store *store, ns_error *err) {
-    if (!w->file_table) return NS_OK;
-    int status = ns_runs_store_table(w->file_table, store, NS_RESULT_STATS, err);
-    ns_table_free(w->file_table);
-    w->file_table = ns_table_new(all_columns, COLUMNS, err);
-    return w->file_table || status ? status : NS_EFAIL;
+static void forget_votes(work *w) {
+    free(w->votes);
+    w->votes = NULL;
+    w->width = w->sites = w->massive_sites = 0;
 }
 
 enum { MOST_NAMED = 8 };
@@ -200,21 +190,16 @@ static int note_file(void *user, ns_store *store, ns_error *err) {
         fprintf(stdout, "%s: %d outlier channel%s%s%s; massive activations at %d of %d sites\n",
                 ns_store_path(store), found, found == 1 ? "" : "s", found ? ": " : "", w->note,
                 w->massive_sites, w->sites);
-    free(w->votes);
-    w->votes = NULL;
-    w->width = w->sites = w->massive_sites = 0;
-    return store_file(w, store, err);
+    forget_votes(w);
+    /* With --store, each file gets the rows that are its own. */
+    return w->file_table ? ns_runs_store_table(w->file_table, store, NS_RESULT_STATS, err) : NS_OK;
 }
 
 /* What a file gave before it failed goes into no other file's result. */
 static void drop_file(void *user) {
     work *w = user;
-    free(w->votes);
-    w->votes = NULL;
-    w->width = w->sites = w->massive_sites = 0;
-    if (!w->file_table) return;
-    ns_table_free(w->file_table);
-    w->file_table = ns_table_new(all_columns, COLUMNS, NULL);
+    forget_votes(w);
+    if (w->file_table) ns_table_clear(w->file_table);
 }
 
 static int stats_of_files(const settings *s, const ns_list *files, ns_error *err) {
@@ -225,6 +210,7 @@ static int stats_of_files(const settings *s, const ns_list *files, ns_error *err
     if (s->store) w.file_table = ns_table_new(all_columns, COLUMNS, err);
     if (!w.table || (s->store && !w.file_table)) {
         ns_table_free(w.table);
+        ns_table_free(w.file_table);
         return NS_EFAIL;
     }
     const ns_runs runs = {.files = files->items,

@@ -107,8 +107,7 @@ int ns_runs_stats(ns_stats *out, ns_store *store, int i, ns_source_choice from,
     return status;
 }
 
-int ns_runs_store_table(const ns_table *table, const ns_store *store, ns_result which,
-                        ns_error *err) {
+int ns_runs_store_table(ns_table *table, const ns_store *store, ns_result which, ns_error *err) {
     char *text = NULL;
     size_t size = 0;
     FILE *file = open_memstream(&text, &size);
@@ -117,5 +116,6 @@ int ns_runs_store_table(const ns_table *table, const ns_store *store, ns_result 
     if (fclose(file) != 0 && !status) status = ns_fail(err, NS_EFAIL, "out of memory");
     if (!status) status = ns_store_put_result(store, which, text, err);
     free(text);
+    ns_table_clear(table);
     return status;
 }

@@ -34,9 +34,8 @@ typedef struct ns_runs {
  * with every one's message; NS_ESTOP at once. */
 int ns_runs_each(const ns_runs *runs, ns_error *err);
 
-/* Stores a table, as its JSON, in the run's file: what --store does. */
-int ns_runs_store_table(const ns_table *table, const ns_store *store, ns_result which,
-                        ns_error *err);
+/* Stores a table, as its JSON, in the run's file, which is what --store does, and empties it for the next file. */
+int ns_runs_store_table(ns_table *table, const ns_store *store, ns_result which, ns_error *err);
 #define NS_STORE_OPTION(target)                                                                    \
     {                                                                                              \
         "store", 0, NS_OPT_FLAG, &(target), NULL,                                                  \

@@ -78,13 +78,6 @@ static const ns_site_column all_columns[] = {
 };
 enum { COLUMNS = sizeof all_columns / sizeof all_columns[0], RUN = 0 };
 
-static void number(ns_table *table, double value) {
-    if (isnan(value))
-        ns_table_missing(table);
-    else
-        ns_table_real(table, value);
-}
-
 static void add_row(ns_table *t, const ns_store *store, const ns_store_site *site,
                     const ns_stats *s) {
     double learned = ns_norm_mean_alpha(&site->site.norm);
@@ -96,8 +89,8 @@ static void add_row(ns_table *t, const ns_store *store, const ns_store_site *sit
     ns_table_text(t, site->site.norm.kind->name);
     ns_table_int(t, s->channels);
     ns_table_int(t, (int64_t)s->rows);
-#define REAL_CELL(name, unit, digits, title, help, value) number(t, value);
-#define SHARE_CELL(name, title, help, value)              number(t, value);
+#define REAL_CELL(name, unit, digits, title, help, value) ns_table_known(t, value);
+#define SHARE_CELL(name, title, help, value)              ns_table_known(t, value);
     REALS(REAL_CELL)
     SHARES(SHARE_CELL)
     ns_table_int(t, (int64_t)s->nonfinite);

@@ -1,6 +1,7 @@
 /* Several runs of one model as one file: rows by copy, samples by priority, sketches merged.
  *
- * Memory: a batch of the largest site, and the sketches of all sites. */
+ * Memory: a batch of the largest site, the sketches of all sites, 32 bytes a sample, and where rows were sampled, 13 bytes for each of
+ * those that one run keeps of a site, and of them the values that fall into the batch. */
 #ifndef NS_MERGE_H
 #define NS_MERGE_H
 
@@ -27,7 +28,7 @@ typedef struct ns_merge_result {
 
 /* Merges `count` open files, in that order, their committed samples alone. They must be runs of one model with the same sites, mode, type,
  * preprocessing and, where rows were sampled, the same number of rows and seed; no sample of one data set may be in two of them. Samples
- * of different data sets that bear the same number get another: the second file's are raised above the first's, and so on.
+ * of different data sets that bear the same number get another: those of the second data set are raised above the first's, and so on.
  * NS_EINPUT names the file and what differs. The output appears when it is whole.
  *
  * With link, the new file holds no values but views of those of the others, by their full paths; each time it is opened they are looked for, and

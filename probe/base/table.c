@@ -38,11 +38,17 @@ ns_table *ns_table_new(const ns_column *columns, int count, ns_error *err) {
     return table;
 }
 
-void ns_table_free(ns_table *table) {
-    if (!table) return;
+void ns_table_clear(ns_table *table) {
     for (size_t i = 0; i < table->used; i++)
         if (table->cells[i].present && table->columns[i % (size_t)table->width].type == NS_TEXT)
             free(table->cells[i].as.text);
+    table->used = 0;
+    table->failed = false;
+}
+
+void ns_table_free(ns_table *table) {
+    if (!table) return;
+    ns_table_clear(table);
     free(table->cells);
     free(table->widths);
     free(table);
@@ -87,6 +93,13 @@ void ns_table_real(ns_table *table, double value) {
 
 void ns_table_missing(ns_table *table) {
     next_cell(table);
+}
+
+void ns_table_known(ns_table *table, double value) {
+    if (isnan(value))
+        ns_table_missing(table);
+    else
+        ns_table_real(table, value);
 }
 
 int ns_table_rows(const ns_table *table) {

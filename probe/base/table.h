@@ -43,12 +43,15 @@ typedef struct ns_table ns_table;
 /* `columns` must live as long as the table. NULL on failure. */
 ns_table *ns_table_new(const ns_column *columns, int count, ns_error *err);
 void ns_table_free(ns_table *table);
+/* Takes away all rows. */
+void ns_table_clear(ns_table *table);
 
 /* The next cell. A failure (no memory) is kept and reported by ns_table_print. */
 void ns_table_text(ns_table *table, const char *text);
 void ns_table_int(ns_table *table, int64_t value); /* also for NS_BOOL */
 void ns_table_real(ns_table *table, double value); /* also for NS_SHARE */
 void ns_table_missing(ns_table *table);
+void ns_table_known(ns_table *table, double value); /* missing where it is NaN */
 
 int ns_table_rows(const ns_table *table);
 

@@ -28,6 +28,28 @@ static ns_table *example(void) {
     return table;
 }
 
+/* What is not known is missing, and a table that is emptied takes rows anew. */
+static void known_and_cleared(void **state) {
+    (void)state;
+    char seen[32], room[32];
+    const char *exact;
+    ns_table *table = example();
+    ns_table_clear(table);
+    assert_int_equal(ns_table_rows(table), 0);
+    ns_table_text(table, "again");
+    ns_table_int(table, 7);
+    ns_table_known(table, NAN);
+    ns_table_int(table, 0);
+    ns_table_known(table, 0.5);
+    assert_int_equal(ns_table_rows(table), 1);
+    assert_string_equal(ns_table_cell(table, 0, 0, seen, &exact, room), "again");
+    assert_string_equal(ns_table_cell(table, 0, 2, seen, &exact, room), "-");
+    assert_string_equal(exact, "");
+    ns_table_cell(table, 0, 4, seen, &exact, room);
+    assert_string_equal(exact, "0.5");
+    ns_table_free(table);
+}
+
 static char *printed(ns_table_format format) {
     char *text = NULL;
     size_t size = 0;
@@ -112,5 +134,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(no_blanks_end_a_line),
     cmocka_unit_test(shortest_reads_back),
     cmocka_unit_test(an_incomplete_row_is_an_error),
+    cmocka_unit_test(known_and_cleared),
 };
 NS_TESTS("table", tests)

@@ -124,3 +124,7 @@ run("merge", a, other, "-o", f"{t}/two.h5")
 with h5py.File(f"{t}/two.h5") as file:
     assert file["samples/id"][()].tolist() == list(range(16)) + list(range(16, 22))
     assert np.array_equal(file["sites/001/sample"][()], np.repeat(np.arange(22), 17))
+# Also above those of a run of the first data that comes later.
+run("merge", a, other, dump("c", 16, 5), "-o", f"{t}/three.h5")
+with h5py.File(f"{t}/three.h5") as file:
+    assert file["samples/id"][()].tolist() == [*range(16), *range(21, 27), *range(16, 21)]
