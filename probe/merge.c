@@ -221,6 +221,7 @@ static void make_plan(merging *m, const char *path) {
     batch = batch < 1 ? 1 : batch > samples && samples ? samples : batch;
     m->plan =
         (ns_store_plan){.path = path,
+                        .shown = m->options->output,
                         .force = true,
                         .sites = m->sites,
                         .site_count = sites,
