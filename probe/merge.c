@@ -527,8 +527,11 @@ int ns_merge_runs(ns_store *const *runs, int count, const ns_merge_options *o,
         status = write_all(&m, err);
         if (!status && rename(path, o->output) != 0)
             status =
-                ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", o->output, strerror(errno));
-        if (status) unlink(path);
+                ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", o->output, strerror(errno));
+        if (status)
+            unlink(path);
+        else
+            status = ns_sync_folder_of(o->output, err);
     }
     *result = (ns_merge_result){m.plan.samples, m.plan.site_count};
     merging_free(&m);

@@ -184,7 +184,8 @@ static int give_name(const ns_store_writer *w, const char *part, ns_error *err) 
                              : renameat2(AT_FDCWD, part, AT_FDCWD, w->path, RENAME_NOREPLACE);
     if (done != 0 && !w->plan.force && (errno == EINVAL || errno == ENOSYS))
         done = rename(part, w->path); /* a file system without the flag */
-    if (done == 0) return NS_OK;
+    if (done == 0 && strcmp(w->path, w->shown) != 0) return NS_OK; /* the last name is to last */
+    if (done == 0) return ns_sync_folder_of(w->path, err);
     return ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", w->shown, strerror(errno));
 }
 
