@@ -140,6 +140,7 @@ void ns_dataset_close(ns_dataset *dataset) {
         free(dataset->class_names[i]);
     free(dataset->class_names);
     free(dataset->labels);
+    free(dataset->labels_path);
     free(dataset->spec);
     free(dataset->path);
     free(dataset);

@@ -26,6 +26,7 @@ struct ns_dataset {
     char *path;         /* what that is on this machine; owned */
     int64_t count;      /* samples */
     int32_t *labels;    /* [count], owned, or NULL where there are none */
+    char *labels_path;  /* the file that they were read from, owned; NULL: path tells them itself */
     int classes;        /* labels are 0..classes-1; 0 without labels */
     char **class_names; /* [classes], owned, or NULL */
     ns_image_shape shape;

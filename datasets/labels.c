@@ -125,8 +125,10 @@ static int read_text(ns_dataset *dataset, const char *path, ns_error *err) {
 
 int ns_labels_read(ns_dataset *dataset, const char *path, ns_error *err) {
     free(dataset->labels);
+    free(dataset->labels_path);
     dataset->labels = ns_calloc((size_t)dataset->count, sizeof *dataset->labels, err);
-    if (!dataset->labels) return NS_EFAIL;
+    dataset->labels_path = ns_strdup(path, err);
+    if (!dataset->labels || !dataset->labels_path) return NS_EFAIL;
     int status = ns_npy_recognise(path)   ? ns_npy_labels(dataset, path, err)
                  : ns_idx_recognise(path) ? ns_idx_labels(dataset, path, err)
                                           : read_text(dataset, path, err);

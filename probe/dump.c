@@ -43,6 +43,24 @@ static int last_wanted(const ns_model *model, const bool *wanted) {
     return last;
 }
 
+/* An accuracy of labels that the model does not know would be a wrong number. */
+static int check_labels(const ns_dump_plan *plan, int64_t n, const ns_model *model,
+                        const ns_dataset *data, ns_error *err) {
+    for (int64_t i = 0; i < n && plan->labels && plan->predictions; i++) {
+        if (plan->labels[i] < model->classes) continue;
+        int64_t id = plan->ids[i];
+        const char *name = data->kind->sample_name ? data->kind->sample_name(data, id) : NULL;
+        return ns_fail(err, NS_EINPUT,
+                       "%s: label %lld%s%s%s: expected a class of %s, 0 to %d (%d classes), found "
+                       "%d",
+                       data->labels_path ? data->labels_path : data->path, (long long)id,
+                       name ? " (" : "", name ? name : "", name ? ")" : "",
+                       ns_weights_path(model->weights), model->classes - 1, model->classes,
+                       plan->labels[i]);
+    }
+    return NS_OK;
+}
+
 int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset *data,
                       const ns_dump_options *o, ns_error *err) {
     *out = (ns_dump_plan){0};
@@ -62,6 +80,7 @@ int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset
     if (!status && o->skip) memmove(out->ids, out->ids + o->skip, (size_t)n * sizeof *out->ids);
     for (int64_t i = 0; i < n && out->labels && !status; i++)
         out->labels[i] = data->labels[out->ids[i]];
+    if (!status) status = check_labels(out, n, model, data, err);
     if (!status) status = ns_weights_hash(model->weights, out->model_hash, err);
     if (!status) status = ns_dataset_hash(data, out->ids, (size_t)n, out->data_hash, err);
     if (!status && o->mode != NS_DUMP_FULL)

@@ -63,6 +63,7 @@ typedef struct ns_dump_plan {
     bool predictions;
     int last_site; /* index after which the pass may stop, 0: none */
 } ns_dump_plan;
+/* NS_EINPUT: fewer samples than are asked for; predictions are compared with a label that the model has no class for. */
 int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset *data,
                       const ns_dump_options *options, ns_error *err);
 void ns_dump_plan_free(ns_dump_plan *plan);

@@ -107,6 +107,7 @@ static void make_plan(ns_merging *m, const char *path) {
     batch = batch < 1 ? 1 : batch > samples && samples ? samples : batch;
     m->plan = (ns_store_plan){
         .path = path,
+        .shown = m->options->output,
         .force = true,
         .sites = m->sites,
         .site_count = sites,
@@ -290,8 +291,11 @@ int ns_merge_runs(ns_store *const *runs, int count, const ns_merge_options *o,
         status = write_all(&m, err);
         if (!status && rename(path, o->output) != 0)
             status =
-                ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", o->output, strerror(errno));
-        if (status) unlink(path);
+                ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", o->output, strerror(errno));
+        if (status)
+            unlink(path);
+        else
+            status = ns_sync_folder_of(o->output, err);
     }
     *result = (ns_merge_result){m.plan.samples, m.plan.site_count};
     merging_free(&m);

@@ -24,7 +24,7 @@ static int add_size(ns_store_writer *w, void *bytes, uint64_t size, uint64_t off
 static int load_block(ns_store_writer *w, void *bytes, uint64_t size, uint64_t offset, void *user,
                       ns_error *err) {
     const ns_slot_cursor *cursor = user;
-    return ns_pread_all(w->fd, bytes, size, offset + cursor->slot * size, w->path, err);
+    return ns_pread_all(w->fd, bytes, size, offset + cursor->slot * size, w->shown, err);
 }
 
 static void writer_free(ns_store_writer *w) {
@@ -51,6 +51,7 @@ static void writer_free(ns_store_writer *w) {
     free(w->kept_of);
     free(w->next_row);
     free(w->path);
+    free(w->shown);
     free(w);
 }
 
@@ -119,7 +120,7 @@ static int make_buffers(ns_store_writer *w, ns_error *err) {
 static int lock_file(const ns_store_writer *w, ns_error *err) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(w->fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES)) return NS_OK;
-    return ns_fail(err, NS_EFAIL, "%s: is being written by another process", w->path);
+    return ns_fail(err, NS_EFAIL, "%s: is being written by another process", w->shown);
 }
 
 /* Takes the file's space now, so that a full disk is found before hours of work and not after. */
@@ -130,7 +131,7 @@ static int reserve(const ns_store_writer *w, const char *then, ns_error *err) {
     char needed[24], there[24];
     double available =
         fstatvfs(w->fd, &disk) == 0 ? (double)disk.f_bavail * (double)disk.f_frsize : 0;
-    return ns_fail(err, NS_EFAIL, "%s: no room for %s (%s are free): %s. %s", w->path,
+    return ns_fail(err, NS_EFAIL, "%s: no room for %s (%s are free): %s. %s", w->shown,
                    ns_human_bytes((double)w->layout.size, needed), ns_human_bytes(available, there),
                    strerror(code), then);
 }
@@ -142,20 +143,22 @@ static ns_store_writer *writer_new(const ns_store_plan *plan, ns_error *err) {
     w->fd = -1;
     pthread_mutex_init(&w->lock, NULL);
     w->path = ns_strdup(plan->path ? plan->path : "(no file)", err); /* an estimate needs none */
+    if (w->path) w->shown = ns_strdup(plan->shown ? plan->shown : w->path, err);
     w->next_row = ns_calloc((size_t)plan->site_count, sizeof *w->next_row, err);
-    int status = w->path && w->next_row ? choose_rows(w, err) : NS_EFAIL;
+    int status = w->shown && w->next_row ? choose_rows(w, err) : NS_EFAIL;
     if (status) {
         writer_free(w);
         return NULL;
     }
     w->plan.path = w->path;
+    w->plan.shown = w->shown;
     return w;
 }
 
 static int start(ns_store_writer *w, ns_error *err) {
     w->synced = w->counted = ns_seconds();
     if (pthread_create(&w->thread, NULL, ns_store_thread, w) != 0)
-        return ns_fail(err, NS_EFAIL, "%s: the writer thread could not be started", w->path);
+        return ns_fail(err, NS_EFAIL, "%s: the writer thread could not be started", w->shown);
     w->running = true;
     return NS_OK;
 }
@@ -168,7 +171,7 @@ static int check_existing(ns_store_writer *w, ns_error *err) {
     if (!w->plan.force)
         return ns_fail(err, NS_EFAIL,
                        "%s: exists already; --force overwrites it, --resume goes on with it",
-                       w->path);
+                       w->shown);
     w->fd = open(w->path, O_RDWR | O_CLOEXEC);
     if (w->fd >= 0) status = lock_file(w, err);
     if (w->fd >= 0) close(w->fd);
@@ -181,8 +184,9 @@ static int give_name(const ns_store_writer *w, const char *part, ns_error *err) 
                              : renameat2(AT_FDCWD, part, AT_FDCWD, w->path, RENAME_NOREPLACE);
     if (done != 0 && !w->plan.force && (errno == EINVAL || errno == ENOSYS))
         done = rename(part, w->path); /* a file system without the flag */
-    if (done == 0) return NS_OK;
-    return ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", w->path, strerror(errno));
+    if (done == 0 && strcmp(w->path, w->shown) != 0) return NS_OK; /* the last name is to last */
+    if (done == 0) return ns_sync_folder_of(w->path, err);
+    return ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", w->shown, strerror(errno));
 }
 
 /* Under another name until the layout is whole and its room is taken: a failure or a kill before leaves what was there. */
@@ -192,10 +196,10 @@ static int create_file(ns_store_writer *w, ns_error *err) {
     if (!part) return status ? status : NS_EFAIL;
     w->fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     status = w->fd < 0
-                 ? ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->path, strerror(errno))
+                 ? ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->shown, strerror(errno))
                  : lock_file(w, err);
     if (!status) {
-        status = ns_layout_create(&w->layout, w->fd, w->path, &w->plan, w->kept_of, err);
+        status = ns_layout_create(&w->layout, w->fd, w->shown, &w->plan, w->kept_of, err);
         if (!status)
             status = reserve(w,
                              access(w->path, F_OK) == 0 ? "The file there was left as it is"
@@ -212,7 +216,7 @@ static int create_file(ns_store_writer *w, ns_error *err) {
 static int open_file(ns_store_writer *w, ns_error *err) {
     w->fd = open(w->path, O_RDWR | O_CLOEXEC);
     if (w->fd < 0)
-        return ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->path, strerror(errno));
+        return ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->shown, strerror(errno));
     int status = lock_file(w, err);
     return status ? status : reserve(w, "What was committed is kept", err);
 }
@@ -255,13 +259,13 @@ int ns_store_resume(ns_store_writer **out, const ns_store_plan *plan, ns_error *
     if (!status) status = open_file(w, err);
     if (!status)
         status = ns_pread_all(w->fd, &w->committed, sizeof w->committed, w->layout.committed,
-                              w->path, err);
+                              w->shown, err);
     if (!status && (w->committed > plan->samples ||
                     (w->committed % plan->batch && w->committed != plan->samples)))
         status = ns_fail(
             err, NS_EINPUT,
             "%s: cannot be resumed: %llu committed samples do not fit %llu in batches of %llu",
-            w->path, (unsigned long long)w->committed, (unsigned long long)plan->samples,
+            w->shown, (unsigned long long)w->committed, (unsigned long long)plan->samples,
             (unsigned long long)plan->batch);
     w->in_file = w->committed;
     for (int i = 0; i < plan->site_count; i++)
@@ -277,7 +281,7 @@ int ns_store_writer_close(ns_store_writer *w, ns_error *err) {
     if (w->running) pthread_join(w->thread, NULL);
     int status = ns_store_failed(w, err);
     if (!status && fsync(w->fd) != 0)
-        status = ns_fail(err, NS_EFAIL, "%s: could not be brought to the disk: %s", w->path,
+        status = ns_fail(err, NS_EFAIL, "%s: could not be brought to the disk: %s", w->shown,
                          strerror(errno));
     writer_free(w);
     return status;

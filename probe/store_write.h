@@ -67,6 +67,8 @@ typedef struct ns_store_link {
 
 typedef struct ns_store_plan {
     const char *path;
+    const char *
+        shown; /* how messages name the file, where `path` is its name for a while alone; NULL: path */
     bool force;           /* replace an existing file */
     const ns_site *sites; /* [site_count], of the model */
     int site_count;

@@ -26,7 +26,7 @@ typedef struct ns_store_message {
 
 struct ns_store_writer {
     ns_store_plan plan;
-    char *path;
+    char *path, *shown; /* the file's; as messages name it */
     int fd;
     ns_layout layout;
     ns_kept_rows *kept;           /* one for each number of positions */

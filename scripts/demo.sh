@@ -33,8 +33,7 @@ done
 printf '\nThe same network with DyT: the alpha that each layer learned, against 1/sigma of its input\n'
 step plot alpha "$dyt" -o "$out/alpha.pdf" --force
 "$program" plot alpha "$dyt" -o "$out/alpha.png" --force >/dev/null
-step dump "$dyt" fashion-mnist-1000 --mode sketch -o "$out/dyt.h5" --force
-step correlate "$out/dyt.h5"
+step correlate "$dyt"
 
 printf '\nA smaller one, trained now for some 300 steps on the 1,000 images: watch alpha move\n'
 step train --norm dyt --data fashion-mnist-1000 --width 48 --depth 4 --batch 32 --epochs 11 --lr 3e-3 -o "$out/live" --force
@@ -56,6 +55,6 @@ Results in $out:
   activations.h5           input and output of every site (open it with h5py, h5dump or normscope info)
   stats.tsv, fits.tsv      one line a site
   scurve.pdf, .svg, .png   output against input
-  alpha.pdf, .png          alpha and 1/sigma of the bundled DyT run; dyt.h5: its sketch
+  alpha.pdf, .png          alpha and 1/sigma of the bundled DyT run
   live/, live.pdf          the run that was trained just now
 END

@@ -1,16 +1,17 @@
 #!/bin/sh
 # Trains the bundled runs again, in out/runs, and puts what is bundled of them into datasets/runs. Each goes on where it stopped. Some
-# hours on two cores; datasets/RUNS.md says what came out. The bits depend on the number of threads (2) and on the machine's libraries.
+# hours on two cores; datasets/RUNS.md says what came out. The bits depend on the number of threads (1 for a ViT, so that two of them can be
+# started beside each other; 2 for a GPT) and on the machine's libraries.
 #
-# usage: scripts/runs.sh [NAME...]     all, or some of: vit-dyt vit-layernorm gpt-dyt gpt-layernorm
+# usage: scripts/runs.sh [NAME...]     all, or some of: vit-dyt vit-layernorm vit-rmsnorm vit-derf gpt-dyt gpt-layernorm
 set -eu
 cd "$(dirname "$0")/.."
 normscope=${NORMSCOPE:-build/normscope}
-export OMP_NUM_THREADS=2
 
 go() {
 	name=$1
-	shift
+	export OMP_NUM_THREADS="$2"
+	shift 2
 	case " $wanted " in *" $name "*) ;; *) return 0 ;; esac
 	resume=
 	if [ -f "out/runs/$name/train.json" ]; then resume=--resume; fi
@@ -24,20 +25,22 @@ go() {
 vit() {
 	name=$1
 	shift
-	go "$name" --data fashion-mnist --patch 4 --width 64 --depth 6 --lr 2e-3 --weight-decay 0.1 --drop-path 0 \
-		--crop-padding 1 "$@"
+	go "$name" 1 --data fashion-mnist --patch 4 --width 64 --depth 6 --batch 64 --lr 2e-3 --weight-decay 0.1 \
+		--drop-path 0 --crop-padding 0 --epochs 16 "$@"
 }
 
 gpt() {
 	name=$1
 	shift
-	go "$name" --arch gpt --data shakespeare --characters --width 128 --depth 4 --context 128 --batch 32 --lr 2e-3 \
+	go "$name" 2 --arch gpt --data shakespeare --characters --width 128 --depth 4 --context 128 --batch 32 --lr 2e-3 \
 		--weight-decay 0.3 --warmup 1 --drop-path 0 --label-smoothing 0 "$@"
 }
 
-wanted="${*:-vit-dyt vit-layernorm gpt-dyt gpt-layernorm}"
+wanted="${*:-vit-dyt vit-layernorm vit-rmsnorm vit-derf gpt-dyt gpt-layernorm}"
 mkdir -p out/runs
-vit vit-dyt --norm dyt --epochs 18
-vit vit-layernorm --norm layernorm --epochs 18
+vit vit-dyt --norm dyt --alpha-init 2
+vit vit-layernorm --norm layernorm
+vit vit-rmsnorm --norm rmsnorm
+vit vit-derf --norm derf --alpha-init 2
 gpt gpt-dyt --norm dyt --alpha-init 2 --epochs 6
 gpt gpt-layernorm --norm layernorm --epochs 6

@@ -145,9 +145,29 @@ int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err) 
     return NS_OK;
 }
 
+/* 0, or -1 with errno. Some file systems have nothing to do and say EINVAL. */
+static int sync_fd(int fd) {
+    return fsync(fd) != 0 && errno != EINVAL ? -1 : 0;
+}
+
+int ns_sync_folder_of(const char *path, ns_error *err) {
+    const char *slash = strrchr(path, '/');
+    char *folder = !slash          ? ns_strdup(".", err)
+                   : slash == path ? ns_strdup("/", err)
+                                   : ns_asprintf(err, "%.*s", (int)(slash - path), path);
+    if (!folder) return NS_EFAIL;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = NS_OK;
+    if (fd >= 0 ? sync_fd(fd) != 0 : errno != EACCES)
+        status = ns_fail(err, NS_EFAIL, "%s: its name could not be brought to the disk: %s", path,
+                         strerror(errno));
+    if (fd >= 0) close(fd);
+    free(folder);
+    return status;
+}
+
 int ns_output_commit(ns_output *out, ns_error *err) {
     int failed = ferror(out->file);
-    failed |= fflush(out->file) != 0;
+    failed |= fflush(out->file) != 0 || sync_fd(fileno(out->file)) != 0;
     int code = errno;
     failed |= fclose(out->file) != 0;
     out->file = NULL;
@@ -158,6 +178,7 @@ int ns_output_commit(ns_output *out, ns_error *err) {
     } else {
         free(out->temporary);
         out->temporary = NULL;
+        status = ns_sync_folder_of(out->path, err);
     }
     ns_output_drop(out);
     return status;

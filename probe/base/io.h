@@ -38,7 +38,11 @@ void ns_unmap(ns_mapped *mapped);
  * `most` bytes is NS_EINPUT. */
 int ns_read_text(char **out, size_t *size, const char *path, size_t most, ns_error *err);
 
-/* An output that appears under its name only when it is complete: written beside it under a name of its own, and
+/* Brings the name that a file has just been given to the disk: without it the file's old name, or none, may be there after the power
+ * fails. NS_EFAIL where that fails; file systems that cannot do it and folders that may not be read are passed over. */
+int ns_sync_folder_of(const char *path, ns_error *err);
+
+/* An output that appears under its name only when it is complete: written beside it under a name of its own, brought to the disk, and
  * renamed by ns_output_commit. ns_output_drop removes what was written; after a commit it does nothing, so that it
  * may stand on every way out. An existing `path` is NS_EFAIL unless `force`. What is no file is NS_EINPUT. */
 typedef struct ns_output {

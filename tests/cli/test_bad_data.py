@@ -142,6 +142,16 @@ for text, parts in [("1\n2\n", ["expected 1000 labels", "found 2"]), ("1\nx\n", 
                     ("a.png 1\n", ["expected a label alone on each line", "have no names"]), ("", ["expected labels as text, .npy or IDX, found an empty file"]),
                     ("\x89PNG\r\n\x1a\n", ["expected labels as text, .npy or IDX"]), (idx(2) + b"\1\2", ["expected 1000 labels", "found 2"])]:
     dump("fashion-mnist-1000", "labels: ", *parts, more=["--labels", write("labels", text)])
+# A label that the model has no class for, of the samples that are run; where nothing is predicted, nothing is compared.
+text = "3\n" * 14 + "10\n" + "4\n" * 985
+beyond = ["labels: label 14: expected a class of datasets/vit-fmnist-layernorm", "0 to 9 (10 classes), found 10"]
+dump("fashion-mnist-1000", *beyond, more=["--labels", write("labels", text), "-n", "15"])
+dump("fashion-mnist-1000", *beyond, more=["--labels", t + "/labels", "--skip", "14", "-n", "1"])
+accepted(["dump", model, "fashion-mnist-1000", "--labels", t + "/labels", "-n", "14", "--dry-run"])
+accepted(["dump", model, "fashion-mnist-1000", "--labels", t + "/labels", "-n", "15", "-l", "1", "--dry-run"])
+write("classes/1/a.png", png)
+write("classes/12/a.png", png)
+dump(t + "/classes", "classes: label 1 (12/a.png): expected a class of datasets/vit", "found 12")
 np.save(t + "/labels.npy", np.full(1000, -1))
 dump("fashion-mnist-1000", "labels.npy: label 0: expected a whole number from 0, found -1", more=["--labels", t + "/labels.npy"])
 for path, part in [(t + "/empty", "expected a file, found a folder"), (t + "/nowhere", "cannot be opened: No such file"), (t + "/pipe", "expected a file, found a pipe")]:

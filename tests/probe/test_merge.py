@@ -115,7 +115,12 @@ assert "expected 3 sites" in run("merge", a, f"{t}/sites.h5", "-o", f"{t}/no.h5"
 assert "none.h5" in run("merge", a, f"{t}/none.h5", "-o", f"{t}/no.h5", status=3)
 assert "both merged and written" in run("merge", a, "-o", a, status=2)
 assert "exists" in run("merge", a, "-o", f"{t}/sites.h5", status=1)
-assert not [f for f in os.listdir(t) if f.startswith("no") or "merging" in f or "part" in f], os.listdir(t)
+# Messages name the file as it was asked for, not as it is called while it is written.
+for out, status, words in ((f"{t}/nowhere/x.h5", 3, "cannot be written: No such file"), (f"{t}/x.h5", 1, "the limit of file sizes")):
+    small = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh"] if status == 1 else []
+    done = subprocess.run([*small, program, "merge", a, "-o", out], capture_output=True, text=True)
+    assert done.returncode == status and f"{out}: " in done.stderr and words in done.stderr and "merging" not in done.stderr, done
+assert not [f for f in os.listdir(t) if f.startswith(("no", "x")) or "merging" in f or "part" in f], os.listdir(t)
 # Other data with the same numbers: they are raised.
 pixels = np.random.default_rng(0).standard_normal((6, 1, 28, 28)).astype("f4")
 np.save(f"{t}/noise.npy", pixels)

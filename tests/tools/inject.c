@@ -4,6 +4,7 @@
  *     INJECT_AT     the call, from 1; 0: none, count only
  *     INJECT_MODE   full (this call and all later ones: ENOSPC), once (this call alone), short (half of it is written, then the disk is
  *                   full), kill (SIGKILL before it), after (SIGKILL after it)
+ *     INJECT_ERRNO  number of the error, instead of ENOSPC
  *     INJECT_COUNT  a file that receives the number of calls at exit */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,6 +32,11 @@ static int is_watched_fd(int fd) {
     if (n < 0) return 0;
     path[n] = 0;
     return is_watched(path);
+}
+
+static int failure_code(void) {
+    const char *code = getenv("INJECT_ERRNO");
+    return code ? atoi(code) : ENOSPC;
 }
 
 enum action { PASS, FAIL, HALF, KILL_AFTER };
@@ -63,7 +69,7 @@ __attribute__((destructor)) static void report(void) {
     if (!is_watched_fd(fd)) return whole;                                                          \
     enum action what = next_call();                                                                \
     if (what == FAIL) {                                                                            \
-        errno = ENOSPC;                                                                            \
+        errno = failure_code();                                                                    \
         return -1;                                                                                 \
     }                                                                                              \
     ssize_t done = what == HALF ? half : whole;                                                    \
@@ -88,7 +94,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) {
     if (!(watched)) return call;                                                                   \
     enum action what = next_call();                                                                \
     if (what == FAIL || what == HALF) {                                                            \
-        errno = ENOSPC;                                                                            \
+        errno = failure_code();                                                                    \
         return failure;                                                                            \
     }                                                                                              \
     int done = call;                                                                               \
@@ -105,11 +111,11 @@ int ftruncate64(int fd, off64_t size) {
 }
 int posix_fallocate(int fd, off_t at, off_t size) {
     REAL(posix_fallocate);
-    INJECT_WHOLE(is_watched_fd(fd), real(fd, at, size), ENOSPC)
+    INJECT_WHOLE(is_watched_fd(fd), real(fd, at, size), failure_code())
 }
 int posix_fallocate64(int fd, off64_t at, off64_t size) {
     REAL(posix_fallocate64);
-    INJECT_WHOLE(is_watched_fd(fd), real(fd, at, size), ENOSPC)
+    INJECT_WHOLE(is_watched_fd(fd), real(fd, at, size), failure_code())
 }
 int fsync(int fd) {
     REAL(fsync);
