@@ -74,6 +74,23 @@ static int add_lines(ns_alpha_work *w, const ns_training *t, int site, int place
     return NS_OK;
 }
 
+/* Raises the axis until the lines, which fill a panel as they please, leave the legend of so many lines a corner above them. */
+static void leave_room(ns_panel *panel, int lines) {
+    enum { LEFT, RIGHT };
+    const double line = 0.07; /* of the panel's height, at the usual sizes */
+    ns_axis *y = &panel->y;
+    double low = y->log ? log(y->low) : y->low, high = y->log ? log(y->high) : y->high,
+           middle = (panel->x.low + panel->x.high) / 2, top[2] = {low, low};
+    for (int k = 0; k < panel->item_count; k++)
+        for (size_t i = 0; i < panel->items[k].count; i++) {
+            const ns_spot *at = &panel->items[k].spots[i];
+            int side = at->x < middle ? LEFT : RIGHT;
+            if (isfinite(at->y)) top[side] = fmax(top[side], y->log ? log(at->y) : at->y);
+        }
+    double needed = low + (fmin(top[LEFT], top[RIGHT]) - low) / (1 - fmin(line * lines, 0.5));
+    if (needed > high) y->high = y->log ? exp(needed) : needed;
+}
+
 int ns_alpha_epochs_panel(ns_alpha_work *w, int run, bool several, ns_panel *panel, ns_error *err) {
     const ns_training *t = w->trainings[run];
     int count = 0, *sites = NULL, status = sites_over_epochs(w, t, &sites, &count, err);
@@ -100,5 +117,6 @@ int ns_alpha_epochs_panel(ns_alpha_work *w, int run, bool several, ns_panel *pan
     ns_axis_guard(&panel->x);
     ns_axis_guard(&panel->y);
     ns_axis_pad(&panel->y, 0.06);
+    leave_room(panel, 2 + count);
     return NS_OK;
 }
