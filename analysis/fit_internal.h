@@ -15,6 +15,7 @@ typedef struct ns_solver {
     double length;              /* share of it that trial is away */
     ns_fit_sums sums;           /* at theta */
     int steps, most_steps;      /* taken, and at most */
+    double marked;              /* the sum of squares some steps ago, see crawls() */
     bool started, done, converged, at_bound;
     bool taken;  /* the last trial became theta */
     bool placed; /* its corners are where they should be: sums at trial are all that is missing */

@@ -151,7 +151,19 @@ void ns_solver_begin(ns_solver *s, const double theta[NS_PARAMETERS]) {
     memcpy(s->trial, theta, sizeof s->trial);
     s->started = s->done = s->converged = s->at_bound = s->placed = false;
     s->steps = 0;
+    s->marked = INFINITY;
     s->stop = "not started";
+}
+
+enum { WATCH = 10, PATIENCE = 20 };
+
+/* On data without an S, the lowest places are steps between two points that happened to fall well: each Newton step goes to a still
+ * steeper curve that wins next to nothing, for ever. A fit with a minimum has found it long before. */
+static bool crawls(ns_solver *s) {
+    if (s->steps % WATCH) return false;
+    double before = s->marked;
+    s->marked = s->sums.rr;
+    return s->steps > PATIENCE && before - s->marked < 1e-6 * s->marked;
 }
 
 static void accept(ns_solver *s, const ns_fit_sums *sums) {
@@ -174,6 +186,8 @@ static void accept(ns_solver *s, const ns_fit_sums *sums) {
         ns_solver_finish(s, true, "sum of squares settled");
     } else if (s->curve->has_corners && size < 1e-4 && last - sums->rr <= 1e-12 * last) {
         ns_solver_finish(s, true, "lowest at a corner");
+    } else if (crawls(s)) {
+        ns_solver_finish(s, false, "the sum of squares hardly falls");
     } else if (s->steps >= s->most_steps) {
         ns_solver_finish(s, false, "too many steps");
     } else {

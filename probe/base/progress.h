@@ -1,5 +1,5 @@
 /* The progress line on stderr: rate and time left, rewritten in place a few times a second, and only where stderr
- * is a terminal. Library code never prints, so it takes an ns_progress from the command and calls it; NULL is silent. */
+ * is a terminal. Never wider than that: parts that do not fit (rate, time left, note) are left out, a long name loses its beginning. Library code never prints, so it takes an ns_progress from the command and calls it; NULL is silent. */
 #ifndef NS_PROGRESS_H
 #define NS_PROGRESS_H
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/base/random.h"
 #include "tests/runner.h"
 #include "tests/tools/fit_cases.c"
 
@@ -141,6 +142,27 @@ static void data_without_an_answer(void **state) {
     assert_string_equal(reason_of(rising, rising, 0), "no points");
     assert_string_equal(reason_of(rising, bad, 6), "no finite points");
     assert_string_equal(reason_of(bad, rising, 6), "no finite points");
+}
+
+/* x of long data, y that has nothing to do with it. Where several steps between points win next to nothing, no curve settles; the fit
+ * says so, and does not walk a hundred times to say it. */
+static void noise_alone_ends_soon(void **state) {
+    (void)state;
+    layer *l = make_layer(36); /* long */
+    const char *const curves[] = {"tanh", "erf", "isru", "arctan", "softsign", "hardtanh"};
+    int crawled = 0;
+    for (int turn = 0; turn < 5; turn++) {
+        uint64_t random = (uint64_t)turn;
+        for (int i = 0; i < l->count; i++) l->y[i] = (float)(ns_random_unit(&random) - 0.5);
+        for (size_t k = 0; k < sizeof curves / sizeof *curves; k++) {
+            ns_fit fit = fit_curve(l, curves[k], "sdb", NS_WEIGH_POINTS);
+            crawled += !strcmp(fit.stop, "the sum of squares hardly falls") && fit.iterations <= 60;
+            assert_true(fit.converged || fit.degenerate);
+            assert_true(fit.r2 < 0.05);
+        }
+    }
+    assert_true(crawled > 15);
+    free(l);
 }
 
 static void values_that_are_not_finite_are_counted_and_left_out(void **state) {
@@ -365,6 +387,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(as_low_as_scipy_from_ten_starts),
     cmocka_unit_test(near_linear_data_are_told),
     cmocka_unit_test(data_without_an_answer),
+    cmocka_unit_test(noise_alone_ends_soon),
     cmocka_unit_test(values_that_are_not_finite_are_counted_and_left_out),
     cmocka_unit_test(the_fit_follows_the_units),
     cmocka_unit_test(the_order_of_samples_does_not_matter),
