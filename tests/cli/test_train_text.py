@@ -98,3 +98,9 @@ assert "cut.txt.gz: expected a whole gzip file, found it cut short" in run("dump
 assert "U+4F60" in run("dump", f"{tmp}/whole", f"{tmp}/other.txt", "-o", f"{tmp}/no.h5", status=3)
 assert "expected a sample of 32 tokens, found 3" in run("dump", f"{tmp}/whole", f"{tmp}/short.txt", "-o", f"{tmp}/no.h5", status=3)
 assert not os.path.exists(f"{tmp}/no.h5")
+
+# A path may be of any bytes; the run is written and resumed all the same.
+named = f"{tmp}/\udcff.txt"
+shutil.copy(text, named)
+run("train", *SMALL, "--data", named, "--epochs", "1", "-o", f"{tmp}/named")
+run("train", *SMALL, "--data", named, "--epochs", "1", "-o", f"{tmp}/named", "--resume")
