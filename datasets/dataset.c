@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "datasets/kinds.h"
-#include "datasets/text.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/near.h"
@@ -66,7 +65,7 @@ static char *bundled_file(const char *file, ns_error *err) {
 }
 
 /* The path that `spec` means; the caller frees it. */
-static char *resolve(const char *spec, ns_error *err) {
+char *ns_dataset_path(const char *spec, ns_error *err) {
     for (int i = 0; i < NAMED_COUNT; i++) {
         if (strcmp(spec, named[i].name) != 0) continue;
         char *path = named[i].file[0] == '/' ? ns_strdup(named[i].file, err)
@@ -81,10 +80,6 @@ static char *resolve(const char *spec, ns_error *err) {
     ns_fail(err, NS_EINPUT, "%s: no such file or folder, and no data set of that name", spec);
     ns_near_names(err, spec, NAMED_COUNT, named_name, NULL, 3);
     return NULL;
-}
-
-char *ns_dataset_path(const char *spec, ns_error *err) {
-    return resolve(spec, err);
 }
 
 static const ns_dataset_kind *recognise(const char *path, bool text, ns_error *err) {
@@ -108,7 +103,7 @@ static const ns_dataset_kind *recognise(const char *path, bool text, ns_error *e
 int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
                     const ns_image_shape *shape, ns_error *err) {
     *out = NULL;
-    char *path = resolve(spec, err);
+    char *path = ns_dataset_path(spec, err);
     if (!path) return NS_EINPUT;
     ns_dataset *dataset = ns_calloc(1, sizeof *dataset, err);
     if (!dataset) {

@@ -60,6 +60,8 @@ int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
 void ns_dataset_close(ns_dataset *dataset);
 /* Whether a name is one of those that ns_dataset_open knows. */
 bool ns_dataset_has_name(const char *name);
+/* The path that `spec` means on this machine, as ns_dataset_open resolves it; to be freed, NULL on failure. */
+char *ns_dataset_path(const char *spec, ns_error *err);
 
 /* Samples ids[0..n-1] into pixels [n, channels, height, width], read by several threads. */
 int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,

@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <zlib.h>
 
+#include "datasets/gzip_internal.h"
 #include "datasets/kinds.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
@@ -26,28 +25,11 @@ typedef struct labels_of {
     const char *path;
 } labels_of;
 
-/* zlib's gz functions read plain files as they are. After a read that gave less than was asked for: whether that is gzip's
- * fault, damaged or cut short after so many unpacked bytes, which is then described. */
-static bool gzip_failed(gzFile file, const char *path, uint64_t unpacked, ns_error *err) {
-    int code;
-    const char *reason = gzerror(file, &code);
-    if (code == Z_OK || code == Z_STREAM_END) return false;
-    const char *colon = strrchr(reason, ':'); /* zlib puts a name before it */
-    if (code == Z_BUF_ERROR)
-        ns_fail(err, NS_EINPUT,
-                "%s: expected a whole gzip file, found it cut short after %llu unpacked bytes",
-                path, (unsigned long long)unpacked);
-    else
-        ns_fail(err, NS_EINPUT, "%s: damaged gzip data: %s", path,
-                colon && colon[1] ? colon + 2 : reason);
-    return true;
-}
-
 /* Fills in the extents and the size. */
 static int read_header(idx *out, gzFile file, const char *path, ns_error *err) {
     unsigned char head[20];
     int got = gzread(file, head, 4);
-    if (got != 4 && gzip_failed(file, path, 0, err)) return NS_EINPUT;
+    if (got != 4 && ns_gzip_failed(file, path, 0, err)) return NS_EINPUT;
     if (got != 4 || head[0] || head[1])
         return ns_fail(err, NS_EINPUT,
                        "%s: expected an IDX header (two zero bytes first), found %s", path,
@@ -60,7 +42,7 @@ static int read_header(idx *out, gzFile file, const char *path, ns_error *err) {
         return ns_fail(err, NS_EINPUT, "%s: expected 1 to 4 dimensions in the IDX header, found %d",
                        path, head[3]);
     if (gzread(file, head + 4, 4u * head[3]) != 4 * head[3]) {
-        if (gzip_failed(file, path, 4, err)) return NS_EINPUT;
+        if (ns_gzip_failed(file, path, 4, err)) return NS_EINPUT;
         return ns_fail(err, NS_EINPUT, "%s: the file ends within the IDX header", path);
     }
     out->dims = head[3];
@@ -94,7 +76,7 @@ static int read_values(idx *out, gzFile file, const char *path, ns_error *err) {
             held += (uint64_t)got;
             continue;
         }
-        if (gzip_failed(file, path, held + 4 + 4 * (uint64_t)out->dims, err)) return NS_EINPUT;
+        if (ns_gzip_failed(file, path, held + 4 + 4 * (uint64_t)out->dims, err)) return NS_EINPUT;
         return ns_fail(err, NS_EINPUT,
                        "%s: the IDX header promises %llu values, the file holds %llu", path,
                        (unsigned long long)out->size, (unsigned long long)held);
@@ -105,7 +87,7 @@ static int read_values(idx *out, gzFile file, const char *path, ns_error *err) {
         return ns_fail(err, NS_EINPUT,
                        "%s: the IDX header promises %llu values, the file holds more", path,
                        (unsigned long long)out->size);
-    return gzip_failed(file, path, held + 4 + 4 * (uint64_t)out->dims, err) ? NS_EINPUT : NS_OK;
+    return ns_gzip_failed(file, path, held + 4 + 4 * (uint64_t)out->dims, err) ? NS_EINPUT : NS_OK;
 }
 
 /* `check` looks at the header before values are read. */
@@ -113,16 +95,9 @@ static int idx_load(idx *out, const char *path,
                     int (*check)(const idx *header, void *user, ns_error *err), void *user,
                     ns_error *err) {
     *out = (idx){0};
-    int fd;
-    uint64_t size;
-    int status = ns_open_file(&fd, &size, path, err);
+    gzFile file;
+    int status = ns_gzip_open(&file, path, err);
     if (status) return status;
-    gzFile file = gzdopen(fd, "rb");
-    if (!file) {
-        close(fd);
-        return ns_fail(err, NS_EFAIL, "%s: zlib cannot begin", path);
-    }
-    gzbuffer(file, 1 << 17);
     status = read_header(out, file, path, err);
     if (!status) status = check(out, user, err);
     if (!status) status = read_values(out, file, path, err);

@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <zlib.h>
 
+#include "datasets/gzip_internal.h"
 #include "datasets/kinds.h"
 #include "datasets/text.h"
 #include "probe/base/io.h"
@@ -22,51 +21,30 @@ typedef struct text {
 /* ---- bytes of a file ---- */
 
 static int unpack(gzFile file, const char *path, unsigned char **out, size_t *size, ns_error *err) {
-    size_t held = 0, room = 0;
-    unsigned char *bytes = NULL;
-    for (;;) {
-        if (held == room) {
+    size_t room = 0;
+    for (int got = 1; got > 0; *size += got > 0 ? (size_t)got : 0) {
+        if (*size > MOST_BYTES)
+            return ns_fail(err, NS_EINPUT, "%s: expected at most %zu bytes of text, found more",
+                           path, MOST_BYTES);
+        if (*size == room) {
             room = room ? 2 * room : 1 << 16;
-            unsigned char *grown = ns_realloc(bytes, room, 1, err);
-            if (!grown) break;
-            bytes = grown;
+            unsigned char *grown = ns_realloc(*out, room, 1, err);
+            if (!grown) return NS_EFAIL;
+            *out = grown;
         }
-        size_t ask = room - held < 1 << 20 ? room - held : 1 << 20;
-        int got = gzread(file, bytes + held, (unsigned)ask), code;
-        if (got > 0) held += (size_t)got;
-        if (held > MOST_BYTES) {
-            ns_fail(err, NS_EINPUT, "%s: expected at most %zu bytes of text, found more", path,
-                    MOST_BYTES);
-            break;
-        }
-        if (got > 0) continue;
-        const char *reason = gzerror(file, &code);
-        if (code == Z_OK || code == Z_STREAM_END) {
-            *out = bytes;
-            *size = held;
-            return NS_OK;
-        }
-        ns_fail(err, NS_EINPUT, "%s: expected a whole gzip file, found it damaged or cut short: %s",
-                path, reason);
-        break;
+        got =
+            gzread(file, *out + *size, (unsigned)(room - *size < 1 << 20 ? room - *size : 1 << 20));
     }
-    free(bytes);
-    return err && err->status ? err->status : NS_EFAIL;
+    return ns_gzip_failed(file, path, *size, err) ? NS_EINPUT : NS_OK;
 }
 
+/* The whole file, to be freed, also after a failure. */
 static int read_bytes(const char *path, unsigned char **out, size_t *size, ns_error *err) {
-    int fd;
-    uint64_t stored;
+    gzFile file;
     *out = NULL;
     *size = 0;
-    int status = ns_open_file(&fd, &stored, path, err);
+    int status = ns_gzip_open(&file, path, err);
     if (status) return status;
-    gzFile file = gzdopen(fd, "rb");
-    if (!file) {
-        close(fd);
-        return ns_fail(err, NS_EFAIL, "%s: zlib cannot begin", path);
-    }
-    gzbuffer(file, 1 << 17);
     status = unpack(file, path, out, size, err);
     gzclose(file);
     return status;

@@ -19,9 +19,6 @@ int ns_text_vocabulary(const char *path, char **out, ns_error *err);
 const int32_t *ns_text_tokens(const ns_dataset *dataset);
 int64_t ns_text_count(const ns_dataset *dataset);
 
-/* What `spec` means on this machine, as ns_dataset_open resolves it; to be freed, NULL on failure. */
-char *ns_dataset_path(const char *spec, ns_error *err);
-
 #ifdef __cplusplus
 }
 #endif

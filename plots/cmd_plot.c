@@ -28,7 +28,7 @@ typedef struct settings {
 } settings;
 
 enum { BACKEND_CAIRO, BACKEND_GNUPLOT };
-enum { MOST_OPTIONS = 20 + NS_MOST_KIND_OPTIONS };
+enum { MOST_OPTIONS = 20 + NS_MOST_KIND_OPTIONS + 1 }; /* and the end of the list */
 
 static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_option *out) {
     const ns_option common[] = {

@@ -8,7 +8,7 @@
 #include "probe/base/mem.h"
 #include "probe/base/near.h"
 
-enum { MOST_COLUMNS = 4096 };
+enum { MOST_COLUMNS = 4096, MOST_CELLS = 1 << 24 };
 static const size_t MOST_BYTES = (size_t)64 << 20;
 
 static int count_cells(const char *line) {
@@ -61,6 +61,9 @@ static int add_row(ns_tsv *t, char *line, int number, int *room, ns_error *err) 
                        t->columns, count);
     if (t->rows == *room) {
         int more = *room ? 2 * *room : 64;
+        if ((int64_t)t->rows * t->columns > MOST_CELLS)
+            return ns_fail(err, NS_EINPUT, "%s: expected at most %d cells, found more", t->path,
+                           MOST_CELLS);
         char **cells = ns_realloc(t->cells, (size_t)more * (size_t)t->columns, sizeof *cells, err);
         if (cells) t->cells = cells;
         int *lines = cells ? ns_realloc(t->lines, (size_t)more, sizeof *lines, err) : NULL;

@@ -1,5 +1,6 @@
 /* Reading a table of tab-separated values: names of the columns in the first line that does not begin with '#', then rows. A line of '#'
- * right above the names gives units, as our own tables have it. Memory: the file, at most 64 MiB, and a pointer a cell. */
+ * right above the names gives units, as our own tables have it. Memory: the file, at most 64 MiB, and a pointer a cell, at most some
+ * 2^24 of them, also for the cells that short rows lack. */
 #ifndef NS_TSV_H
 #define NS_TSV_H
 

@@ -5,7 +5,8 @@
  * rounding. The same rows, in the same batches, by the same number of threads, give the same bits.
  *
  * Memory of a site, whatever the number of rows: the bins 144 KiB, the picture 2 MiB for each thread, 48 bytes a channel,
- * 40 bytes a position, and some 17 KiB. While it is filled, 200 KiB and 40 bytes a channel for each thread, for all sites together. */
+ * 40 bytes a position, and some 13 KiB. While it is filled, 200 KiB and 64 bytes a channel for each thread, and 64 bytes for each row of
+ * a batch, for all sites together. */
 #ifndef NS_SKETCH_H
 #define NS_SKETCH_H
 
@@ -33,7 +34,7 @@ enum { NS_BIN_N, NS_BIN_X, NS_BIN_Y, NS_BIN_XX, NS_BIN_XY, NS_BIN_YY, NS_BIN_SUM
  * cells are added, when a value lies outside. Counts stay at 2^32 - 1. */
 enum { NS_SKETCH_WIDTH = 1024, NS_SKETCH_HEIGHT = 512 };
 
-/* Spread of rows: standard deviation of a row's x over its channels, in bins like those of x, its logarithm's base 2^(1/32). */
+/* Points of largest |x|. */
 enum { NS_SKETCH_TOP = 32 };
 
 enum {
@@ -70,7 +71,7 @@ typedef struct ns_sketch {
     int32_t grid_exponents[2];            /* of x and y */
     double (*channel)[NS_CHANNEL_SUMS];   /* [channels]; LARGE: how many |x| >= 6 */
     double (*position)[NS_POSITION_SUMS]; /* [positions] */
-    uint64_t *row_sigma;                  /* [NS_SKETCH_SIDE] rows by sigma */
+    uint64_t *row_sigma; /* [NS_SKETCH_SIDE] rows by the deviation of their x: bins as of x > 0 */
     /* The points of largest |x|, falling; ties by sample, position, channel. Slots that are free have sample -1. */
     float top_x[NS_SKETCH_TOP], top_y[NS_SKETCH_TOP];
     int64_t top_sample[NS_SKETCH_TOP];

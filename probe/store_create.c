@@ -31,13 +31,13 @@ static void writer_free(ns_store_writer *w) {
     if (!w) return;
     for (int i = 0; w->extremes && i < w->plan.site_count; i++) ns_extremes_free(&w->extremes[i]);
     for (int i = 0; i < w->kept_count; i++) ns_kept_rows_free(&w->kept[i]);
-    for (int i = 0; w->ns_store_messages && i < NS_STORE_BUFFERS + 2; i++) {
-        free(w->ns_store_messages[i].values);
-        free(w->ns_store_messages[i].samples);
-        free(w->ns_store_messages[i].positions);
-        free(w->ns_store_messages[i].kinds);
-        free(w->ns_store_messages[i].predictions);
-        free(w->ns_store_messages[i].blocks);
+    for (int i = 0; w->messages && i < NS_STORE_BUFFERS + 2; i++) {
+        free(w->messages[i].values);
+        free(w->messages[i].samples);
+        free(w->messages[i].positions);
+        free(w->messages[i].kinds);
+        free(w->messages[i].predictions);
+        free(w->messages[i].blocks);
     }
     ns_queue_free(w->free_rows);
     ns_queue_free(w->free_commits);
@@ -45,7 +45,7 @@ static void writer_free(ns_store_writer *w) {
     ns_layout_free(&w->layout, w->plan.site_count);
     if (w->fd >= 0) close(w->fd);
     pthread_mutex_destroy(&w->lock);
-    free(w->ns_store_messages);
+    free(w->messages);
     free(w->extremes);
     free(w->kept);
     free(w->kept_of);
@@ -94,10 +94,10 @@ static int make_buffers(ns_store_writer *w, ns_error *err) {
     w->free_rows = ns_queue_new(NS_STORE_BUFFERS, err);
     w->free_commits = ns_queue_new(2, err);
     w->work = ns_queue_new(NS_STORE_BUFFERS + 2, err);
-    w->ns_store_messages = ns_calloc(NS_STORE_BUFFERS + 2, sizeof *w->ns_store_messages, err);
-    if (!w->free_rows || !w->free_commits || !w->work || !w->ns_store_messages) return NS_EFAIL;
+    w->messages = ns_calloc(NS_STORE_BUFFERS + 2, sizeof *w->messages, err);
+    if (!w->free_rows || !w->free_commits || !w->work || !w->messages) return NS_EFAIL;
     for (int i = 0; i < NS_STORE_BUFFERS + 2; i++) {
-        ns_store_message *m = &w->ns_store_messages[i];
+        ns_store_message *m = &w->messages[i];
         bool commit = i >= NS_STORE_BUFFERS;
         m->site = commit ? -1 : 0;
         if (commit) {

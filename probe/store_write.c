@@ -31,7 +31,7 @@ int ns_store_failed(ns_store_writer *w, ns_error *err) {
 
 /* ---- the writer thread ---- */
 
-/* `count` floats at element `first` of a dataset that begins at `offset`, in the file's type. Narrowed in the ns_store_message's own memory. */
+/* `count` floats at element `first` of a dataset that begins at `offset`, in the file's type. Narrowed in the message's own memory. */
 static int write_values(ns_store_writer *w, uint64_t offset, uint64_t first, float *values,
                         size_t count, ns_error *err) {
     if (w->plan.dtype == NS_F32)

@@ -36,7 +36,7 @@ struct ns_store_writer {
     uint64_t *next_row;    /* [site_count], rows delivered so far */
     uint64_t committed;    /* by the model's side */
     size_t buffer_rows, buffer_values, block_bytes;
-    ns_store_message *ns_store_messages; /* NS_STORE_BUFFERS for rows, 2 for commits */
+    ns_store_message *messages; /* NS_STORE_BUFFERS for rows, 2 for commits */
     ns_queue *free_rows, *free_commits, *work;
     ns_store_message *placed; /* the buffer whose y the model is writing */
     pthread_t thread;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "plots/groups.h"
+#include "plots/series.h"
 #include "plots/site_panels.h"
 #include "probe/base/mem.h"
 #include "probe/base/random.h"
@@ -175,20 +176,16 @@ static int add_line(const choice *c, int k, ns_figure *figure, ns_item *items, i
 /* More tokens than colours that can be told apart: coloured by their slope, with a scale. */
 static int add_scale(choice *c, ns_panel *panel, ns_figure *figure, ns_error *err) {
     ns_axis *axis = ns_figure_alloc(figure, 1, sizeof *axis, err);
-    ns_color *steps = ns_figure_alloc(figure, BAR_STEPS, sizeof *steps, err);
+    const ns_color *steps = ns_series_map(figure, BAR_STEPS, err);
     if (!axis || !steps) return NS_EFAIL;
-    *axis = (ns_axis){.low = INFINITY, .high = -INFINITY, .label = "1/\317\203 of the token"};
-    for (int k = 0; k < c->count; k++) {
-        if (!isfinite(c->tokens[k].slope)) continue;
-        axis->low = fmin(axis->low, c->tokens[k].slope);
-        axis->high = fmax(axis->high, c->tokens[k].slope);
-    }
+    *axis = ns_axis_unknown(false);
+    axis->label = "1/\317\203 of the token";
+    for (int k = 0; k < c->count; k++) ns_axis_reach(axis, c->tokens[k].slope);
     ns_axis_guard(axis);
     for (int k = 0; k < c->count; k++) {
         double place = ns_axis_place(axis, c->tokens[k].slope);
         c->groups.colors[k] = ns_color_map(isfinite(place) ? place : 1);
     }
-    for (int i = 0; i < BAR_STEPS; i++) steps[i] = ns_color_map((i + 0.5) / BAR_STEPS);
     panel->bar = axis;
     panel->bar_colors = steps;
     panel->bar_count = BAR_STEPS;

@@ -42,9 +42,9 @@ void ns_keep_rows(size_t samples, size_t tokens, size_t w, const ns_real *keep, 
 
 /* ---- activation.c ---- */
 
-/* GELU as Hendrycks and Gimpel define it, x Phi(x), and their form with tanh, arXiv 1606.08415; and max(x, 0). */
+/* GELU as Hendrycks and Gimpel define it, x Phi(x), and their form with tanh, arXiv 1606.08415; and max(x, 0). In the order of
+ * NS_TRAIN_ACTIVATIONS. */
 typedef enum ns_activation { NS_GELU_ERF, NS_GELU_TANH, NS_RELU } ns_activation;
-#define NS_ACTIVATIONS "gelu|gelu_tanh|relu"
 
 /* g [count] = f(h), and h = f'(h): what the backward pass multiplies by. */
 void ns_activate(ns_activation f, size_t count, ns_real *h, ns_real *g);

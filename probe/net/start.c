@@ -1,6 +1,7 @@
-/* How a new network begins: a ViT as timm and the DyT recipe have it: weights of linear layers and positions normal with deviation 0.02 for a
- * width of 768 and, so that a layer's output is as large, 0.02 sqrt(768 / W) for others; the class token with 1e-6, biases 0, gamma 1, beta 0, alpha as asked; the patch embedding uniform within 1/sqrt(columns), which
- * is PyTorch's convolution. Each tensor has a stream of its own, by the seed and its place in the table.
+/* How a new network begins: a ViT as timm and the DyT recipe have it: weights of linear layers and positions normal with deviation
+ * 0.02 for a width of 768 and, so that a layer's output is as large, 0.02 sqrt(768 / W) for others; the class token with 1e-6, biases
+ * 0, gamma 1, beta 0, alpha as asked; the patch embedding uniform within 1/sqrt(columns), which is PyTorch's convolution. Each tensor
+ * has a stream of its own, by the seed and its place in the table.
  *
  * A GPT begins as GPT-2 did (Radford et al. 2019): weights as above, those that end a branch divided by sqrt(2 * depth), token rows
  * normal with 1/sqrt(W), so that the logits of unit rows begin with deviation 1, and positions with half of that (GPT-2's 0.02 and 0.01

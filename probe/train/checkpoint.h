@@ -2,7 +2,7 @@
 #ifndef NS_TRAIN_CHECKPOINT_H
 #define NS_TRAIN_CHECKPOINT_H
 
-#include "probe/net/vit.h"
+#include "probe/net/parameters.h"
 #include "probe/safetensors_write.h"
 #include "probe/weights.h"
 

@@ -17,9 +17,12 @@ static json_t *real(double value) {
 json_t *ns_trainer_settings(const ns_trainer *t) {
     const ns_train_plan *p = t->plan;
     const ns_trunk_shape *s = &t->net->trunk.shape;
+    char *data = ns_strdup(p->data, t->err); /* a path, of any bytes; JSON takes UTF-8 alone */
+    if (!data) return NULL;
+    ns_printable(data, false);
     json_t *j =
         json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:o, s:o}", "arch",
-                  t->arch->name, "data", p->data, "data_sha256", t->data_hash, "validation",
+                  t->arch->name, "data", data, "data_sha256", t->data_hash, "validation",
                   (json_int_t)t->validation_count, "norm", s->norm->name, "width",
                   (json_int_t)s->width, "depth", (json_int_t)s->depth, "heads",
                   (json_int_t)s->heads, "hidden", (json_int_t)s->hidden, "tokens",
@@ -34,11 +37,13 @@ json_t *ns_trainer_settings(const ns_trainer *t) {
         (int)p->flip, "watch_every", (json_int_t)p->watch_every, "seed", (json_int_t)p->seed);
     json_object_update(j, recipe);
     json_decref(recipe);
+    free(data);
     return j;
 }
 
 static int compare_settings(ns_trainer *t, const json_t *before, const char *path) {
     json_t *now = ns_trainer_settings(t);
+    if (!now) return NS_EFAIL;
     const char *key;
     json_t *value;
     int status = NS_OK;

@@ -101,7 +101,7 @@ int ns_trainer_save_model(ns_trainer *t);
 /* State, training.h5, train.json in this order. */
 int ns_trainer_save(ns_trainer *t);
 
-/* resume.c: settings as they stand in train.json, a new reference; and the state of an earlier run. */
+/* resume.c: settings as they stand in train.json, a new reference, NULL without memory; and the state of an earlier run. */
 json_t *ns_trainer_settings(const ns_trainer *t);
 int ns_trainer_resume(ns_trainer *t);
 

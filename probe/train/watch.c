@@ -44,15 +44,14 @@ static float quantile(float *v, size_t n, double q) {
 }
 
 static void watch_alpha(const ns_norm *norm, float *out) {
-    double sum = 0, least = INFINITY, most = -INFINITY;
+    double least = INFINITY, most = -INFINITY;
     for (int c = 0; c < norm->alpha_count; c++) {
         double a = (double)norm->alpha[c];
-        sum += a;
         least = fmin(least, a);
         most = fmax(most, a);
     }
     bool has = norm->alpha_count > 0;
-    out[NS_WATCH_ALPHA] = has ? (float)(sum / norm->alpha_count) : NAN;
+    out[NS_WATCH_ALPHA] = (float)ns_norm_mean_alpha(norm);
     out[NS_WATCH_ALPHA_LEAST] = has ? (float)least : NAN;
     out[NS_WATCH_ALPHA_MOST] = has ? (float)most : NAN;
 }

@@ -1,4 +1,5 @@
 """A GPT from text to a run: the sites' inputs against PyTorch's, training and resuming over bytes and characters, text that is none."""
+import gzip
 import json
 import os
 import shutil
@@ -86,11 +87,20 @@ for name in ("model.safetensors", "config.json", "training.h5"):
 # What is no text, or not the model's.
 with open(f"{tmp}/bad.txt", "wb") as f:
     f.write(b"abc\xff\xfedef" * 100)
+with open(f"{tmp}/cut.txt.gz", "wb") as f:
+    f.write(gzip.compress(open(text, "rb").read())[:-9])
 with open(f"{tmp}/other.txt", "w") as f:
     f.write("\u4f60\u597d" * 100)
 with open(f"{tmp}/short.txt", "w") as f:
     f.write("Say")
 assert "expected UTF-8, found none at byte 3" in run("train", *SMALL, "--data", f"{tmp}/bad.txt", "--characters", "-o", f"{tmp}/no", status=3)
+assert "cut.txt.gz: expected a whole gzip file, found it cut short" in run("dump", f"{tmp}/whole", f"{tmp}/cut.txt.gz", "-o", f"{tmp}/no.h5", status=3)
 assert "U+4F60" in run("dump", f"{tmp}/whole", f"{tmp}/other.txt", "-o", f"{tmp}/no.h5", status=3)
 assert "expected a sample of 32 tokens, found 3" in run("dump", f"{tmp}/whole", f"{tmp}/short.txt", "-o", f"{tmp}/no.h5", status=3)
 assert not os.path.exists(f"{tmp}/no.h5")
+
+# A path may be of any bytes; the run is written and resumed all the same.
+named = f"{tmp}/\udcff.txt"
+shutil.copy(text, named)
+run("train", *SMALL, "--data", named, "--epochs", "1", "-o", f"{tmp}/named")
+run("train", *SMALL, "--data", named, "--epochs", "1", "-o", f"{tmp}/named", "--resume")

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "datasets/dataset.h"
+#include "probe/net/vit.h"
 #include "probe/train/adamw.h"
 #include "probe/train/checkpoint.h"
 #include "tests/runner.h"
