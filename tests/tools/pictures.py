@@ -129,15 +129,19 @@ def of_svg(path, size, png):
 
 
 def of_pdf(path, size, png):
+    """On a page of that many pixels; what a page has beyond them is cut, and white stands where it is smaller."""
     call("pdftoppm", "-r", "150", "-png", "-singlefile", path, png[:-4])
-    return grey(png, size)
+    page, seen = np.full(size[::-1], 255.0), grey(png)
+    height, width = (min(a, b) for a, b in zip(page.shape, seen.shape))
+    page[:height, :width] = seen[:height, :width]
+    return page
 
 
 def of_eps(path, size, png):
     """None where there is no ghostscript."""
     if not shutil.which("gs"):
         return None
-    call("gs", "-q", "-dBATCH", "-dNOPAUSE", "-dSAFER", "-sDEVICE=png16m", "-r150", "-dEPSCrop", f"-sOutputFile={png}", path)
+    call("gs", "-q", "-dBATCH", "-dNOPAUSE", "-dSAFER", "-sDEVICE=png16m", "-dTextAlphaBits=4", "-dGraphicsAlphaBits=4", "-r150", f"-g{size[0]}x{size[1]}", f"-sOutputFile={png}", path)
     return grey(png, size)
 
 
@@ -148,8 +152,13 @@ def distance(a, b):
     return np.abs((a - b)[:h, :w].reshape(h // 6, 6, w // 6, 6).mean((1, 3))).mean()
 
 
-def check_alike(a, b, label):
-    """As near to each other as half of what a shift by six pixels makes; returns both."""
-    off, moved = distance(a, b), min(distance(np.roll(b, 6, axis), b) for axis in (0, 1))
+def registered(a, b, up=1):
+    """Their distance where they fit best within a pixel each way, `up` upwards and downwards: those who draw round places in their own ways."""
+    return min(distance(np.roll(a, (i, k), (0, 1)), b) for i in range(-up, up + 1) for k in (-1, 0, 1))
+
+
+def check_alike(a, b, label, up=1):
+    """As near to each other as half of what a shift by eight pixels makes; returns both."""
+    off, moved = registered(a, b, up), min(distance(np.roll(b, 8, axis), b) for axis in (0, 1))
     assert off < moved / 2, f"{label}: {off:.2f} of 255 apart, {moved:.2f} when shifted"
     return off, moved
