@@ -168,7 +168,8 @@ static void text(ns_canvas *canvas, double x, double y, ns_anchor anchor, bool t
     if (anchor != NS_START) ns_bytes_print(out, " text-anchor=\"%s\"", anchors[anchor]);
     add_attribute(out, "font-size", size);
     add_color(out, "fill", color);
-    ns_bytes_print(out, ">");
+    /* Browsers run spaces together, whatever the file's xml:space says. */
+    ns_bytes_print(out, strstr(label, "  ") ? " style=\"white-space:pre\">" : ">");
     ns_text_run run;
     double rise = 0;
     for (const char *rest = label; ns_text_next(&rest, size, &run);) {

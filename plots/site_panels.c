@@ -70,6 +70,14 @@ static int note_missing(ns_figure *figure, const ns_site_panel *s, ns_error *err
     return NS_OK;
 }
 
+/* Few points are less translucent, so that a single one can be seen; from a thousand on the style's own opacity holds. */
+static double opacity_of(double usual, uint64_t points) {
+    enum { MANY = 1000 };
+    const double single = 0.9;
+    if (points < 1 || points >= MANY || usual >= single) return usual;
+    return single + (usual - single) * log((double)points) / log(MANY);
+}
+
 /* Items and notes of a panel whose cloud is to be opened yet. */
 static int fill_panel(const ns_plot_request *r, const ns_site_panels *kind, ns_figure *figure,
                       ns_site_panel *s, ns_error *err) {
@@ -85,6 +93,7 @@ static int fill_panel(const ns_plot_request *r, const ns_site_panels *kind, ns_f
     if (status) return status;
     double most = fmax(fabs(s->extent.x_low), fabs(s->extent.x_high));
     panel->x = (ns_axis){.low = -most, .high = most};
+    s->point.a = opacity_of(s->point.a, s->extent.points);
     if (s->extent.points) {
         status = kind->fill(r, figure, s, err);
     } else {

@@ -79,11 +79,13 @@ int ns_alpha_columns(const ns_alpha_work *w, const ns_training *t, const double 
                : NULL;
     if (!*inverse) return NS_EINPUT;
     for (int64_t i = 0; i < n; i++) known += isfinite((*alpha)[i]);
-    return known ? NS_OK
-                 : ns_fail(err, NS_EINPUT,
-                           "%s: expected sites with an alpha, found %s, which has none; dump the "
-                           "trained network and plot that run: the fitted slope stands for alpha",
-                           ns_training_path(t), ns_training_norm(t));
+    return known
+               ? NS_OK
+               : ns_fail(
+                     err, NS_EINPUT,
+                     "%s: expected sites with an alpha, found %s and none that is finite; dump the "
+                     "trained network and plot that run: the fitted slope stands for alpha",
+                     ns_training_path(t), ns_training_norm(t));
 }
 
 /* The last record. */

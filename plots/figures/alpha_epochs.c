@@ -48,6 +48,16 @@ static int sites_over_epochs(const ns_alpha_work *w, const ns_training *t, int *
     return status;
 }
 
+/* One record makes no line: a mark for either of the two quantities. */
+static void mark_single(const ns_training *t, int quantity, ns_item *item) {
+    if (ns_training_records(t) != 1) return;
+    item->kind = NS_ITEM_MARKS;
+    item->mark = quantity ? NS_MARK_SQUARE : NS_MARK_DISC;
+    item->size = 4;
+    item->fill = item->stroke.color;
+    item->stroke = (ns_stroke){0};
+}
+
 /* Four items: what the two kinds of lines are, in grey, and a line of each; the site's colour has a line of the legend of its own. */
 static int add_lines(ns_alpha_work *w, const ns_training *t, int site, int place, ns_panel *panel,
                      ns_item *items, ns_error *err) {
@@ -70,6 +80,7 @@ static int add_lines(ns_alpha_work *w, const ns_training *t, int site, int place
         if (!items[k + 1].name || !items[k + 1].spots) return NS_EFAIL;
         if (k) items[k + 1].stroke.dash = 2.6, items[k + 1].stroke.gap = 1.6;
         items[k + 1].stroke.round = !k;
+        mark_single(t, k, &items[k + 1]);
     }
     return NS_OK;
 }
@@ -104,6 +115,7 @@ int ns_alpha_epochs_panel(ns_alpha_work *w, int run, bool several, ns_panel *pan
         items[k] = (ns_item){.kind = NS_ITEM_CURVE,
                              .name = k ? "1/" NS_SIGMA_SIGN : NS_ALPHA_SIGN,
                              .stroke = {w->request->style->faint, 1.1, k ? 2.6 : 0, 1.6, !k}};
+        mark_single(t, k, &items[k]);
     }
     for (int i = 0; i < count && !status; i++)
         status = add_lines(w, t, sites[i], i, panel, items + 2 + 3 * i, err);

@@ -152,11 +152,13 @@ static int add_correlation(ns_alpha_work *w, ns_panel *panel, ns_error *err) {
                                       decimal(c.high, decimals, high));
         panel->subtitle = ns_figure_text(w->figure, err, "%d sites, 95 %% interval", w->count);
     } else {
-        panel->title = ns_figure_text(w->figure, err, "too few sites for r");
+        panel->title = w->count < 4 ? "too few sites for r" : "no r: values are alike";
         panel->subtitle = "";
     }
-    w->figure->summary = ns_figure_text(w->figure, err, "%d sites, r = %.3f (95 %%: %.3f to %.3f)",
-                                        w->count, c.r, c.low, c.high);
+    w->figure->summary =
+        isfinite(c.low) ? ns_figure_text(w->figure, err, "%d sites, r = %.3f (95 %%: %.3f to %.3f)",
+                                         w->count, c.r, c.low, c.high)
+                        : ns_figure_text(w->figure, err, "%d sites, no r", w->count);
     return panel->title && panel->subtitle && w->figure->summary ? NS_OK : NS_EFAIL;
 }
 

@@ -35,7 +35,9 @@ rows = [line.split("\t") for line in open(f"{tmp}/cairo.tsv").read().splitlines(
 assert np.array_equal(np.array([[float(r[3]), float(r[4])] for r in rows if r[1] == "mark"], "f4"), wanted)
 panel = svg.Figure(f"{tmp}/cairo.svg").panels[0]
 root = svg.tree.parse(f"{tmp}/cairo.svg").getroot()
-discs = np.array([svg.box(r) for r in root.iter(svg.NS + "rect") if r.get("fill-opacity") == "0.25"])
+discs = np.array([svg.box(r) for r in root.iter(svg.NS + "rect") if r.get("fill") == "#0072b2"])
+opacity = 0.9 + (0.25 - 0.9) * np.log(len(wanted)) / np.log(1000)  # few points are less translucent
+assert {round(float(r.get("fill-opacity")), 2) for r in root.iter(svg.NS + "rect") if r.get("fill") == "#0072b2"} == {round(opacity, 2)}
 px, py = panel.to_page(*wanted.T.astype(float))
 assert len(discs) == len(wanted) and np.allclose(discs[:, 2:], 1.3)
 assert np.allclose(discs[:, 0] + 0.65, px, atol=0.02) and np.allclose(discs[:, 1] + 0.65, py, atol=0.02)
