@@ -148,13 +148,6 @@ static void drop_file(void *user) {
 
 /* ---- tables ---- */
 
-static void number(ns_table *table, double value) {
-    if (isnan(value))
-        ns_table_missing(table);
-    else
-        ns_table_real(table, value);
-}
-
 static int print_pairs(const work *w, ns_error *err) {
     ns_column columns[] = {{"run", NULL, NS_TEXT, 0, true, NULL},
                            {"site", "1", NS_INT, 0, false, NULL},
@@ -179,9 +172,9 @@ static int print_pairs(const work *w, ns_error *err) {
         ns_table_text(t, ns_role_name(p->role));
         ns_table_text(t, p->kind);
         ns_table_text(t, p->learned ? "learned" : "fitted");
-        number(t, p->alpha);
-        number(t, p->error);
-        for (int k = 0; k < NS_SIGMAS; k++) number(t, p->inverse[k]);
+        ns_table_known(t, p->alpha);
+        ns_table_known(t, p->error);
+        for (int k = 0; k < NS_SIGMAS; k++) ns_table_known(t, p->inverse[k]);
         ns_table_int(t, p->degenerate);
     }
     int status = ns_table_print(t, stdout, (ns_table_format)w->settings->format, err);
@@ -242,7 +235,7 @@ static int add_group(const work *w, const group *g, columns_of *room, ns_table *
             ns_table_text(t, kinds[k]);
             ns_table_int(t, room->count);
             const double numbers[] = {r.r, r.low, r.high, r.boot_low, r.boot_high};
-            for (int i = 0; i < 5; i++) number(t, numbers[i]);
+            for (int i = 0; i < 5; i++) ns_table_known(t, numbers[i]);
             ns_table_int(t, room->degenerate);
             ns_table_text(t, note(room, &r));
         }
