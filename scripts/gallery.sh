@@ -31,7 +31,7 @@ draw alpha alpha datasets/runs/vit-dyt
 draw alpha alpha-gpt datasets/runs/gpt-dyt
 draw training training datasets/runs/vit-layernorm datasets/runs/vit-dyt
 awk -F'\t' '/^#/ || $1 != "dyt" || $2 == 0.5' datasets/runs/ablations.tsv >"$tmp/squashing.tsv"
-draw sweep sweep "$tmp/squashing.tsv" --x norm --y test_accuracy --width 174 --height 70
-draw sweep sweep-alpha datasets/runs/ablations.tsv --x alpha_init --y test_accuracy --group norm --log-x
-"$program" bench train --format tsv >"$tmp/train.tsv"
-draw bench bench "$tmp/train.tsv"
+draw sweep sweep "$tmp/squashing.tsv" --x norm --y test_accuracy --y-label "test accuracy (%)" --width 174 --height 70
+draw sweep sweep-alpha datasets/runs/ablations.tsv --x alpha_init --y test_accuracy --group norm --log-x --x-label "α₀" --y-label "test accuracy (%)"
+"$program" bench norms --widths 1024 --rows 16384 --format tsv >"$tmp/norms.tsv"
+draw bench bench "$tmp/norms.tsv"

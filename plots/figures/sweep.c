@@ -14,7 +14,7 @@ enum { RANGE, DEVIATION };
 enum { MOST_SERIES = 16, MOST_LEVELS = 64, BAR_STEPS = 64 };
 
 typedef struct settings {
-    const char *x, *y, *group, *second;
+    const char *x, *y, *group, *second, *x_label, *y_label;
     int spread;
     bool log_x, log_y;
 } settings;
@@ -149,8 +149,10 @@ static int read_all(work *w, ns_error *err) {
                          w->request->files[0], s->y, w->failed);
     if (status) return status;
     const ns_tsv *t = &w->tables[0];
-    w->x_label = column_label(w, s->x, ns_tsv_column(t, s->x, err), err);
-    w->y_label = column_label(w, s->y, ns_tsv_column(t, s->y, err), err);
+    w->x_label = s->x_label ? ns_figure_label(w->figure, s->x_label, err)
+                            : column_label(w, s->x, ns_tsv_column(t, s->x, err), err);
+    w->y_label = s->y_label ? ns_figure_label(w->figure, s->y_label, err)
+                            : column_label(w, s->y, ns_tsv_column(t, s->y, err), err);
     if (s->second)
         w->second_label = column_label(w, s->second, ns_tsv_column(t, s->second, err), err);
     return w->x_label && w->y_label && (w->second_label || !s->second) ? NS_OK : NS_EFAIL;
@@ -453,6 +455,10 @@ static int options(void *own, ns_option *out) {
         {"log-x", 0, NS_OPT_FLAG, &s->log_x, NULL, "a logarithmic axis for --x", NULL, 0, 0},
         {"log-y", 0, NS_OPT_FLAG, &s->log_y, NULL, "a logarithmic axis, or colours, for --y", NULL,
          0, 0},
+        {"x-label", 0, NS_OPT_TEXT, &s->x_label, "TEXT", "what the axis of --x is called",
+         "the column", 0, 0},
+        {"y-label", 0, NS_OPT_TEXT, &s->y_label, "TEXT",
+         "what the axis, or the bar, of --y is called", "the column", 0, 0},
     };
     memcpy(out, all, sizeof all);
     return (int)(sizeof all / sizeof *all);

@@ -53,6 +53,8 @@ assert f"{len(lost)} of {len(runs)} runs without a result that can be drawn." in
 single = write(f"{tmp}/single.tsv", [(a, "m", 0, 1, 50 + a) for a in alphas if a != 2.5], head=None)
 lost_before, lost = lost, []
 single = write(f"{tmp}/single.tsv", [(a, "m", 0, 1, 50 + a) for a in alphas], head=None)
+figure, _ = figures.draw("sweep", single, "-x", "alpha_0", "-y", "accuracy", "--x-label", "α₀ & so on", "--y-label", "test accuracy (%)")
+assert figure.panels[0].y_label == "test accuracy (%)" and "α₀ & so on" in figure.texts, figure.texts
 figure, data = figures.draw("sweep", single, "-x", "alpha_0", "-y", "accuracy")
 assert np.allclose(data["curve", 1, "accuracy"][:, 1], 50 + np.array(alphas)) and ("curve", 1, "accuracy spread") not in data and figure.texts.count("accuracy") == 1
 assert figure.panels[0].y_label == "accuracy"
