@@ -67,15 +67,43 @@ static int find_measure(work *w, unit *u, const char *name, const char *path, ns
     return u->count - 1;
 }
 
-static int read_row(work *w, int file, const ns_tsv *t, const int *columns, int i, ns_error *err) {
-    double numbers[3];
-    for (int k = 0; k < 3; k++) {
-        int status = ns_tsv_number(t, i, columns[2 + k], &numbers[k], err);
-        if (status) return status;
+/* Which columns hold what. */
+typedef struct layout {
+    const char *measure, *median, *least, *most;
+    const char *unit; /* the column */
+    const char *says; /* where there is none: the unit of all */
+} layout;
+
+static const layout tall = {"measure", "median", "min", "max", "unit", NULL};
+/* Of `normscope bench norms`: its times go over decades with the shapes, so what is drawn is relative to a copy. */
+static const layout norms[] = {{"norm", "forward_of_copy", "forward_of_copy_min",
+                                "forward_of_copy_max", NULL, "forward / copy"},
+                               {"norm", "both_of_copy", "both_of_copy_min", "both_of_copy_max",
+                                NULL, "forward + backward / copy"}};
+
+/* The name of a row's measure; of norms with the shape, where the table has several. NULL: no memory. */
+static char *name_of_row(const ns_tsv *t, const layout *l, int i, ns_error *err) {
+    const char *name = ns_tsv_cell(t, i, ns_tsv_column(t, l->measure, err));
+    if (l->unit) return ns_asprintf(err, "%s", name);
+    static const char *const shape[] = {"rows", "width"};
+    const char *cells[2];
+    bool several = false;
+    for (int k = 0; k < 2; k++) {
+        int column = ns_tsv_column(t, shape[k], err);
+        if (column < 0) return NULL;
+        cells[k] = ns_tsv_cell(t, i, column);
+        for (int row = 0; row < t->rows; row++)
+            several |= strcmp(ns_tsv_cell(t, row, column), cells[k]) != 0;
     }
+    return several ? ns_asprintf(err, "%s, %s \303\227 %s", name, cells[0], cells[1])
+                   : ns_asprintf(err, "%s", name);
+}
+
+static int add_row(work *w, int file, const ns_tsv *t, const double numbers[3], const char *of,
+                   const char *name, ns_error *err) {
     if (!isfinite(numbers[0]) || (w->settings->log && numbers[0] <= 0)) return NS_OK;
-    unit *u = find_unit(w, ns_tsv_cell(t, i, columns[1]), t->path, err);
-    int measure = u ? find_measure(w, u, ns_tsv_cell(t, i, columns[0]), t->path, err) : -1;
+    unit *u = find_unit(w, of, t->path, err);
+    int measure = u ? find_measure(w, u, name, t->path, err) : -1;
     if (measure < 0) return NS_EINPUT;
     for (int k = 0; k < w->count; k++)
         if (w->bars[k].file == file && w->bars[k].measure == measure &&
@@ -87,19 +115,40 @@ static int read_row(work *w, int file, const ns_tsv *t, const int *columns, int 
     return NS_OK;
 }
 
+static int read_rows(work *w, int file, const ns_tsv *t, const layout *l, ns_error *err) {
+    const char *const names[] = {l->measure, l->unit, l->median, l->least, l->most};
+    int columns[5];
+    for (int k = 0; k < 5; k++)
+        if (names[k] && (columns[k] = ns_tsv_column(t, names[k], err)) < 0) return NS_EINPUT;
+    bar *grown = ns_realloc(w->bars, (size_t)w->count + (size_t)t->rows, sizeof *grown, err);
+    if (!grown) return NS_EFAIL;
+    w->bars = grown;
+    int status = NS_OK;
+    for (int i = 0; i < t->rows && !status; i++) {
+        double numbers[3];
+        for (int k = 0; k < 3 && !status; k++)
+            status = ns_tsv_number(t, i, columns[2 + k], &numbers[k], err);
+        if (status) return status;
+        char *name = name_of_row(t, l, i, err);
+        status = name ? add_row(w, file, t, numbers,
+                                l->unit ? ns_tsv_cell(t, i, columns[1]) : l->says, name, err)
+                      : NS_EFAIL;
+        free(name);
+    }
+    return status;
+}
+
 static int read_file(work *w, int file, ns_error *err) {
-    static const char *const names[] = {"measure", "unit", "median", "min", "max"};
     const char *path = w->request->files[file];
-    int columns[5], before = w->count;
+    int before = w->count;
+    ns_error none = {0};
     ns_tsv t;
     int status = ns_tsv_open(&t, path, err);
-    for (int k = 0; k < 5 && !status; k++)
-        if ((columns[k] = ns_tsv_column(&t, names[k], err)) < 0) status = NS_EINPUT;
-    bar *grown =
-        status ? NULL : ns_realloc(w->bars, (size_t)w->count + (size_t)t.rows, sizeof *grown, err);
-    if (grown) w->bars = grown;
-    if (!status && !grown) status = NS_EFAIL;
-    for (int i = 0; i < t.rows && !status; i++) status = read_row(w, file, &t, columns, i, err);
+    if (!status && ns_tsv_column(&t, norms[0].measure, &none) >= 0) {
+        for (int k = 0; k < 2 && !status; k++) status = read_rows(w, file, &t, &norms[k], err);
+    } else if (!status) {
+        status = read_rows(w, file, &t, &tall, err);
+    }
     if (!status && w->count == before)
         status =
             ns_fail(err, NS_EINPUT, "%s: expected medians that can be drawn, found none in %d rows",
@@ -263,9 +312,13 @@ const ns_figure_kind ns_figure_bench = {
         "FILE is what normscope bench KIND --format tsv printed, or a table like it with the "
         "columns measure, unit, median, min and max. A panel for each unit, a bar for each "
         "measure's median, a whisker from the least run to the largest; bars of several "
-        "files stand below each other.",
+        "files stand below each other. Of normscope bench norms: forward, and forward and "
+        "backward, "
+        "in times of a copy of the same bytes.",
     .examples = "  normscope bench fit --format tsv > fit.tsv\n"
-                "  normscope plot bench fit.tsv -o bench.pdf\n",
+                "  normscope plot bench fit.tsv -o bench.pdf\n"
+                "  normscope bench norms --widths 1024 --rows 16384 --format tsv > norms.tsv\n"
+                "  normscope plot bench norms.tsv -o norms.pdf\n",
     .takes_files = true,
     .options = options,
     .settings_size = sizeof(settings),

@@ -1,4 +1,5 @@
 """normscope plot bench: bars and whiskers are the table's, one panel a unit; what bench itself prints can be drawn."""
+import csv
 import os
 import sys
 
@@ -49,6 +50,21 @@ with open(f"{tmp}/own.tsv", "w", encoding="utf-8") as file:
 figure, data = figures.draw("bench", f"{tmp}/own.tsv")
 assert ("area", 1, "own read") in data
 assert "ns/point" in figures.pdf_text("bench", first)
+
+# Norms: two ratios, named with their shape where there are several.
+for widths in ("64", "64,128"):
+    with open(f"{tmp}/norms.tsv", "w", encoding="utf-8") as file:
+        file.write(figures.call(program, "bench", "norms", "--norms", "rmsnorm,dyt", "--widths", widths, "--rows", "16", "--runs", "2", "--format", "tsv"))
+    with open(f"{tmp}/norms.tsv", encoding="utf-8") as file:
+        table = list(csv.DictReader((line for line in file if not line.startswith("#")), delimiter="\t"))
+    figure, data = figures.draw("bench", f"{tmp}/norms.tsv")
+    assert len(figure.panels) == 2 and {"forward / copy", "forward + backward / copy"} <= set(figure.texts), figure.texts
+    for row in table:
+        name = "norms " + row["norm"] + (f", {row['rows']} × {row['width']}" if "," in widths else "")
+        for panel, what in ((1, "forward"), (2, "both")):
+            bar, whisker = data["area", panel, name], data["curve", panel, name]
+            assert np.allclose(bar[1:3, 0], float(row[what + "_of_copy"])), (name, bar)
+            assert np.isclose(np.nanmax(whisker[:, 0]), float(row[what + "_of_copy_max"]))
 
 figures.refused("bench", "tests/golden/fit.tsv", status=3, parts=("tests/golden/fit.tsv", "expected a column 'measure'"))
 figures.refused("bench", write("none", [("a", "s", float("nan"), 1.0, 2.0)]), status=3, parts=("none.tsv", "none in 1 rows"))
