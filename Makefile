@@ -261,7 +261,7 @@ format:
 
 lint:
 	scripts/setup.sh check
-	scripts/lint.sh "$(filter-out -W%,$(NS_CFLAGS))" $(OWN_SOURCES)
+	@scripts/lint.sh "$(filter-out -W%,$(NS_CFLAGS))" $(OWN_SOURCES)
 
 # Fuzz targets run without libFuzzer too: `make check` puts their seeds and changed copies of them through them.
 FUZZ_SECONDS ?= 60
