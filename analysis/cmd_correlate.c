@@ -210,7 +210,7 @@ static void collect(const work *w, const group *g, int sigma, columns_of *out) {
 }
 
 static const char *note(const columns_of *c, const ns_correlation *r) {
-    if (c->count < 4) return "too few sites";
+    if (c->count < NS_FEWEST_PAIRS) return "too few sites";
     return isnan(r->r) ? "values that are all the same, not positive, or told by depth alone" : "";
 }
 
@@ -221,13 +221,14 @@ static int add_group(const work *w, const group *g, columns_of *room, ns_table *
     int status = NS_OK;
     for (int s = 0; s < NS_SIGMAS && !status; s++) {
         collect(w, g, s, room);
-        if (room->count < (g->role >= 0 && w->settings->format == NS_ALIGNED ? 4 : 1)) return NS_OK;
+        if (room->count < (g->role >= 0 && w->settings->format == NS_ALIGNED ? NS_FEWEST_PAIRS : 1))
+            return NS_OK;
         for (int k = 0; k < NS_CORRELATION_KINDS && !status; k++) {
             ns_correlation r;
             status =
                 ns_correlate(&r, (ns_correlation_kind)k, room->count, room->x, room->y, room->z,
                              (int)w->settings->resamples, (uint64_t)w->settings->seed, err);
-            if (room->count < 4) r.r = (double)NAN;
+            if (room->count < NS_FEWEST_PAIRS) r.r = (double)NAN;
             ns_table_text(t, g->run >= 0 ? w->files->items[g->run] : "all runs");
             ns_table_text(t, g->learned ? "learned" : "fitted");
             ns_table_text(t, g->name);

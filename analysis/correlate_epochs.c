@@ -6,8 +6,6 @@
 #include "analysis/correlation.h"
 #include "probe/base/mem.h"
 
-enum { FEWEST = 4 }; /* pairs that have an interval */
-
 static const char *const sigma_columns[NS_SIGMAS] = {"inverse_sigma", "inverse_sigma_rows",
                                                      "inverse_sigma_robust"};
 
@@ -75,13 +73,6 @@ static int pearson(ns_correlation *out, const series *s, ns_error *err) {
     return ns_correlate(out, NS_PEARSON, s->count, s->x, s->y, NULL, 0, 0, err);
 }
 
-static void number(ns_table *table, double value) {
-    if (isnan(value))
-        ns_table_missing(table);
-    else
-        ns_table_real(table, value);
-}
-
 /* ---- over the sites, epoch by epoch ---- */
 
 const ns_column ns_epochs_columns[NS_EPOCHS_COLUMNS] = {
@@ -109,7 +100,7 @@ static int add_epoch(ns_table *t, const char *run, const ns_epochs *e, const boo
                      int epoch, int role, series *room, ns_error *err) {
     int status = NS_OK, members = 0, sites = ns_training_sites(e->training);
     for (int i = 0; i < sites; i++) members += in_group(e, wanted, role, i);
-    if (role >= 0 && members < FEWEST) return NS_OK;
+    if (role >= 0 && members < NS_FEWEST_PAIRS) return NS_OK;
     ns_table_text(t, run);
     ns_table_int(t, epoch + 1);
     ns_table_text(t, role < 0 ? "all" : ns_role_name((ns_role)role));
@@ -118,9 +109,9 @@ static int add_epoch(ns_table *t, const char *run, const ns_epochs *e, const boo
         gather(room, e, wanted, s, epoch, role);
         if (!s) ns_table_int(t, room->count);
         status = pearson(&r, room, err);
-        number(t, room->count < FEWEST ? (double)NAN : r.r);
-        number(t, r.low);
-        number(t, r.high);
+        ns_table_known(t, room->count < NS_FEWEST_PAIRS ? (double)NAN : r.r);
+        ns_table_known(t, r.low);
+        ns_table_known(t, r.high);
     }
     return status;
 }
@@ -180,7 +171,7 @@ static void add_summary(ns_table *t, const char *run, const ns_epochs *e, const 
     ns_table_int(t, known->count[0]);
     for (int s = 0; s < NS_SIGMAS; s++) {
         qsort(known->r[s], (size_t)known->count[s], sizeof *known->r[s], rising);
-        number(t, median(known->r[s], known->count[s]));
+        ns_table_known(t, median(known->r[s], known->count[s]));
     }
     begin_row(t, run, "positive", -1, e);
     ns_table_int(t, known->count[0]);
@@ -201,7 +192,7 @@ static int add_site(ns_table *t, const char *run, const ns_epochs *e, int site, 
         for (int epoch = 0; epoch < e->count; epoch++) add_pair(pairs, e, s, epoch, site);
         if (!s) ns_table_int(t, pairs->count);
         status = pearson(&r, pairs, err);
-        number(t, r.r);
+        ns_table_known(t, r.r);
         if (!isnan(r.r)) known->r[s][known->count[s]++] = r.r;
     }
     return status;

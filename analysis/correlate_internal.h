@@ -1,4 +1,4 @@
-/* Alpha against 1/sigma over the epochs of a training run: what correlate reads from a training.h5. */
+/* What the files of correlate share; and alpha against 1/sigma over the epochs of a training run, from its training.h5. */
 #ifndef NS_CORRELATE_INTERNAL_H
 #define NS_CORRELATE_INTERNAL_H
 
@@ -13,6 +13,8 @@ extern "C" {
 
 /* The three 1/sigma: of all values, of the median row, robust. */
 enum { NS_SIGMAS = 3 };
+/* Fewer pairs have no interval (analysis/correlation.h), and no r is told of them. */
+enum { NS_FEWEST_PAIRS = 4 };
 
 /* Borrowed from the training, but for `records`. */
 typedef struct ns_epochs {

@@ -45,24 +45,9 @@ static int add_pair(ns_alpha_work *w, const ns_alpha_pair *p, const char *name, 
 
 /* ---- where the pairs come from ---- */
 
-static const ns_site *site_in_list(const void *user, int i) {
-    return (const ns_site *)user + i;
-}
-
 int ns_alpha_select(const ns_alpha_work *w, const ns_training *t, bool **out, ns_error *err) {
-    int count = ns_training_sites(t);
-    ns_site *sites = ns_calloc((size_t)count, sizeof *sites, err);
-    bool *wanted = *out = ns_calloc((size_t)count, sizeof *wanted, err);
-    int status = sites && wanted ? NS_OK : NS_EFAIL;
-    for (int i = 0; i < count && !status; i++)
-        sites[i] = (ns_site){.index = i + 1,
-                             .name = ns_training_site_name(t, i),
-                             .role = ns_training_site_role(t, i)};
-    if (!status)
-        status = ns_select_sites(w->request->selection, count, site_in_list, sites, wanted, err);
-    if (status == NS_EINPUT) ns_fail_context(err, "%s", ns_training_path(t));
-    free(sites);
-    return status;
+    *out = ns_calloc((size_t)ns_training_sites(t), sizeof **out, err);
+    return *out ? ns_training_select(t, w->request->selection, *out, err) : NS_EFAIL;
 }
 
 int ns_alpha_columns(const ns_alpha_work *w, const ns_training *t, const double **alpha,

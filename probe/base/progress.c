@@ -37,9 +37,10 @@ static int columns_of(const char *text) {
 
 /* What is left of a text when its beginning is cut, so that it takes `most` columns. */
 static const char *last_columns(const char *text, int most) {
-    for (int columns = columns_of(text); columns > most && *text; columns--) do
-            text++;
-        while (*text && !begins(*text));
+    for (int columns = columns_of(text); columns > most && *text; columns--) {
+        text++;
+        while (*text && !begins(*text)) text++;
+    }
     return text;
 }
 

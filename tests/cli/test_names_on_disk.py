@@ -7,7 +7,8 @@ import sys
 
 program, t, build = os.path.abspath(os.environ["NORMSCOPE"]), os.environ["TMP"], os.environ["BUILD"]
 if "NS_SANITIZED" in os.environ:
-    sys.exit(0)  # their library has to be loaded first
+    print("a preloaded library and the sanitizers' own do not go together")
+    sys.exit(77)
 inject = os.path.realpath(build + "/tools/inject.so")
 NAME = "its name could not be brought to the disk: Input/output error"
 model, data = os.path.abspath("datasets/vit-fmnist-layernorm"), "fashion-mnist-1000"
