@@ -230,21 +230,6 @@ static void drop_file(void *user) {
     if (w->file_table) ns_table_clear(w->file_table);
 }
 
-/* The curves by name, `all` for every one. */
-static int choose_curves(work *w, const ns_curve **curves, ns_error *err) {
-    int count = 0;
-    if (!strcmp(w->settings->curve, "all")) {
-        for (; count < ns_curve_count; count++) curves[count] = ns_curves[count];
-    } else {
-        curves[0] = ns_curve_find(w->settings->curve, err);
-        if (!curves[0]) return NS_EUSAGE;
-        count = 1;
-    }
-    w->options.curves = curves;
-    w->options.curve_count = count;
-    return NS_OK;
-}
-
 static void show_columns(ns_column columns[COLUMNS], const ns_fit_options *o, int files) {
     bool several = o->curve_count > 1;
     columns[RUN].machine_only = files < 2;
@@ -268,8 +253,10 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
                                  .offset = s->offset,
                                  .weighting = (ns_weighting)s->weighting,
                                  .seed = (uint64_t)s->seed};
-    int status = choose_curves(&w, curves, err);
+    int status = ns_curves_choose(curves, sizeof curves / sizeof *curves, &w.options.curve_count,
+                                  s->curve, err);
     if (status) return status;
+    w.options.curves = curves;
     w.options.held_out = s->held_out || w.options.curve_count > 1;
     show_columns(columns, &w.options, files->count);
     w.fits = ns_calloc((size_t)w.options.curve_count, sizeof *w.fits, err);
@@ -306,8 +293,9 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
 static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     settings s = {.curve = "tanh"};
     const ns_option options[] = {
-        {"curve", 'c', NS_OPT_TEXT, &s.curve, "NAME",
-         "tanh, erf, isru, hardtanh, arctan, softsign, linear or all", "tanh", 0, 0},
+        {"curve", 'c', NS_OPT_TEXT, &s.curve, "NAMES",
+         "tanh, erf, isru, hardtanh, arctan, softsign, linear, several as tanh,erf, or all", "tanh",
+         0, 0},
         {"scale", 0, NS_OPT_CHOICE, &s.scale, "free|1|sqrtC", "s: fitted, or fixed", "free", 0, 0},
         {"shift", 0, NS_OPT_FLAG, &s.shift, NULL, "fit d too: f(alpha x + d)", NULL, 0, 0},
         {"offset", 0, NS_OPT_FLAG, &s.offset, NULL, "fit b too: s f(alpha x) + b", NULL, 0, 0},

@@ -26,3 +26,31 @@ const ns_curve *ns_curve_find(const char *name, ns_error *err) {
     ns_fail_more(err, ", all");
     return NULL;
 }
+
+static int add_named(const ns_curve **out, int *count, const char *name, ns_error *err) {
+    const ns_curve *curve = ns_curve_find(name, err);
+    if (!curve) return NS_EUSAGE;
+    for (int i = 0; i < *count; i++)
+        if (out[i] == curve)
+            return ns_fail(err, NS_EUSAGE, "'%s' is %s, which is named already", name, curve->name);
+    out[(*count)++] = curve;
+    return NS_OK;
+}
+
+int ns_curves_choose(const ns_curve **out, int most, int *count, const char *text, ns_error *err) {
+    *count = 0;
+    if (!strcmp(text, "all")) {
+        for (int i = 0; i < ns_curve_count && i < most; i++) out[(*count)++] = ns_curves[i];
+        return NS_OK;
+    }
+    int status = NS_OK;
+    for (const char *at = text; !status && at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        char word[64] = "";
+        size_t length = strcspn(at, ",");
+        if (length >= sizeof word || *count == most)
+            return ns_fail(err, NS_EUSAGE, "expected names like tanh,erf, found '%s'", text);
+        memcpy(word, at, length);
+        status = add_named(out, count, word, err);
+    }
+    return status;
+}

@@ -84,6 +84,11 @@ int ns_grid_bin(double v, const double *edges, int n);
 int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
                   ns_picture *out, ns_error *err);
 
+/* The same discs by their number: a pixel under n of them, of at most m, has the colour of the map (plots/style.h) at
+ * 1 + log10(n / m) / decades, from its low end on, and hides the ground, but for the rim of a lone disc. */
+int ns_grid_density(const ns_grid *grid, double diameter, int decades, ns_picture *out,
+                    ns_error *err);
+
 /* How many such discs lie over each pixel, partly covered ones in part, into over [height, width], the first row the top; *most is the
  * largest number. */
 int ns_grid_over(const ns_grid *grid, double diameter, float *over, float *most, ns_error *err);

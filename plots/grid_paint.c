@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "plots/grid.h"
+#include "plots/style.h"
 #include "probe/base/mem.h"
 #include "probe/base/simd.h"
 
@@ -145,20 +146,45 @@ static void paint_pixel(const ramp *r, uint8_t *pixel) {
     pixel[3] = (uint8_t)lround(255 * -expm1(r->through * n));
 }
 
-int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
-                  ns_picture *out, ns_error *err) {
+/* The picture with its numbers of discs still waiting. The caller frees out->rgba. */
+static int begin_picture(const ns_grid *grid, double diameter, ns_picture *out, float *most,
+                         ns_error *err) {
     size_t pixels = (size_t)grid->width * (size_t)grid->height;
-    float most;
     *out = (ns_picture){grid->width, grid->height, ns_calloc(pixels, 4, err)};
     if (!out->rgba) return NS_EFAIL;
-    int status = count_discs(grid, diameter, out->rgba, &most, err);
+    int status = count_discs(grid, diameter, out->rgba, most, err);
     if (status) {
         free(out->rgba);
         out->rgba = NULL;
-        return status;
     }
+    return status;
+}
+
+int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
+                  ns_picture *out, ns_error *err) {
+    float most;
+    int status = begin_picture(grid, diameter, out, &most, err);
+    if (status) return status;
     const ramp r = make_ramp(color, deep, most);
+    size_t pixels = (size_t)grid->width * (size_t)grid->height;
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < pixels; i++) paint_pixel(&r, out->rgba + 4 * i);
+    return NS_OK;
+}
+
+int ns_grid_density(const ns_grid *grid, double diameter, int decades, ns_picture *out,
+                    ns_error *err) {
+    float most;
+    int status = begin_picture(grid, diameter, out, &most, err);
+    if (status) return status;
+    size_t pixels = (size_t)grid->width * (size_t)grid->height;
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < pixels; i++) {
+        uint8_t *pixel = out->rgba + 4 * i;
+        double n = (double)waiting(pixel);
+        ns_color c = ns_color_map(n > 0 ? 1 + log10(n / (double)most) / decades : 0);
+        const double channels[] = {c.r, c.g, c.b, fmin(n, 1)};
+        for (int k = 0; k < 4; k++) pixel[k] = (uint8_t)lround(255 * channels[k]);
+    }
     return NS_OK;
 }

@@ -38,8 +38,10 @@ static int paint(void *user, const ns_panel *panel, int width, int height, const
                     .y_high = panel->y.high};
     int status = ns_grid_fill(&grid, &s->cloud, err);
     if (!status && data) ns_grid_write(&grid, s->number, s->name, data);
+    double diameter = style->diameter * dpi / 72;
     if (!status)
-        status = ns_grid_discs(&grid, style->diameter * dpi / 72, s->point, s->deep, out, err);
+        status = s->decades ? ns_grid_density(&grid, diameter, s->decades, out, err)
+                            : ns_grid_discs(&grid, diameter, s->point, s->deep, out, err);
     ns_grid_free(&grid);
     return status;
 }
@@ -234,8 +236,9 @@ int ns_site_panels_build(const ns_plot_request *r, const ns_site_panels *kind, n
     return figure->x_label && figure->summary ? NS_OK : NS_EFAIL;
 }
 
-int ns_site_panel_fit(const ns_site_panel *s, const ns_curve *curve, ns_fit *out, ns_error *err) {
-    const ns_fit_options options = {.curves = &curve, .curve_count = 1};
+int ns_site_panel_fit(const ns_site_panel *s, const ns_curve *const *curves, int count, ns_fit *out,
+                      ns_error *err) {
+    const ns_fit_options options = {.curves = curves, .curve_count = count};
     if (!s->cloud.from_sketch) return ns_fit_points(&s->cloud.points, &options, out, err);
     return ns_fit_sketch(&s->cloud.sketch, &options, out, err);
 }

@@ -25,6 +25,7 @@ typedef struct ns_site_panel {
     ns_extent extent;
     ns_color point,
         deep; /* of the discs around the points; the style's, unless `open` or `fill` change them */
+    int decades; /* of density that colours span, instead of discs one over the other; 0: discs */
     const char *problem; /* set by `open`: nothing is drawn but this note */
     void *own;           /* the kind's */
 } ns_site_panel;
@@ -57,8 +58,10 @@ void ns_site_panel_pale(ns_site_panel *s);
 /* The bins of a grid that hold points, as data. */
 void ns_grid_write(const ns_grid *grid, int panel, const char *name, FILE *data);
 
-/* The fit to all that the file holds of a site, as normscope fit makes it: of the rows where all are there, else of the sketch. */
-int ns_site_panel_fit(const ns_site_panel *s, const ns_curve *curve, ns_fit *out, ns_error *err);
+/* The fits [count] of curves to all that the file holds of a site, as normscope fit makes them: of the rows where all are there, else of
+ * the sketch. */
+int ns_site_panel_fit(const ns_site_panel *s, const ns_curve *const *curves, int count, ns_fit *out,
+                      ns_error *err);
 
 #ifdef __cplusplus
 }

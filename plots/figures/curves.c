@@ -42,39 +42,6 @@ typedef struct choice {
     double range;
 } choice;
 
-static int add_curve(choice *c, const char *name, ns_error *err) {
-    const ns_curve *curve = ns_curve_find(name, err);
-    if (!curve) {
-        ns_fail_context(err, "--curve");
-        return NS_EUSAGE;
-    }
-    for (int i = 0; i < c->curve_count; i++)
-        if (c->curves[i] == curve)
-            return ns_fail(err, NS_EUSAGE, "--curve: '%s' is %s, which is named already", name,
-                           curve->name);
-    c->curves[c->curve_count++] = curve;
-    return NS_OK;
-}
-
-static int read_curves(choice *c, const char *text, ns_error *err) {
-    if (!strcmp(text, "all")) {
-        for (int i = 0; i < ns_curve_count && i < MOST; i++)
-            c->curves[c->curve_count++] = ns_curves[i];
-        return NS_OK;
-    }
-    int status = NS_OK;
-    for (const char *at = text; !status && at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        char word[64] = "";
-        size_t length = strcspn(at, ",");
-        if (length >= sizeof word || c->curve_count == MOST)
-            return ns_fail(err, NS_EUSAGE, "--curve: expected names like tanh,erf, found '%s'",
-                           text);
-        memcpy(word, at, length);
-        status = add_curve(c, word, err);
-    }
-    return status;
-}
-
 static int read_alphas(choice *c, const char *text, ns_error *err) {
     for (const char *at = text; at;) {
         char *end;
@@ -94,8 +61,12 @@ static int read_alphas(choice *c, const char *text, ns_error *err) {
 }
 
 static int choose(choice *c, const settings *s, ns_error *err) {
-    int status = read_curves(c, s->curve ? s->curve : "tanh", err);
-    if (status) return status;
+    int status =
+        ns_curves_choose(c->curves, MOST, &c->curve_count, s->curve ? s->curve : "tanh", err);
+    if (status) {
+        ns_fail_context(err, "--curve");
+        return status;
+    }
     status = read_alphas(c, s->alpha ? s->alpha : c->curve_count > 1 ? "1" : "0.5,1,2", err);
     if (status) return status;
     if (c->curve_count * c->alpha_count > MOST)

@@ -75,7 +75,7 @@ static int open_residual(const ns_plot_request *request, ns_figure *figure, ns_s
         return ns_fail(err, NS_EINPUT,
                        "expected stored rows to take the residual of, found a sketch alone");
     int status = ns_cloud_open(&s->cloud, s->run->store, s->site, err);
-    if (!status) status = ns_site_panel_fit(s, curve, &r->fit, err);
+    if (!status) status = ns_site_panel_fit(s, &curve, 1, &r->fit, err);
     if (!status && s->cloud.from_sketch) {
         ns_cloud_free(&s->cloud);
         status = ns_cloud_open_rows(&s->cloud, s->run->store, s->site, err);

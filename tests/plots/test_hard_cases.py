@@ -101,7 +101,7 @@ for of in ("long", "odd"):
 CASES = ("one", "equal", "nan", "decades", "many", "long", "odd")
 # kind -> what it reads, and more arguments, each way in which it can be drawn
 KINDS = {
-    "scurve": [(".h5",), (".h5", "--vector-points", "--layers", "1")],
+    "scurve": [(".h5",), (".h5", "--vector-points", "--layers", "1"), (".h5", "--density"), (".h5", "--curve", "all", "--bound", "--slope")],
     "tokens": [(".h5",), (".h5", "-n", "30")],
     "channels": [(".h5",), (".h5", "-n", "30")],
     "residual": [(".h5",)],
