@@ -31,6 +31,7 @@ typedef struct bench {
     int64_t runs;
     float *x, *z, *dz, *dx, *copy; /* [most rows * most width] */
     float *arrays; /* gamma, beta, alpha, running mean and variance, and a gradient of each */
+    size_t widest; /* of each of them, for all widths alike: gradients must not reach parameters */
     float *mean, *rstd, *work;
     ns_table *table;
 } bench;
@@ -69,7 +70,7 @@ static const char *instructions(void) {
 static ns_norm layer_of(const bench *b, const ns_norm_kind *kind, int width,
                         ns_norm_gradient *gradient) {
     float *a = b->arrays;
-    size_t w = (size_t)width;
+    size_t w = b->widest;
     *gradient = (ns_norm_gradient){.gamma = kind->learns & NS_HAS_GAMMA ? a + 5 * w : NULL,
                                    .beta = kind->learns & NS_HAS_BETA ? a + 6 * w : NULL,
                                    .alpha = kind->learns & NS_HAS_ALPHA ? a + 7 * w : NULL,
@@ -197,6 +198,7 @@ static int prepare(bench *b, const settings *s, ns_error *err) {
     float **const blocks[] = {&b->x, &b->z, &b->dz, &b->dx, &b->copy};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (!(*blocks[i] = ns_alloc_aligned(n, sizeof(float), err))) return NS_EFAIL;
+    b->widest = width;
     b->arrays = ns_alloc_aligned(9 * width, sizeof(float), err);
     b->mean = ns_alloc_aligned(statistics, sizeof(float), err);
     b->rstd = ns_alloc_aligned(statistics, sizeof(float), err);
