@@ -231,8 +231,9 @@ int ns_site_panels_build(const ns_plot_request *r, const ns_site_panels *kind, n
     if (out) *out = panels;
     figure->x_label = ns_figure_text(figure, err, "%s input", norm);
     figure->summary = summarize(figure, panels, err);
-    if (kind->describe && !(figure->caption = kind->describe(r, figure, panels, err)))
-        return NS_EFAIL;
+    const char *caption = kind->describe ? kind->describe(r, figure, panels, err) : "";
+    if (!caption) return NS_EFAIL;
+    if (*caption) figure->caption = caption;
     return figure->x_label && figure->summary ? NS_OK : NS_EFAIL;
 }
 

@@ -38,7 +38,8 @@ typedef struct ns_site_panels {
     /* Sets the panel's items and first notes, and may set more of it; called where there are points. The layer of all points is
      * ns_site_panel_layer. */
     int (*fill)(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, ns_error *err);
-    /* The figure's caption, once every panel is filled: panels [figure->panel_count]; NULL on failure. Without it there is none. */
+    /* The figure's caption, once every panel is filled: panels [figure->panel_count]; "" for none, as without it, NULL on
+     * failure. */
     const char *(*describe)(const ns_plot_request *r, ns_figure *figure,
                             ns_site_panel *const *panels, ns_error *err);
     const char *y_label; /* instead of "ViT LN output", or NULL */
