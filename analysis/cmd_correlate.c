@@ -300,7 +300,7 @@ static int print_over_time(const work *w, ns_error *err) {
                "95 %% by Fisher's transform. Roles of fewer than four sites are left out.\n");
     else
         printf("\nPearson's r of alpha and 1/sigma over the epochs within each site, then its\n"
-               "median over the sites and how many are above 0. Series that move slowly\n"
+               "median over the sites and the share of them above 0. Series that move slowly\n"
                "correlate by themselves, so that a high r of two of them proves little.\n");
     return NS_OK;
 }

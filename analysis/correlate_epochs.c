@@ -165,7 +165,7 @@ typedef struct knowledge {
     int count[NS_SIGMAS];
 } knowledge;
 
-/* The two rows below a run's sites; sorts them. */
+/* The two rows below a run's sites, the median of r and the share of the sites where it is above 0; sorts them. */
 static void add_summary(ns_table *t, const char *run, const ns_epochs *e, const knowledge *known) {
     begin_row(t, run, "median", -1, e);
     ns_table_int(t, known->count[0]);
@@ -173,12 +173,12 @@ static void add_summary(ns_table *t, const char *run, const ns_epochs *e, const 
         qsort(known->r[s], (size_t)known->count[s], sizeof *known->r[s], rising);
         ns_table_known(t, median(known->r[s], known->count[s]));
     }
-    begin_row(t, run, "positive", -1, e);
+    begin_row(t, run, "share above 0", -1, e);
     ns_table_int(t, known->count[0]);
     for (int s = 0; s < NS_SIGMAS; s++) {
         int above = 0;
         for (int i = 0; i < known->count[s]; i++) above += known->r[s][i] > 0;
-        ns_table_real(t, above);
+        ns_table_known(t, known->count[s] ? (double)above / known->count[s] : (double)NAN);
     }
 }
 

@@ -38,7 +38,7 @@ extern const ns_column ns_within_columns[NS_WITHIN_COLUMNS];
 int ns_epochs_add(ns_table *table, const char *run, const ns_epochs *epochs, const bool *wanted,
                   ns_error *err);
 
-/* Pearson's r within each wanted site over the epochs; then a row of the medians over the sites and one of how many are above 0. */
+/* Pearson's r within each wanted site over the epochs; then a row of the medians over the sites and one of the share of the sites where r is above 0. */
 int ns_within_add(ns_table *table, const char *run, const ns_epochs *epochs, const bool *wanted,
                   ns_error *err);
 

@@ -190,9 +190,7 @@ static int check_place(const work *w, const char *made, const char *path, ns_err
 
 static int move_file(const work *w, const char *made, const char *path, ns_error *err) {
     (void)w;
-    return rename(made, path)
-               ? ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", path, strerror(errno))
-               : NS_OK;
+    return ns_move_into_place(made, path, err);
 }
 
 static int remove_file(const work *w, const char *made, const char *path, ns_error *err) {

@@ -165,6 +165,14 @@ int ns_sync_folder_of(const char *path, ns_error *err) {
     return status;
 }
 
+int ns_move_into_place(const char *from, const char *path, ns_error *err) {
+    int fd = open(from, O_RDONLY | O_CLOEXEC), failed = fd < 0 || sync_fd(fd) != 0, code = errno;
+    if (fd >= 0) close(fd);
+    if (!failed && rename(from, path) != 0) failed = 1, code = errno;
+    return failed ? ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", path, strerror(code))
+                  : ns_sync_folder_of(path, err);
+}
+
 int ns_output_commit(ns_output *out, ns_error *err) {
     int failed = ferror(out->file);
     failed |= fflush(out->file) != 0 || sync_fd(fileno(out->file)) != 0;

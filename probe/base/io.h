@@ -42,6 +42,9 @@ int ns_read_text(char **out, size_t *size, const char *path, size_t most, ns_err
  * fails. NS_EFAIL where that fails; file systems that cannot do it and folders that may not be read are passed over. */
 int ns_sync_folder_of(const char *path, ns_error *err);
 
+/* Gives a finished file that something else wrote its last name, over what has it; contents and name are brought to the disk. NS_EFAIL. */
+int ns_move_into_place(const char *from, const char *path, ns_error *err);
+
 /* An output that appears under its name only when it is complete: written beside it under a name of its own, brought to the disk, and
  * renamed by ns_output_commit. ns_output_drop removes what was written; after a commit it does nothing, so that it
  * may stand on every way out. An existing `path` is NS_EFAIL unless `force`. What is no file is NS_EINPUT. */
