@@ -7,9 +7,6 @@
 #include "analysis/fit_internal.h"
 #include "probe/base/mem.h"
 
-/* Relative standard error of alpha above which only s alpha is told. */
-#define NEAR_LINEAR 0.3
-
 enum { MOST_CURVES = 64 };
 
 typedef struct fitting {
@@ -25,40 +22,9 @@ typedef struct fitting {
     ns_job *jobs;         /* [curves + 1] */
     ns_job *last;         /* [curves]: exact sums, where they were last taken */
     ns_corners **corners; /* [curves], NULL for curves without */
-    ns_fit_sums line;     /* of the straight line's, see line_sse */
+    ns_fit_sums line;     /* the straight line's, see ns_fit_line_sums */
     bool line_known;
 } fitting;
-
-static double missing(void) {
-    return (double)NAN;
-}
-
-void ns_fit_blank(ns_fit *fit, const ns_curve *curve, const ns_bins *bins) {
-    double *numbers[] = {&fit->slope,
-                         &fit->slope_nominal,
-                         &fit->slope_clustered,
-                         &fit->correlation,
-                         &fit->sse,
-                         &fit->sst,
-                         &fit->r2,
-                         &fit->r2_linear,
-                         &fit->s_index,
-                         &fit->rmse,
-                         &fit->tail_rmse,
-                         &fit->aic,
-                         &fit->held_out_rmse,
-                         &fit->huber,
-                         &fit->sketch_error};
-    *fit = (ns_fit){.curve = curve,
-                    .points = bins->points,
-                    .nonfinite = bins->nonfinite,
-                    .padding = bins->padding,
-                    .stop = "not fitted",
-                    .reason = ""};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) *numbers[i] = missing();
-    for (int k = 0; k < NS_PARAMETERS; k++)
-        fit->theta[k] = fit->nominal[k] = fit->clustered[k] = missing();
-}
 
 void ns_fit_free_parameters(ns_solver *s, const ns_curve *curve, const ns_fit_options *o) {
     *s = (ns_solver){.curve = curve,
@@ -69,15 +35,6 @@ void ns_fit_free_parameters(ns_solver *s, const ns_curve *curve, const ns_fit_op
     if (!o->scale_fixed || curve->is_linear) s->free[s->count++] = NS_SCALE;
     if (o->shift && !curve->is_linear) s->free[s->count++] = NS_SHIFT;
     if (o->offset) s->free[s->count++] = NS_OFFSET;
-}
-
-const char *ns_fit_hopeless(const ns_bins *bins, int parameters) {
-    double n = bins->total.n, spread = bins->yy - bins->total.y * bins->total.y / n;
-    if (!bins->points) return bins->nonfinite ? "no finite points" : "no points";
-    if (bins->least >= bins->most) return "constant input";
-    if (bins->points < (uint64_t)parameters + 2) return "too few points";
-    if (spread <= 1e-14 * bins->yy) return "constant output";
-    return NULL;
 }
 
 /* A few points are searched as they are; many by what stands for their bins. */
@@ -159,16 +116,10 @@ static void add_corners(const fitting *f, const double *theta, ns_fit_sums *sums
     }
 }
 
-static bool is_free(const ns_solver *s, int parameter) {
-    for (int i = 0; i < s->count; i++)
-        if (s->free[i] == parameter) return true;
-    return false;
-}
-
 static ns_job job_of(const fitting *f, const ns_solver *s, double huber) {
     ns_job job = {.curve = s->curve,
-                  .pass = {.shift = is_free(s, NS_SHIFT),
-                           .offset = is_free(s, NS_OFFSET),
+                  .pass = {.shift = ns_solver_is_free(s, NS_SHIFT),
+                           .offset = ns_solver_is_free(s, NS_OFFSET),
                            .low = f->low,
                            .high = f->high,
                            .huber = huber}};
@@ -185,14 +136,6 @@ static ns_job line_job(const fitting *f) {
                            .high = f->high,
                            .huber = INFINITY}};
     return job;
-}
-
-ns_fit_sums ns_fit_line_sums(const ns_bins *bins) {
-    const ns_bin *t = &bins->total;
-    ns_fit_sums sums = {.n = t->n, .rr = bins->yy};
-    sums.jj[9] = t->n, sums.jj[7] = t->x, sums.jj[2] = t->xx;
-    sums.jr[NS_SCALE] = -t->xy, sums.jr[NS_OFFSET] = -t->y;
-    return sums;
 }
 
 /* Which sums a solver is fed with. */
@@ -239,116 +182,6 @@ static int solve(fitting *f, ns_solver *solvers, int count, whose samples, const
             if (s->taken) last[which[k]] = f->jobs[k];
         }
     }
-}
-
-/* Without a curve's nonlinearity nothing tells s from alpha. */
-static void judge(ns_fit *fit, const ns_solver *s) {
-    double error = fmax(isnan(fit->clustered[NS_ALPHA]) ? 0 : fit->clustered[NS_ALPHA],
-                        fit->nominal[NS_ALPHA]);
-    bool scale_free = fit->free[NS_SCALE];
-    if (s->curve->is_linear) return;
-    if (s->at_bound)
-        fit->reason = s->theta[NS_ALPHA] <= s->low
-                          ? (scale_free ? "near-linear: only s*alpha is determined"
-                                        : "alpha at its lower bound")
-                          : "alpha at its upper bound: a step";
-    else if (scale_free && isnan(fit->s_index)) /* the line leaves rounding alone */
-        fit->reason = "near-linear: only s*alpha is determined";
-    else if (isnan(fit->nominal[NS_ALPHA]))
-        fit->reason = scale_free && fit->r2 - fit->r2_linear < 1e-9
-                          ? "near-linear: only s*alpha is determined"
-                          : "the points do not determine the parameters";
-    else if (error > NEAR_LINEAR * fit->theta[NS_ALPHA])
-        fit->reason =
-            scale_free ? "near-linear: only s*alpha is determined" : "alpha is not determined";
-    else if (!s->converged)
-        fit->reason = "not converged";
-    fit->degenerate = *fit->reason != 0;
-}
-
-/* The sum over samples of g g' at theta, near which it was taken. */
-static void meat_at(const ns_job *job, const double *theta, double meat[10]) {
-    memcpy(meat, job->meat, sizeof job->meat);
-    for (int m = 0; m < NS_PARAMETERS; m++)
-        for (int i = 0; i < 10; i++) meat[i] += (theta[m] - job->pass.theta[m]) * job->drift[m][i];
-}
-
-/* Standard errors of the parameters and, by the delta method, of the slope s alpha f'(0). */
-static void errors(ns_fit *fit, const ns_solver *s, const ns_job *job) {
-    const ns_fit_sums *sums = &s->sums;
-    double a[NS_PARAMETERS][NS_PARAMETERS], inverse[NS_PARAMETERS][NS_PARAMETERS],
-        h[NS_PARAMETERS][NS_PARAMETERS], bread[NS_PARAMETERS][NS_PARAMETERS],
-        cov[NS_PARAMETERS][NS_PARAMETERS] = {{0}}, full[NS_PARAMETERS] = {0};
-    const int *free_ = s->free, n = s->count;
-    double freedom = (double)fit->points - n, slope1 = s->curve->slope;
-    full[NS_ALPHA] = fit->theta[NS_SCALE] * slope1;
-    full[NS_SCALE] = fit->theta[NS_ALPHA] * slope1;
-    ns_sums_matrix(sums, free_, n, false, a);
-    if (ns_invert(n, a, inverse)) {
-        double variance = sums->rr / freedom, v = 0;
-        for (int i = 0; i < n; i++) {
-            fit->nominal[free_[i]] = sqrt(variance * inverse[i][i]);
-            for (int j = 0; j < n; j++)
-                v += variance * full[free_[i]] * full[free_[j]] * inverse[i][j];
-        }
-        fit->slope_nominal = sqrt(fmax(v, 0));
-        if (n > 1 && free_[0] == NS_ALPHA && free_[1] == NS_SCALE)
-            fit->correlation = inverse[0][1] / sqrt(inverse[0][0] * inverse[1][1]);
-    }
-    fit->samples = job->samples;
-    ns_sums_matrix(sums, free_, n, true, h);
-    if (job->samples <= (uint64_t)n) return;
-    /* At a kink the Hessian says nothing; Gauss and Newton's matrix still does. */
-    if (!ns_invert(n, h, bread) && !(s->curve->has_corners && ns_invert(n, a, bread))) return;
-    double groups = (double)job->samples, v = 0, meat[10];
-    meat_at(job, s->theta, meat);
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < n; j++)
-            for (int k = 0; k < n; k++)
-                for (int l = 0; l < n; l++) {
-                    int p = free_[k] > free_[l] ? free_[k] : free_[l],
-                        q = free_[k] > free_[l] ? free_[l] : free_[k];
-                    cov[i][j] += bread[i][k] * meat[p * (p + 1) / 2 + q] * bread[l][j] * groups /
-                                 (groups - 1);
-                }
-    for (int i = 0; i < n; i++) {
-        fit->clustered[free_[i]] = sqrt(fmax(cov[i][i], 0));
-        for (int j = 0; j < n; j++) v += full[free_[i]] * full[free_[j]] * cov[i][j];
-    }
-    fit->slope_clustered = sqrt(fmax(v, 0));
-}
-
-/* Weighted sums over all points that the straight line needs, from the sums of the curve u at s = 0, b = 0: r = -y. */
-static double line_sse(const ns_fit_sums *at, bool offset, double *sst) {
-    double n = at->jj[9], x = at->jj[7], xx = at->jj[2], xy = -at->jr[NS_SCALE],
-           y = -at->jr[NS_OFFSET], yy = at->rr;
-    *sst = yy - y * y / n;
-    if (!offset) return yy - xy * xy / xx;
-    double cxx = xx - x * x / n, cxy = xy - x * y / n;
-    return *sst - cxy * cxy / cxx;
-}
-
-void ns_fit_fill(ns_fit *fit, const ns_fit_options *options, const ns_solver *s, const ns_job *job,
-                 const ns_fit_sums *plain, const ns_fit_sums *line) {
-    memcpy(fit->theta, s->theta, sizeof fit->theta);
-    for (int i = 0; i < s->count; i++) fit->free[s->free[i]] = true;
-    fit->slope = fit->theta[NS_SCALE] * fit->theta[NS_ALPHA] * s->curve->slope;
-    fit->iterations = s->steps;
-    fit->converged = s->converged;
-    fit->stop = s->stop;
-    errors(fit, s, job);
-    double linear = line_sse(line, options->offset, &fit->sst), n = (double)fit->points;
-    fit->sse = plain->rr;
-    fit->r2 = 1 - fit->sse / fit->sst;
-    fit->r2_linear = 1 - linear / fit->sst;
-    /* Where the line leaves nothing but rounding, there is no share of it to explain. */
-    if (linear > 1e-13 * fit->sst)
-        fit->s_index = s->curve->is_linear ? 0 : (linear - fit->sse) / linear;
-    fit->rmse = sqrt(fit->sse / plain->n);
-    if (plain->tail_n > 0) fit->tail_rmse = sqrt(plain->tail_rr / plain->tail_n);
-    if (options->weighting == NS_WEIGH_POINTS)
-        fit->aic = n * log(fit->sse / n) + 2.0 * (s->count + 1);
-    judge(fit, s);
 }
 
 /* Places the corners of the curves that have any, at the price of one walk for all of them. */

@@ -22,6 +22,7 @@ typedef struct ns_solver {
     const char *stop;
 } ns_solver;
 
+bool ns_solver_is_free(const ns_solver *solver, int parameter);
 void ns_solver_begin(ns_solver *solver, const double theta[NS_PARAMETERS]);
 /* The sums at solver->trial. Afterwards it is done, or trial is the next. */
 void ns_solver_feed(ns_solver *solver, const ns_fit_sums *sums);

@@ -33,12 +33,6 @@ static int ground_make(ground *g, const ns_pseudo *pseudo, ns_error *err) {
     return g->f ? NS_OK : NS_EFAIL;
 }
 
-static bool is_free(const ns_solver *s, int parameter) {
-    for (int i = 0; i < s->count; i++)
-        if (s->free[i] == parameter) return true;
-    return false;
-}
-
 NS_CLONES
 static void project_sums(size_t n, const double *f, const float *y, const double *w, double *ff,
                          double *f1, double *fy) {
@@ -54,10 +48,10 @@ static void project_sums(size_t n, const double *f, const float *y, const double
 /* Variable projection: with alpha and d given, s and b where they are free, and the sum of squares. */
 static double project(const ns_solver *s, const ground *g, double *theta) {
     double scale = theta[NS_SCALE], b = 0, n = g->n, y = g->y, ff, f, fy;
-    bool offset = is_free(s, NS_OFFSET);
+    bool offset = ns_solver_is_free(s, NS_OFFSET);
     s->curve->values(theta[NS_ALPHA], theta[NS_SHIFT], g->pseudo->count, g->pseudo->x, g->f);
     project_sums(g->pseudo->count, g->f, g->pseudo->y, g->pseudo->w, &ff, &f, &fy);
-    if (is_free(s, NS_SCALE)) {
+    if (ns_solver_is_free(s, NS_SCALE)) {
         double det = offset ? ff * n - f * f : 0;
         scale = offset ? (det > 1e-12 * ff * n ? (fy * n - f * y) / det : 0) : ff > 0 ? fy / ff : 0;
     }
@@ -103,7 +97,7 @@ static void settle(ns_solver *s, const ns_pseudo *pseudo, const double *theta) {
 }
 
 static void polish(ns_solver *s, const ground *g, double *theta, double ratio) {
-    if (s->curve->has_corners && !is_free(s, NS_SHIFT)) narrow(s, g, theta, ratio);
+    if (s->curve->has_corners && !ns_solver_is_free(s, NS_SHIFT)) narrow(s, g, theta, ratio);
     settle(s, g->pseudo, theta);
 }
 
@@ -122,7 +116,7 @@ static int ascending(const void *a, const void *b) {
  * that cannot be. */
 static bool place_corner(const ns_solver *s, int side, double x, double *theta) {
     double alpha;
-    if (is_free(s, NS_SHIFT)) {
+    if (ns_solver_is_free(s, NS_SHIFT)) {
         double other = (-side - theta[NS_SHIFT]) / theta[NS_ALPHA];
         alpha = 2 * side / (x - other);
         theta[NS_SHIFT] = side - alpha * x;
@@ -287,7 +281,7 @@ static void search_all(search *q, ns_solver *s, const ns_bins *bins) {
     make_grid(q, s, bins);
     best.low = s->low, best.high = s->high;
     if (rough) s->most_steps = ROUGH_STEPS;
-    int shifts = is_free(s, NS_SHIFT) ? SHIFTS : 1;
+    int shifts = ns_solver_is_free(s, NS_SHIFT) ? SHIFTS : 1;
     for (int k = 0; k < shifts; k++)
         scan(q, s, shifts > 1 ? 0.5 * (k - MIDDLE_SHIFT) : q->fixed[NS_SHIFT]);
     s->most_steps = best.most_steps;

@@ -146,6 +146,12 @@ void ns_solver_take(ns_solver *s, const ns_fit_sums *sums, const char *why) {
     ns_solver_finish(s, true, why);
 }
 
+bool ns_solver_is_free(const ns_solver *s, int parameter) {
+    for (int i = 0; i < s->count; i++)
+        if (s->free[i] == parameter) return true;
+    return false;
+}
+
 void ns_solver_begin(ns_solver *s, const double theta[NS_PARAMETERS]) {
     memcpy(s->theta, theta, sizeof s->theta);
     memcpy(s->trial, theta, sizeof s->trial);
