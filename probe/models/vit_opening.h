@@ -1,4 +1,4 @@
-/* A ViT while it is read from a checkpoint: what vit_open.c and vit_norms.c share. */
+/* A ViT while it is read from a checkpoint: what vit_open.c, vit_embedding.c and vit_norms.c share. */
 #ifndef NS_MODELS_VIT_OPENING_H
 #define NS_MODELS_VIT_OPENING_H
 
@@ -24,6 +24,13 @@ static inline bool vit_opening_name(const vit_opening *o, vit_part part, int blo
     return vit_part_name(o->weights, o->scheme, o->prefix, o->prefix_len, part, block, suffix, out);
 }
 
+/* A tensor of that shape (-1: any), borrowed from the weights; *out stays as it is where the scheme has none. */
+int vit_opening_tensor(vit_opening *o, vit_part part, int block, int dims, const int64_t *shape,
+                       const float **out);
+/* Patch, channels, width and the embedding's weights. */
+int vit_opening_embedding(vit_opening *o);
+/* The class token, registers, positions, the grid of patches and the size of an image; patch and width are set. */
+int vit_opening_tokens(vit_opening *o);
 /* Heads, hidden values, activation and all blocks, whose sites are added; width and tokens are set. */
 int vit_opening_blocks(vit_opening *o);
 /* eps, and the norm that config.json names. */
