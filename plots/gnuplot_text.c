@@ -41,8 +41,10 @@ static const char *quote_for(const char *text) {
     return strchr(text, '\'') ? "\"" : "'";
 }
 
+/* gnuplot takes every digit after a number for one more of its digits: then the digit is told by its number as well. */
 static void add_char(ns_bytes *out, const char *quote, char c) {
-    if (*quote == '"' && strchr("'\"\\`@$", c))
+    bool after_number = out->size >= 4 && out->data[out->size - 4] == '\\';
+    if (*quote == '"' && (strchr("'\"\\`@$", c) || (after_number && c >= '0' && c <= '7')))
         ns_bytes_print(out, "\\%03o", (unsigned)(unsigned char)c);
     else
         ns_bytes_add(out, &c, 1);

@@ -19,6 +19,7 @@ static const char *const hostile[] = {"a & b <c>",
                                       "\302\261 \316\261 \345\261\244 \363\260\200\200",
                                       "{/Symbol a} \\U+2212",
                                       "' ; print 1 #",
+                                      "f'(0) = \"1\"2 '34 $56 `7 \\0",
                                       "|cat"};
 enum { HOSTILE = sizeof hostile / sizeof *hostile, SPOTS = 200 };
 

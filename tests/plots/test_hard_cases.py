@@ -1,5 +1,6 @@
 """Figures of data that are hard to draw: one point, all alike, nothing finite, six decades each way, 200 sites, long names and names of
-what formats take amiss. Each kind either draws what can be read, or says what is missing, by the status that the message belongs to."""
+what formats take amiss. Each kind either draws what can be read, by cairo and gnuplot the same, or says what is missing, by the status that
+the message belongs to."""
 import os
 import re
 import shutil
@@ -185,13 +186,19 @@ def check(job):
     said_by(kind, arguments, path + ".svg", 0)
     figure = pictures.check_svg(path + ".svg")
     assert is_something(kind, figure, path + ".svg"), f"{name}: nothing is drawn"
-    if way or sanitized:
+    if sanitized:
         return 1
+    for ending, more in ((".png", ()), ("-gnuplot.png", ("--backend", "gnuplot"))):
+        said_by(kind, [*arguments, *more], path + ending, 0)
+    apart = pictures.distance(pictures.grey(path + ".png"), pictures.grey(path + "-gnuplot.png"))
+    assert apart < 6, f"{name}: gnuplot's picture is {apart:.1f} away"  # 3.8 at most; 20 and more where a label broke the script
+    if way:
+        return 3
     said_by(kind, arguments, path + ".pdf", 0)
     text = pictures.check_pdf(path + ".pdf")
     for label in figure.texts:  # of the SVG is in the PDF
         assert any(pictures.squeezed(form) in text for form in forms(label)), (name, label)
-    return 2
+    return 4
 
 
 sanitized = "NS_SANITIZED" in os.environ  # that is slow, and one format has all that is ours
