@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Squashing functions, alpha taken away, and where alpha begins: the DyT paper's tables of ablations on a small budget, three seeds each.
 
-usage: scripts/ablations.py [FOLDER]      runs are kept in FOLDER (out/ablations); those that are there already are not run again
+usage: scripts/ablations.py [FOLDER]      runs are kept in FOLDER (out/ablations); those that are there already go on or are done
        scripts/ablations.py --table FOLDER     the table alone
 
 Writes FOLDER/ablations.tsv, which `normscope plot sweep` draws, and prints the means. The budget of a run: six passes over Fashion-MNIST's
@@ -46,8 +46,6 @@ def result(path):
 
 def train(program, folder, norm, start, seed):
     path = path_of(folder, norm, start, seed)
-    if result(path):
-        return
     words = [program, "train", *BUDGET, "--norm", norm, "--seed", str(seed), "-o", path]
     if start is not None:
         words += ["--alpha-init", str(start)]
@@ -57,6 +55,17 @@ def train(program, folder, norm, start, seed):
     done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=one_thread)
     if done.returncode:
         print(path + ": " + done.stderr.strip(), file=sys.stderr)
+    return done.returncode == 0
+
+
+def train_all(program, folder):
+    """Whether all of them ended well."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            return all(list(pool.map(lambda one: train(program, folder, *one), runs())))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def write_table(folder):
@@ -84,7 +93,6 @@ if __name__ == "__main__":
     where = words[0] if words else os.path.join(ROOT, "out", "ablations")
     os.makedirs(where, exist_ok=True)
     tool = os.environ.get("NORMSCOPE", os.path.join(ROOT, "build", "normscope"))
-    if not only_table:
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda one: train(tool, where, *one), runs()))
+    good = only_table or train_all(tool, where)
     write_table(where)
+    sys.exit(not good)

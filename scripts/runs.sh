@@ -36,7 +36,26 @@ gpt() {
 		--weight-decay 0.3 --warmup 1 --drop-path 0 --label-smoothing 0 "$@"
 }
 
-wanted="${*:-vit-dyt vit-layernorm vit-rmsnorm vit-derf gpt-dyt gpt-layernorm}"
+# The line of a run in accuracy.tsv: the last epoch's accuracy, and of images what dump finds on the bundled 1,000.
+state() {
+	case $1 in
+	gpt-*) top1= ;;
+	*) top1=$("$normscope" dump "datasets/runs/$1" fashion-mnist-1000 --mode sketch --to-the-end --force -o out/runs/top1.h5 |
+		sed -n 's/.*accuracy:* *\([0-9.]*\) %.*/\1/p') ;;
+	esac
+	last=$(sed -n 's/.*"validation_accuracy": \([0-9.]*\).*/\1/p' "datasets/runs/$1/train.json" | tail -n 1)
+	awk -v name="$1" -v last="$last" -v top1="$top1" 'BEGIN { printf "%s\t%.2f\t%s\n", name, 100 * last, top1 }'
+}
+
+all="vit-dyt vit-layernorm vit-rmsnorm vit-derf gpt-dyt gpt-layernorm"
+wanted="${*:-$all}"
+for name in $wanted; do
+	case " $all " in *" $name "*) ;; *)
+		echo "runs.sh: $name: expected some of $all" >&2
+		exit 2
+		;;
+	esac
+done
 mkdir -p out/runs
 vit vit-dyt --norm dyt --alpha-init 2
 vit vit-layernorm --norm layernorm
@@ -44,3 +63,9 @@ vit vit-rmsnorm --norm rmsnorm
 vit vit-derf --norm derf --alpha-init 2
 gpt gpt-dyt --norm dyt --alpha-init 2 --epochs 6
 gpt gpt-layernorm --norm layernorm --epochs 6
+
+{
+	printf '#text\t%%\t%%\nrun\tvalidation_accuracy\ttop1_of_1000\n'
+	for name in $all; do state "$name"; done
+} >out/runs/accuracy.tsv
+mv out/runs/accuracy.tsv datasets/runs/

@@ -26,7 +26,7 @@ static inline double ns_random_unit(uint64_t *state) {
     return (double)(ns_random_next(state) >> 11) * 0x1p-53;
 }
 
-/* A uniform integer in [0, n), n > 0, without bias (Lemire, ACM TOMACS 2019, with rejection). */
+/* A uniform integer in [0, n), n > 0, without bias: words below 2^64 mod n are rejected. */
 static inline uint64_t ns_random_below(uint64_t *state, uint64_t n) {
     uint64_t limit = (0 - n) % n, word;
     do word = ns_random_next(state);

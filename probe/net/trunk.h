@@ -1,6 +1,6 @@
 /* Pre-norm transformer blocks and the norm after them: what a ViT and a language model share.
  *
- * R = samples * tokens rows of W channels. Memory for up to `room` samples: (9 W + 2 F) * depth values a row for what the
+ * R = samples * tokens rows of W channels. Memory for up to `room` samples: (8 W + 2 F) * depth values a row for what the
  * backward pass reads, heads * tokens^2 * depth a sample for attention's weights, and 5 W + max(3 W, F) a row of work. */
 #ifndef NS_NET_TRUNK_H
 #define NS_NET_TRUNK_H

@@ -30,7 +30,8 @@ extern const ns_network_kind ns_network_vit;
 int ns_vit_new(ns_vit **out, const ns_vit_shape *shape, ns_error *err);
 void ns_vit_free(ns_vit *vit);
 
-/* Room for a batch; the memory is what trunk.h says, and per sample channels * height * width + patches * W + 3 * W. */
+/* Room for a batch; the memory is what trunk.h says, and per sample channels * height * width +
+ * (patches + tokens + 2) * W + 2 * classes. */
 int ns_vit_reserve(ns_vit *vit, size_t samples, ns_error *err);
 
 /* logits [N, classes] of pixels [N, C, h, w]; valid until the next pass. See ns_trunk_forward for training and keep. */

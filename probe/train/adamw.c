@@ -27,7 +27,7 @@ void ns_adamw_free(ns_adamw *adam) {
     *adam = (ns_adamw){0};
 }
 
-/* What one step does to every value: p = keep p; m, v; p -= rate m / (sqrt(v) / root + eps). */
+/* What one step does to every value: p = keep p; m, v; p -= rate m / (sqrt(v) * root + eps). */
 typedef struct update {
     float scale, beta1, beta2, rest1, rest2, keep, rate, root,
         eps; /* rest: 1 - beta, rounded once */

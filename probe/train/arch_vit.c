@@ -48,6 +48,7 @@ static int measure_scale(ns_trainer *t) {
     size_t plane = (size_t)s->height * (size_t)s->width;
     double sums[4] = {0}, squares[4] = {0}, n = (double)t->training_count * (double)plane;
     for (int c = 0; c < s->channels; c++) s->mean[c] = 0, s->std[c] = 1;
+    if (!t->data->scaled) return NS_OK; /* the values are taken as they are */
     for (int64_t from = 0; from < t->training_count; from += t->plan->batch) {
         int64_t rest = t->training_count - from,
                 count = rest < t->plan->batch ? rest : t->plan->batch;

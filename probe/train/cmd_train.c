@@ -13,6 +13,15 @@ typedef struct printer {
     bool begun; /* the head of the table is printed */
 } printer;
 
+static void tell_begun(void *user, const ns_train_result *result) {
+    (void)user;
+    if (result->threads_changed)
+        fprintf(
+            stderr,
+            "resumed with another number of threads (OMP_NUM_THREADS) than before: the bits will "
+            "not be those of an uninterrupted run\n");
+}
+
 /* A line as each epoch ends, in columns that fit those of the head. */
 static void print_epoch(void *user, const ns_train_epoch *e) {
     printer *p = user;
@@ -34,15 +43,12 @@ static int train(ns_train_plan *plan, ns_error *err) {
     ns_progress progress = {0};
     ns_train_result result;
     printer told = {.plan = plan};
+    plan->begun = tell_begun;
     plan->epoch_done = print_epoch;
     plan->user = &told;
     plan->progress = &progress;
     int status = ns_train_run(plan, &result, err);
     ns_progress_end(&progress);
-    if (result.threads_before)
-        printf("resumed with other threads than before (%" PRId64
-               "): not the bits of an uninterrupted run\n",
-               result.threads_before);
     if (status) return status;
     printf("%s: %s, %" PRId64 " parameters, %" PRId64 " samples trained on, %" PRId64 " held out\n",
            plan->folder, plan->norm, result.parameters, result.training, result.validation);
@@ -69,13 +75,26 @@ static void list_kinds(char *text, size_t size) {
     }
 }
 
+/* "0.5", and the kinds that begin elsewhere. */
+static void list_alphas(char *text, size_t size) {
+    const double usual = ns_norm_kind_find("dyt", NULL)->alpha;
+    snprintf(text, size, "%g", usual);
+    for (int i = 0; i < ns_norm_kind_count; i++) {
+        const ns_norm_kind *kind = ns_norm_kinds[i];
+        size_t n = strlen(text);
+        if ((kind->has & NS_HAS_ALPHA) && kind->alpha != usual)
+            snprintf(text + n, size - n, "; %s %g", kind->name, kind->alpha);
+    }
+}
+
 static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     ns_train_plan p = ns_train_defaults();
     p.norm = "layernorm";
     bool no_flip = false;
     int64_t seed = 0;
-    char kinds[512];
+    char kinds[512], alphas[256];
     list_kinds(kinds, sizeof kinds);
+    list_alphas(alphas, sizeof alphas);
     const ns_option options[] = {
         {"output", 'o', NS_OPT_TEXT, &p.folder, "RUN", "folder of the run", NULL, 0, 0},
         {"data", 'd', NS_OPT_TEXT, &p.data, "DATA",
@@ -90,8 +109,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"arch", 0, NS_OPT_TEXT, &p.arch, "vit|gpt",
          "images and their classes, or text and its next tokens", "vit", 0, 0},
         {"norm", 0, NS_OPT_TEXT, &p.norm, "KIND", kinds, "layernorm", 0, 0},
-        {"alpha-init", 0, NS_OPT_REAL, &p.alpha, "A", "where alpha begins", "0.5; fixup 1", -1e6,
-         1e6},
+        {"alpha-init", 0, NS_OPT_REAL, &p.alpha, "A", "where alpha begins", alphas, -1e6, 1e6},
         {"alpha-init-attn", 0, NS_OPT_REAL, &p.alpha_attention, "A",
          "the same for layers before attention", "alpha-init", -1e6, 1e6},
         {"init-std", 0, NS_OPT_REAL, &p.deviation, "X", "deviation of weights as they begin",

@@ -26,6 +26,14 @@ static const char *first_gradient(const ns_trainer *t) {
     return NULL;
 }
 
+static int say_what_is_kept(ns_trainer *t) {
+    if (t->saved_step)
+        ns_fail_more(t->err, "; the state after step %lld is kept", (long long)t->saved_step);
+    else
+        ns_fail_more(t->err, "; the state before the first step is kept");
+    return NS_EFAIL;
+}
+
 int ns_trainer_not_finite(ns_trainer *t, ns_keep keep, bool backward) {
     const ns_train_plan *p = t->plan;
     t->net->trunk.hold_running = true;
@@ -39,9 +47,12 @@ int ns_trainer_not_finite(ns_trainer *t, ns_keep keep, bool backward) {
         ns_fail_more(t->err, "it began %s %s", backward ? "at" : "in the input of", where);
     else
         ns_fail_more(t->err, "every site's input is finite: it began in the head");
-    if (t->epoch_count)
-        ns_fail_more(t->err, "; the state after epoch %lld is kept", (long long)t->epoch_count);
-    else
-        ns_fail_more(t->err, "; the state before the first step is kept");
-    return NS_EFAIL;
+    return say_what_is_kept(t);
+}
+
+int ns_trainer_diverged(ns_trainer *t, const char *what) {
+    ns_fail(t->err, NS_EFAIL, "%s: after step %lld (epoch %lld) the loss on %s is not finite",
+            t->plan->folder, (long long)t->step, (long long)((t->step - 1) / t->epoch_steps) + 1,
+            what);
+    return say_what_is_kept(t);
 }

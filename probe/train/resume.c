@@ -136,8 +136,30 @@ static void read_epochs(ns_trainer *t, const json_t *list) {
     }
 }
 
+static int check_format(ns_trainer *t, const json_t *run, const char *path) {
+    const char *format = json_string_value(json_object_get(run, "format"));
+    json_int_t version = json_integer_value(json_object_get(run, "version"));
+    if (!format || strcmp(format, NS_RUN_FORMAT) != 0)
+        return ns_fail(t->err, NS_EINPUT, "%s: expected \"format\": \"%s\", found %s", path,
+                       NS_RUN_FORMAT, format ? "another one" : "none");
+    if (version < 1 || version > NS_RUN_VERSION)
+        return ns_fail(t->err, NS_EINPUT,
+                       "%s: expected \"version\" 1 to %d, found %lld: a newer normscope made it",
+                       path, NS_RUN_VERSION, (long long)version);
+    return NS_OK;
+}
+
+/* The last figure, where it is of the same test set. */
+static void read_test(ns_trainer *t, const json_t *test) {
+    const char *hash = json_string_value(json_object_get(test, "sha256"));
+    if (!t->test || !hash || strcmp(hash, t->test_hash) != 0) return;
+    t->test_loss = number(test, "loss");
+    t->test_accuracy = number(test, "accuracy");
+}
+
 static int read_progress(ns_trainer *t, const json_t *run, const char *path) {
-    int status = compare_settings(t, json_object_get(run, "settings"), path);
+    int status = check_format(t, run, path);
+    if (!status) status = compare_settings(t, json_object_get(run, "settings"), path);
     if (status) return status;
     const json_t *step = json_object_get(run, "step"), *state = json_object_get(run, "state");
     const json_t *so_far = json_object_get(run, "epoch_so_far");
@@ -156,10 +178,11 @@ static int read_progress(ns_trainer *t, const json_t *run, const char *path) {
         return ns_fail(t->err, NS_EINPUT, "%s: expected %lld epochs at step %lld, found %lld", path,
                        (long long)(t->step / t->epoch_steps), (long long)t->step,
                        (long long)t->epoch_count);
-    t->test_loss = number(json_object_get(run, "test"), "loss");
-    t->test_accuracy = number(json_object_get(run, "test"), "accuracy");
-    int64_t threads = json_integer_value(json_object_get(run, "threads"));
-    t->threads_before = threads != omp_get_max_threads() ? threads : 0;
+    t->saved_step = t->step;
+    read_test(t, json_object_get(run, "test"));
+    t->threads_changed =
+        json_is_true(json_object_get(run, "threads_changed")) ||
+        json_integer_value(json_object_get(run, "threads")) != omp_get_max_threads();
     return read_state(t, json_string_value(state), json_object_get(run, "watched_steps"));
 }
 

@@ -1,7 +1,7 @@
 /* The files of a run. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -32,6 +32,10 @@ int ns_trainer_begin_folder(ns_trainer *t) {
         status = ns_fail(t->err, NS_EFAIL,
                          "%s: holds a run already; --resume goes on with it, --force begins anew",
                          p->folder);
+    /* What is told of the old run goes first: beside the new one's files it would pass for theirs. */
+    if (!status && there && p->force && unlink(path) != 0)
+        status = ns_fail(t->err, NS_EFAIL, "%s: cannot be removed: %s", path, strerror(errno));
+    if (!status && there && p->force) status = ns_sync_folder_of(path, t->err);
     if (!there && p->resume)
         status = ns_fail(t->err, NS_EINPUT, "%s: expected a run to resume, found no train.json",
                          p->folder);
@@ -152,43 +156,51 @@ static int save_progress(ns_trainer *t) {
     json_t *watched = json_array();
     for (int64_t i = 0; i < t->watch_count; i++)
         json_array_append_new(watched, json_integer((json_int_t)t->watched_steps[i]));
-    json_t *j =
-        json_pack("{s:s, s:i, s:s, s:o, s:I, s:i, s:s, s:I, s:{s:f, s:f, s:I}, s:o, s:o}", "format",
-                  "normscope training run", "version", 1, "tool_version", NS_VERSION, "settings",
-                  ns_trainer_settings(t), "parameters",
-                  (json_int_t)ns_parameters_learned(&t->net->parameters), "threads",
-                  omp_get_max_threads(), "state", name, "step", (json_int_t)t->step, "epoch_so_far",
-                  "loss_sum", t->loss_sum, "gradient_sum", t->gradient_sum, "hits",
-                  (json_int_t)t->hits, "watched_steps", watched, "epochs", epochs_of(t));
+    json_t *j = json_pack(
+        "{s:s, s:i, s:s, s:o, s:I, s:i, s:b, s:s, s:I, s:{s:f, s:f, s:I}, s:o, s:o}", "format",
+        NS_RUN_FORMAT, "version", NS_RUN_VERSION, "tool_version", NS_VERSION, "settings",
+        ns_trainer_settings(t), "parameters",
+        (json_int_t)ns_parameters_learned(&t->net->parameters), "threads", omp_get_max_threads(),
+        "threads_changed", (int)t->threads_changed, "state", name, "step", (json_int_t)t->step,
+        "epoch_so_far", "loss_sum", t->loss_sum, "gradient_sum", t->gradient_sum, "hits",
+        (json_int_t)t->hits, "watched_steps", watched, "epochs", epochs_of(t));
     if (isfinite(t->test_loss))
         json_object_set_new(j, "test",
-                            json_pack("{s:I, s:f, s:f}", "samples", (json_int_t)t->test->count,
-                                      "loss", t->test_loss, "accuracy", t->test_accuracy));
+                            json_pack("{s:I, s:s, s:f, s:f}", "samples", (json_int_t)t->test->count,
+                                      "sha256", t->test_hash, "loss", t->test_loss, "accuracy",
+                                      t->test_accuracy));
     int status = write_json(t, "train.json", j);
     json_decref(j);
     return status;
+}
+
+/* "state-" and digits, as state_name has it. */
+static bool is_state(const char *name) {
+    static const char begin[] = "state-";
+    const char *digits = name + strlen(begin);
+    if (strncmp(name, begin, strlen(begin)) != 0) return false;
+    size_t count = strspn(digits, "0123456789");
+    return count >= 9 && !strcmp(digits + count, ".safetensors");
 }
 
 /* States that train.json no longer names. */
 static void remove_others(ns_trainer *t) {
     char name[40];
     state_name(t, name);
-    char *pattern = ns_path_join(t->plan->folder, "state-?????????.safetensors", NULL);
-    glob_t found;
-    if (pattern && glob(pattern, 0, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            size_t n = strlen(found.gl_pathv[i]), m = strlen(name);
-            if (n >= m && strcmp(found.gl_pathv[i] + n - m, name) != 0) unlink(found.gl_pathv[i]);
-        }
-        globfree(&found);
-    }
-    free(pattern);
+    DIR *folder = opendir(t->plan->folder);
+    if (!folder) return;
+    for (struct dirent *entry; (entry = readdir(folder));)
+        if (is_state(entry->d_name) && strcmp(entry->d_name, name) != 0)
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    closedir(folder);
 }
 
 int ns_trainer_save(ns_trainer *t) {
     int status = save_state(t);
     if (!status) status = ns_trainer_save_watched(t);
     if (!status) status = save_progress(t);
-    if (!status) remove_others(t);
+    if (status) return status;
+    t->saved_step = t->step;
+    remove_others(t);
     return status;
 }

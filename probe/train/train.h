@@ -1,8 +1,8 @@
-/* Training a Vision Transformer with any kind of norm, from a data set to a checkpoint that `dump` reads.
+/* Training a ViT or a GPT with any kind of norm, from a data set to a checkpoint that `dump` reads.
  *
  * A run is a folder:
  *
- *     config.json, model.safetensors   the network after the last whole epoch, under timm's names
+ *     config.json, model.safetensors   the network after the last whole epoch, under timm's or GPT-2's names
  *     state-STEP.safetensors           parameters, AdamW's two means (m.NAME, v.NAME), what was recorded
  *     train.json                       settings, progress, a line for each epoch; it names the state file
  *     training.h5                      what was watched (probe/train/FORMAT.md)
@@ -34,6 +34,8 @@ typedef struct ns_train_epoch {
     double images_per_second;                    /* trained on by this process; in no file */
 } ns_train_epoch;
 
+typedef struct ns_train_result ns_train_result;
+
 typedef struct ns_train_plan {
     const char *folder; /* of the run; made if need be */
     const char *data;   /* a path, or a name: "fashion-mnist" is trained on its training images */
@@ -62,6 +64,8 @@ typedef struct ns_train_plan {
     int64_t watch_every; /* steps; 0: at the start and after each epoch */
 
     bool force, resume;
+    void (*begun)(void *user,
+                  const ns_train_result *result); /* resumed_at and threads_changed are set; NULL */
     void (*epoch_done)(void *user, const ns_train_epoch *epoch); /* NULL: nobody wants to know */
     void *user;
     ns_progress *progress; /* NULL: silent */
@@ -70,17 +74,19 @@ typedef struct ns_train_plan {
 /* The recipe of the DyT paper's ViTs, cut down to a small data set. folder, data and norm are NULL. */
 ns_train_plan ns_train_defaults(void);
 
-typedef struct ns_train_result {
+struct ns_train_result {
     int64_t parameters;
     int64_t training, validation, test; /* samples */
     int64_t resumed_at;                 /* step; 0: begun anew */
-    int64_t threads_before; /* of the run that was resumed, where they were others; else 0 */
+    bool
+        threads_changed; /* parts of the run had other numbers of threads: not the bits of one without */
     double test_loss, test_accuracy; /* NaN without a test set */
-} ns_train_result;
+};
 
-/* Trains. NS_ESTOP after a signal: the state of the last whole step is kept. NS_EFAIL where the loss or the gradient is
- * not finite: the message says at which step and where it began, and the last state is kept. Memory: some
- * (9 W + 2 F) * depth floats for each token of a batch, five floats a parameter, and the data set. */
+/* Trains. NS_ESTOP after a signal: the state of the last whole step is kept. NS_EFAIL where the loss or the gradient, or after an
+ * epoch the loss on what is held out, is not finite: the message says at which step and where it began, and the last state is
+ * kept. Memory: what a network needs (probe/net/trunk.h) for a batch, and for NS_PIECE_ROWS rows and a thread; four floats a
+ * parameter (value, gradient, AdamW's two) and one more, its gradient, for each thread; the data set. */
 int ns_train_run(const ns_train_plan *plan, ns_train_result *result, ns_error *err);
 
 #ifdef __cplusplus

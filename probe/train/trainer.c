@@ -187,7 +187,12 @@ static int end_epoch(ns_trainer *t) {
         (double)((t->step - t->began_at) * t->plan->batch) / (ns_seconds() - t->began);
     int status = evaluate(t, t->data, t->validation, t->validation_count, &e->validation_loss,
                           &e->validation_accuracy);
-    if (!status) status = ns_trainer_watch(t);
+    double watched = 0;
+    if (!status) status = ns_trainer_watch(t, &watched);
+    /* Before anything is saved over the last state that is good. */
+    if (!status && t->validation_count && !isfinite(e->validation_loss))
+        status = ns_trainer_diverged(t, "the samples held out");
+    if (!status && !isfinite(watched)) status = ns_trainer_diverged(t, "the samples watched");
     if (status) return status;
     t->epoch_count++;
     t->loss_sum = t->gradient_sum = 0;
@@ -228,7 +233,7 @@ static int train(ns_trainer *t) {
         if (end)
             status = end_epoch(t);
         else if (t->plan->watch_every && t->step % t->plan->watch_every == 0)
-            status = ns_trainer_watch(t);
+            status = ns_trainer_watch(t, NULL);
     }
     return status;
 }
@@ -236,7 +241,7 @@ static int train(ns_trainer *t) {
 static int begin(ns_trainer *t) {
     int status = ns_trainer_begin_folder(t);
     if (!status && t->plan->resume) return ns_trainer_resume(t);
-    if (!status) status = ns_trainer_watch(t);
+    if (!status) status = ns_trainer_watch(t, NULL);
     if (!status) status = ns_trainer_save_model(t);
     return status ? status : ns_trainer_save(t);
 }
@@ -244,7 +249,20 @@ static int begin(ns_trainer *t) {
 static int finish(ns_trainer *t) {
     if (!t->test || !isnan(t->test_accuracy)) return NS_OK;
     int status = evaluate(t, t->test, NULL, t->test->count, &t->test_loss, &t->test_accuracy);
+    if (!status && !isfinite(t->test_loss)) status = ns_trainer_diverged(t, "the test set");
     return status ? status : ns_trainer_save(t);
+}
+
+static int hash_data(ns_trainer *t) {
+    int status =
+        ns_dataset_hash(t->data, t->training, (size_t)t->data->count, t->data_hash, t->err);
+    if (status || !t->test) return status;
+    size_t count = (size_t)t->test->count;
+    int64_t *ids = ns_calloc(count, sizeof *ids, t->err);
+    for (size_t i = 0; ids && i < count; i++) ids[i] = (int64_t)i;
+    status = ids ? ns_dataset_hash(t->test, ids, count, t->test_hash, t->err) : NS_EFAIL;
+    free(ids);
+    return status;
 }
 
 int ns_train_run(const ns_train_plan *plan, ns_train_result *result, ns_error *err) {
@@ -252,12 +270,12 @@ int ns_train_run(const ns_train_plan *plan, ns_train_result *result, ns_error *e
     t.test_loss = t.test_accuracy = (double)NAN;
     int status = (t.arch = ns_architecture_find(plan->arch, err)) ? NS_OK : NS_EUSAGE;
     if (!status) status = t.arch->open(&t);
-    if (!status)
-        status = ns_dataset_hash(t.data, t.training, (size_t)t.data->count, t.data_hash, err);
+    if (!status) status = hash_data(&t);
     if (!status) status = build(&t);
     if (!status) status = begin(&t);
     t.resumed_at = t.step;
-    *result = (ns_train_result){.resumed_at = t.step, .threads_before = t.threads_before};
+    *result = (ns_train_result){.resumed_at = t.step, .threads_changed = t.threads_changed};
+    if (!status && plan->begun) plan->begun(plan->user, result);
     if (!status && plan->progress)
         ns_progress_begin(plan->progress, "train", "images",
                           (uint64_t)((t.steps - t.step) * plan->batch));

@@ -9,6 +9,10 @@
 #include "probe/train/adamw.h"
 #include "probe/train/train.h"
 
+/* Of train.json. A reader refuses a larger version. */
+#define NS_RUN_FORMAT "normscope training run"
+enum { NS_RUN_VERSION = 1 };
+
 /* What is recorded of a step. */
 enum { NS_STEP_LOSS, NS_STEP_ACCURACY, NS_STEP_RATE, NS_STEP_GRADIENT, NS_STEP_COLUMNS };
 
@@ -75,7 +79,9 @@ struct ns_trainer {
     int64_t *ids;         /* [batch] */
     int32_t *labels;      /* [batch * net->labels] */
     char data_hash[NS_HASH_HEX];
-    int64_t threads_before;
+    char test_hash[NS_HASH_HEX];
+    int64_t saved_step;              /* of the state in the folder */
+    bool threads_changed;            /* parts of the run had other numbers of threads */
     double test_loss, test_accuracy; /* NaN: not known yet */
     int lock;         /* the folder, open and locked as long as the run lasts; -1: not yet */
     char *vocabulary; /* of text by characters, owned, or NULL */
@@ -105,8 +111,9 @@ int ns_trainer_save(ns_trainer *t);
 json_t *ns_trainer_settings(const ns_trainer *t);
 int ns_trainer_resume(ns_trainer *t);
 
-/* watch.c: one record of all sites, on the first samples that are held out (else of the training samples). */
-int ns_trainer_watch(ns_trainer *t);
+/* watch.c: one record of all sites, on the first samples that are held out (else of the training samples). loss: of those samples, as
+ * training has it; or NULL. */
+int ns_trainer_watch(ns_trainer *t, double *loss);
 extern const char *const ns_watch_names[NS_WATCH_COLUMNS];
 extern const char *const ns_watch_units[NS_WATCH_COLUMNS];
 /* watch_file.c: training.h5. */
@@ -114,5 +121,7 @@ int ns_trainer_save_watched(ns_trainer *t);
 
 /* finite.c: describes where values of this step's batch that are not finite began. NS_EFAIL. */
 int ns_trainer_not_finite(ns_trainer *t, ns_keep keep, bool backward);
+/* The same of a network whose loss on `what` ("the samples held out") is not finite after the last step. NS_EFAIL. */
+int ns_trainer_diverged(ns_trainer *t, const char *what);
 
 #endif

@@ -102,7 +102,7 @@ static int make_room(ns_trainer *t) {
 }
 
 /* A pass forward and backward over the samples, with what training computes but without drop path; nothing moves. */
-static int run_pass(ns_trainer *t, int64_t *samples, double *arriving) {
+static int run_pass(ns_trainer *t, int64_t *samples, double *arriving, double *loss) {
     bool held = t->validation_count > 0;
     const int64_t *ids = held ? t->validation : t->training;
     int64_t count = held ? t->validation_count : t->training_count;
@@ -115,20 +115,21 @@ static int run_pass(ns_trainer *t, int64_t *samples, double *arriving) {
     size_t n = (size_t)*samples;
     const ns_keep whole = {NULL, 0};
     t->net->kind->forward(t->net, n, t->pixels, true, whole);
-    t->net->kind->loss(t->net, n, t->labels, t->plan->smoothing, n * t->net->labels);
+    ns_loss of = t->net->kind->loss(t->net, n, t->labels, t->plan->smoothing, n * t->net->labels);
+    if (loss) *loss = of.mean;
     t->net->kind->backward(t->net, n);
     trunk->hold_running = false;
     trunk->arriving = NULL;
     return NS_OK;
 }
 
-int ns_trainer_watch(ns_trainer *t) {
+int ns_trainer_watch(ns_trainer *t, double *loss) {
     ns_trunk *trunk = &t->net->trunk;
     size_t sites = (size_t)trunk->site_count, w = trunk->shape.width;
     int64_t samples = 0;
     double *arriving = ns_calloc(sites, sizeof *arriving, t->err);
     int status = arriving ? make_room(t) : NS_EFAIL;
-    if (!status) status = run_pass(t, &samples, arriving);
+    if (!status) status = run_pass(t, &samples, arriving, loss);
     size_t rows = (size_t)samples * t->net->trunk.shape.tokens, each = rows * (w + 1);
     size_t threads = (size_t)omp_get_max_threads();
     float *room = status ? NULL : ns_calloc(threads * each, sizeof *room, t->err);
