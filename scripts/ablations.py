@@ -7,7 +7,7 @@ usage: scripts/ablations.py [FOLDER]      runs are kept in FOLDER (out/ablations
 Writes FOLDER/ablations.tsv, which `normscope plot sweep` draws, and prints the means. The budget of a run: six passes over Fashion-MNIST's
 55,000 training images, a ViT of 32 channels and 4 blocks, batches of 128, learning rate 3e-3 with a rise over the first pass. What differs is
 the norm, alpha's start and the seed; the last figure is on the 10,000 test images, nothing is chosen by it. A run has one thread, and there are
-as many at once as the machine has cores."""
+as many at once as cores may be used."""
 import concurrent.futures
 import json
 import os
@@ -60,7 +60,7 @@ def train(program, folder, norm, start, seed):
 
 def train_all(program, folder):
     """Whether all of them ended well."""
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         try:
             return all(list(pool.map(lambda one: train(program, folder, *one), runs())))
         except KeyboardInterrupt:
