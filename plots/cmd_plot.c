@@ -166,6 +166,28 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
     return status;
 }
 
+/* Figure and data before anything is read: a figure of hundreds of millions of points takes its time. */
+static int outputs_ready(const settings *s, const ns_list *files, ns_error *err) {
+    int count = 0, status = NS_OK;
+    const char **inputs = ns_calloc((size_t)files->count + 1, sizeof *inputs, err);
+    char **records = ns_calloc((size_t)files->count + 1, sizeof *records, err);
+    if (!inputs || !records) status = NS_EFAIL;
+    for (int i = 0; i < files->count && !status; i++) {
+        bool folder = ns_is_folder(files->items[i]);
+        if (folder && !(records[i] = ns_path_join(files->items[i], "training.h5", err)))
+            status = NS_EFAIL;
+        inputs[count++] = folder ? records[i] : files->items[i];
+    }
+    if (!status) status = ns_output_ready(s->output, s->force, inputs, count, err);
+    if (!status && s->data && !strcmp(s->data, s->output))
+        status = ns_fail(err, NS_EUSAGE, "--data: expected another file than -o, found %s", s->data);
+    if (!status && s->data) status = ns_output_ready(s->data, s->force, inputs, count, err);
+    for (int i = 0; records && i < files->count; i++) free(records[i]);
+    free(records);
+    free(inputs);
+    return status;
+}
+
 static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc, char **argv,
                     ns_error *err) {
     settings s = {.dpi = 600, .venue = -1, .span = -1};
@@ -193,6 +215,7 @@ static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc
     if (!status && s.span >= 0 && s.venue < 0)
         status = ns_fail(err, NS_EUSAGE, "--span: expected --venue with it, whose width it is");
     if (!status && s.backend == BACKEND_GNUPLOT) status = ns_gnuplot_ready(s.output, err);
+    if (!status) status = outputs_ready(&s, &rest, err);
     ns_style style = *ns_styles[s.style];
     if (s.venue >= 0) ns_venue_apply(&ns_venues[s.venue], &style);
     ns_plot_request request = {.files = rest.items,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "analysis/runs.h"
 #include "plots/report.h"
@@ -48,6 +49,11 @@ static int make_page(const settings *s, const ns_plot_request *request, int argc
     return status;
 }
 
+static bool ends_in_html(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot && (!strcasecmp(dot, ".html") || !strcasecmp(dot, ".htm"));
+}
+
 static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     settings s = {.dpi = 150};
     const ns_option options[] = {
@@ -70,6 +76,9 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     int status = ns_cli_parse(self, options, argc, argv, 1, -1, &rest, err);
     if (!status && !s.output)
         status = ns_fail(err, NS_EUSAGE, "expected -o FILE, the page to write (.html)");
+    if (!status && !ends_in_html(s.output))
+        status = ns_fail(err, NS_EUSAGE, "%s: expected a name that ends in .html", s.output);
+    if (!status) status = ns_output_ready(s.output, s.force, rest.items, rest.count, err);
     ns_plot_request request = {.files = rest.items,
                                .file_count = rest.count,
                                .style = ns_styles[s.style],

@@ -135,6 +135,26 @@ static int set_image(ns_image_shape *image, const settings *s, ns_error *err) {
     return status;
 }
 
+/* The output is none of the files that the model and the data are read from, nor a run's record. That a file is there is the store's to
+ * complain of: --resume wants one. */
+static int output_ready(const settings *s, const char *model, const ns_dataset *data,
+                        ns_error *err) {
+    static const char *const names[] = {"config.json", "model.safetensors", "train.json",
+                                        "training.h5"};
+    enum { NAMES = sizeof names / sizeof *names };
+    char *in_model[NAMES] = {0};
+    const char *inputs[NAMES + 3] = {model, data->path, data->labels_path};
+    int status = NS_OK;
+    for (int i = 0; i < NAMES && !status; i++) {
+        in_model[i] = ns_path_join(model, names[i], err);
+        inputs[3 + i] = in_model[i];
+        if (!in_model[i]) status = NS_EFAIL;
+    }
+    if (!status) status = ns_output_ready(s->output, true, inputs, NAMES + 3, err);
+    for (int i = 0; i < NAMES; i++) free(in_model[i]);
+    return status;
+}
+
 static int run_parsed(const settings *s, const ns_list *rest, int argc, char **argv,
                       ns_error *err) {
     ns_model *model = NULL;
@@ -144,6 +164,8 @@ static int run_parsed(const settings *s, const ns_list *rest, int argc, char **a
     int status = ns_model_open(&model, rest->items[0], err);
     if (!status) status = set_image(&model->image, s, err);
     if (!status) status = ns_dataset_open(&data, rest->items[1], s->labels, &model->image, err);
+    if (!status && s->output && !s->dry_run)
+        status = output_ready(s, rest->items[0], data, err);
     bool *wanted = status ? NULL : ns_calloc((size_t)model->site_count, sizeof *wanted, err);
     if (!status && !wanted) status = NS_EFAIL;
     if (!status) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "probe/base/cli.h"
+#include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/merge.h"
 
@@ -14,10 +15,9 @@ static int merge(const ns_list *files, const char *output, bool force, bool link
     char *full = ns_asprintf(err, "normscope %s", line), created[32];
     int status = runs && full ? NS_OK : NS_EFAIL;
     ns_cli_timestamp(created);
+    if (!status) status = ns_output_ready(output, force, files->items, files->count, err);
     for (int i = 0; i < files->count && !status; i++) {
-        if (output && !strcmp(files->items[i], output))
-            status = ns_fail(err, NS_EUSAGE, "%s is both merged and written", output);
-        if (!status) status = ns_store_open(&runs[i], files->items[i], err);
+        status = ns_store_open(&runs[i], files->items[i], err);
     }
     if (!status) {
         ns_progress progress;

@@ -122,12 +122,49 @@ int ns_output_check(const char *path, ns_error *err) {
                    kind_of(st.st_mode));
 }
 
+/* The folder that a file of that name is in; the caller frees it. */
+static char *folder_of(const char *path, ns_error *err) {
+    const char *slash = strrchr(path, '/');
+    return !slash          ? ns_strdup(".", err)
+           : slash == path ? ns_strdup("/", err)
+                           : ns_asprintf(err, "%.*s", (int)(slash - path), path);
+}
+
+static int exists_already(const char *path, ns_error *err) {
+    return ns_fail(err, NS_EFAIL, "%s: exists already; --force overwrites it", path);
+}
+
+int ns_output_ready(const char *path, bool force, const char *const *inputs, int count,
+                    ns_error *err) {
+    struct stat its, st;
+    bool there = stat(path, &its) == 0;
+    for (int i = 0; i < count; i++) {
+        bool same = inputs[i] && (there ? stat(inputs[i], &st) == 0 && st.st_dev == its.st_dev &&
+                                              st.st_ino == its.st_ino
+                                        : !strcmp(inputs[i], path));
+        if (!same) continue;
+        ns_fail(err, NS_EUSAGE, "%s: is read, so it cannot be what is written", path);
+        if (strcmp(inputs[i], path) != 0) ns_fail_more(err, " (it is %s)", inputs[i]);
+        return NS_EUSAGE;
+    }
+    int status = ns_output_check(path, err);
+    if (status) return status;
+    if (there) return force ? NS_OK : exists_already(path, err);
+    char *folder = folder_of(path, err);
+    if (!folder) return NS_EFAIL;
+    if (access(folder, W_OK | X_OK) != 0)
+        status = ns_fail(err, NS_EINPUT, "%s: cannot be written: %s: %s", path, folder,
+                         strerror(errno));
+    free(folder);
+    return status;
+}
+
 int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err) {
     *out = (ns_output){0};
     int status = ns_output_check(path, err);
     if (status) return status;
     if (!force && access(path, F_OK) == 0)
-        return ns_fail(err, NS_EFAIL, "%s: exists already; --force overwrites it", path);
+        return exists_already(path, err);
     out->path = ns_strdup(path, err);
     out->temporary = ns_asprintf(err, "%s.part-%ld", path, (long)getpid());
     if (!out->path || !out->temporary) {
@@ -151,10 +188,7 @@ static int sync_fd(int fd) {
 }
 
 int ns_sync_folder_of(const char *path, ns_error *err) {
-    const char *slash = strrchr(path, '/');
-    char *folder = !slash          ? ns_strdup(".", err)
-                   : slash == path ? ns_strdup("/", err)
-                                   : ns_asprintf(err, "%.*s", (int)(slash - path), path);
+    char *folder = folder_of(path, err);
     if (!folder) return NS_EFAIL;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = NS_OK;
     if (fd >= 0 ? sync_fd(fd) != 0 : errno != EACCES)

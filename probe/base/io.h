@@ -56,6 +56,11 @@ int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err);
 int ns_output_commit(ns_output *out, ns_error *err);
 void ns_output_drop(ns_output *out);
 
+/* Asks before any work is done whether `path` may be written: it is none of the `count` inputs (NS_EUSAGE, by whatever name or link; inputs
+ * may be NULL or missing), no file is there without `force` (NS_EFAIL), and its folder takes new files (NS_EINPUT). */
+int ns_output_ready(const char *path, bool force, const char *const *inputs, int count,
+                    ns_error *err);
+
 /* NS_EINPUT where something other than a file stands under the name of an output: a rename would put a file into its
  * place, and /dev/null would be gone. */
 int ns_output_check(const char *path, ns_error *err);

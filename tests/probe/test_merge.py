@@ -113,7 +113,7 @@ assert "the seed 2" in run("merge", *seeds, "-o", f"{t}/no.h5", status=3)
 run("dump", model, data, "-o", f"{t}/sites.h5", "--skip", "30", "-n", "8", "-l", "1,9")
 assert "expected 3 sites" in run("merge", a, f"{t}/sites.h5", "-o", f"{t}/no.h5", status=3)
 assert "none.h5" in run("merge", a, f"{t}/none.h5", "-o", f"{t}/no.h5", status=3)
-assert "both merged and written" in run("merge", a, "-o", a, status=2)
+assert "is read, so it cannot be what is written" in run("merge", a, "-o", a, status=2)
 assert "exists" in run("merge", a, "-o", f"{t}/sites.h5", status=1)
 # Messages name the file as it was asked for, not as it is called while it is written.
 for out, status, words in ((f"{t}/nowhere/x.h5", 3, "cannot be written: No such file"), (f"{t}/x.h5", 1, "the limit of file sizes")):
