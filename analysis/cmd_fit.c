@@ -25,6 +25,7 @@ typedef struct work {
     ns_fit *fits;
     ns_progress progress;
     bool sketched;
+    ns_sampled sampled;
 } work;
 
 enum {
@@ -101,10 +102,11 @@ static void add_parameter(ns_table *table, const ns_fit *fit, int k) {
 }
 
 /* What a person has to know at a glance. */
-static const char *flag(const ns_fit *fit) {
+static const char *flag(const ns_fit *fit, const ns_store_site *site) {
     if (fit->degenerate) return fit->reason;
-    if (fit->from_sketch) return "from sketch";
-    return fit->nonfinite ? "not all finite" : "";
+    if (fit->from_sketch) return "sketch";
+    if (fit->nonfinite) return "not all finite";
+    return site->sampled && site->rows < site->rows_seen ? "sample" : "";
 }
 
 static const char *const weightings[] = {"points", "density", "huber"};
@@ -152,7 +154,7 @@ static void add_row(work *w, ns_table *t, const ns_store *store, const ns_store_
     ns_table_text(t, fit->from_sketch ? "sketch" : s->sampled ? "sample" : "rows");
     ns_table_known(t, fit->sketch_error);
     ns_table_text(t, fit->curve->formula);
-    ns_table_text(t, flag(fit));
+    ns_table_text(t, flag(fit, s));
 }
 
 /* 1 for the least error on the samples left out; 0 where it is not known. */
@@ -175,6 +177,9 @@ static int fit_from_sketch(work *w, ns_store *store, int i, ns_fit_options *opti
                            ns_error *err) {
     ns_sketch sketch = {0};
     options->held_out = false;
+    if (w->settings->held_out)
+        return ns_fail(err, NS_EUSAGE,
+                       "--held-out: a sketch does not tell samples apart; --from rows takes rows");
     int status = ns_sketch_read(&sketch, store, i, err);
     if (!status) status = ns_fit_sketch(&sketch, options, w->fits, err);
     ns_sketch_free(&sketch);
@@ -186,6 +191,7 @@ static int fit_from_rows(work *w, ns_store *store, int i, ns_fit_options *option
     ns_points points;
     int status = ns_points_store(&points, store, i, err);
     if (status) return status;
+    ns_sampled_note(&w->sampled, ns_store_site_at(store, i));
     ns_progress_begin(&w->progress, ns_store_site_at(store, i)->site.name, "rows", points.rows);
     options->progress = &w->progress;
     status = ns_fit_points(&points, options, w->fits, err);
@@ -242,6 +248,23 @@ static void show_columns(ns_column columns[COLUMNS], const ns_fit_options *o, in
     columns[B].machine_only = !o->offset;
 }
 
+/* What people have to know to read the table. */
+static void print_notes(const work *w) {
+    const settings *s = w->settings;
+    bool several = w->options.curve_count > 1;
+    printf("\n");
+    if (!several)
+        printf("y = s %s(alpha x%s)%s. +-: standard error, clustered by sample.\n"
+               "slope: s alpha f'(0). S-index: the share of what a straight line leaves\n"
+               "unexplained that the curve explains.\n",
+               w->options.curves[0]->name, s->shift ? " + d" : "", s->offset ? " + b" : "");
+    if (w->sketched)
+        printf("sketch: of all points, by bins of x; tsv and json tell in sketch_error how far\n"
+               "that can be off. It does not tell samples apart: no standard errors%s\n",
+               several ? ",\nno errors on samples left out, no ranks." : ".");
+    ns_sampled_print(&w->sampled);
+}
+
 static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
     ns_column columns[COLUMNS];
     memcpy(columns, all_columns, sizeof columns);
@@ -275,14 +298,7 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
         ns_error printing = {0};
         int printed = ns_table_print(w.table, stdout, (ns_table_format)s->format, &printing);
         if (printed && !status) *err = printing, status = printed;
-        if (s->format == NS_ALIGNED && w.options.curve_count == 1)
-            printf("\ny = s %s(alpha x%s)%s. +-: standard error, clustered by sample.\n"
-                   "slope: s alpha f'(0). S-index: the share of what a straight line leaves\n"
-                   "unexplained that the curve explains.\n",
-                   w.options.curves[0]->name, s->shift ? " + d" : "", s->offset ? " + b" : "");
-        if (s->format == NS_ALIGNED && w.sketched)
-            printf("From a sketch: all points, by bins of x; tsv and json tell in sketch_error\n"
-                   "how far they can be off.\n");
+        if (s->format == NS_ALIGNED) print_notes(&w);
     }
     ns_table_free(w.table);
     ns_table_free(w.file_table);

@@ -27,6 +27,7 @@ typedef struct work {
     int *votes;
     int massive_sites;
     bool sketched;
+    ns_sampled sampled;
     char note[512];
 } work;
 
@@ -152,6 +153,7 @@ static int stats_of_site(void *user, ns_store *store, int i, ns_error *err) {
     int status =
         ns_runs_stats(&stats, store, i, (ns_source_choice)w->settings->from, &options, err);
     w->sketched |= stats.from_sketch;
+    if (!status && !stats.from_sketch) ns_sampled_note(&w->sampled, site);
     if (!status) {
         add_row(w->table, store, site, &stats);
         if (w->file_table) add_row(w->file_table, store, site, &stats);
@@ -233,6 +235,7 @@ static int stats_of_files(const settings *s, const ns_list *files, ns_error *err
                    s->tolerance);
         if (s->format == NS_ALIGNED && w.sketched)
             printf("From a sketch: moments are exact, quantiles within 1/32 of themselves.\n");
+        if (s->format == NS_ALIGNED) ns_sampled_print(&w.sampled);
     }
     ns_table_free(w.table);
     ns_table_free(w.file_table);

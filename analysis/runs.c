@@ -1,5 +1,6 @@
 #include "analysis/runs.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -81,6 +82,32 @@ void ns_selection_free(ns_selection_words *words) {
 bool ns_source_is_sketch(ns_source_choice choice, const ns_store_site *site) {
     if (choice != NS_FROM_BEST) return choice == NS_FROM_SKETCH;
     return site->has_sketch && (site->sampled || !site->rows);
+}
+
+void ns_sampled_note(ns_sampled *s, const ns_store_site *site) {
+    if (!site->sampled || site->rows == site->rows_seen) return;
+    const uint64_t now[] = {site->rows, site->rows_seen};
+    uint64_t *const ranges[] = {s->rows, s->of};
+    for (int k = 0; k < 2; k++) {
+        if (!s->sites || now[k] < ranges[k][0]) ranges[k][0] = now[k];
+        if (!s->sites || now[k] > ranges[k][1]) ranges[k][1] = now[k];
+    }
+    s->sites++;
+}
+
+/* "300", or "300 to 1024". */
+static void print_range(const uint64_t range[2]) {
+    printf("%" PRIu64, range[0]);
+    if (range[1] != range[0]) printf(" to %" PRIu64, range[1]);
+}
+
+void ns_sampled_print(const ns_sampled *s) {
+    if (!s->sites) return;
+    printf("From a sample of rows: ");
+    print_range(s->rows);
+    printf(" of ");
+    print_range(s->of);
+    printf(s->sites == 1 ? ".\n" : " at each of %d sites.\n", s->sites);
 }
 
 static int stats_from_sketch(ns_stats *out, ns_store *store, int i, const ns_stats_options *options,

@@ -67,6 +67,16 @@ bool ns_source_is_sketch(ns_source_choice choice, const ns_store_site *site);
             "best", 0, 0                                                                           \
     }
 
+/* How many rows stand for how many, over the sites of a table that came from samples of rows; begins as {0}. */
+typedef struct ns_sampled {
+    int sites;
+    uint64_t rows[2], of[2]; /* least and most */
+} ns_sampled;
+/* Notes the site where its rows are a sample. */
+void ns_sampled_note(ns_sampled *sampled, const ns_store_site *site);
+/* The line for people below such a table, to stdout; nothing where no site was noted. */
+void ns_sampled_print(const ns_sampled *sampled);
+
 /* The statistics of site i (from 0), from rows or a sketch as `from` says; options->progress shows the rows. ns_stats_free(out)
  * afterwards, also after a failure; the caller adds which site it was. */
 int ns_runs_stats(ns_stats *out, ns_store *store, int i, ns_source_choice from,

@@ -189,6 +189,7 @@ static int prepare(bench *b, const settings *s, ns_error *err) {
     if (!status)
         status = ns_parse_numbers(s->widths, 1, MOST_WIDTH, &b->widths, &b->width_count, err);
     if (!status) status = ns_parse_numbers(s->rows, 1, MOST_ROWS, &b->rows, &b->row_count, err);
+    if (status == NS_EINPUT) status = NS_EUSAGE; /* the limits are this command's own */
     if (status) return status;
     size_t width = (size_t)b->widths[b->width_count - 1], rows = (size_t)b->rows[b->row_count - 1];
     size_t n = width * rows, statistics = rows > width ? rows : width;

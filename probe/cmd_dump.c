@@ -223,7 +223,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
          "run what follows the last site asked for, and report the accuracy", NULL, 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Storage", NULL, 0, 0},
         {"mode", 0, NS_OPT_CHOICE, &s.mode, NS_DUMP_MODES,
-         "all rows; a sketch of each site (counts, moments, bins, a picture; some 3 MiB whatever "
+         "all rows; a sketch of each site (counts, moments, bins, a picture; some 4.5 MiB whatever "
          "the number of rows) and a sample of its rows; or both",
          "full", 0, 0},
         {"sample-rows", 0, NS_OPT_INT, &s.sample_rows, "N",

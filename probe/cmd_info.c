@@ -10,19 +10,22 @@
 #include "probe/base/table.h"
 #include "probe/store.h"
 
-static const ns_column columns[] = {
+enum { ROWS_SEEN = 8 };
+static const ns_column all_columns[] = {
     {"site", "1", NS_INT, 0, false, NULL},      {"name", NULL, NS_TEXT, 0, false, NULL},
     {"role", NULL, NS_TEXT, 0, false, NULL},    {"kind", NULL, NS_TEXT, 0, false, NULL},
     {"eps", "x^2", NS_REAL, 2, true, NULL},     {"channels", "1", NS_INT, 0, false, NULL},
     {"positions", "1", NS_INT, 0, false, NULL}, {"rows", "1", NS_INT, 0, false, NULL},
-    {"rows_seen", "1", NS_INT, 0, true, NULL},  {"stored_as", NULL, NS_TEXT, 0, true, NULL},
+    {"rows_seen", "1", NS_INT, 0, true, "of"},  {"stored_as", NULL, NS_TEXT, 0, true, NULL},
     {"bytes", "B", NS_INT, 0, true, NULL},      {"size", NULL, NS_TEXT, 0, false, NULL},
 };
 
-static void add_row(ns_table *table, const ns_store_site *s) {
+static int add_row(ns_table *table, const ns_store *store, int i, ns_error *err) {
     char size[24];
-    uint64_t item = s->dtype == NS_F16 ? 2 : 4,
-             bytes = s->rows * (2 * item * (uint64_t)s->site.norm.channels + 13);
+    const ns_store_site *s = ns_store_site_at(store, i);
+    uint64_t item = s->dtype == NS_F16 ? 2 : 4, bytes;
+    int status = ns_store_site_bytes(store, i, &bytes, err);
+    if (status) return status;
     ns_table_int(table, s->site.index);
     ns_table_text(table, s->site.name);
     ns_table_text(table, ns_role_name(s->site.role));
@@ -36,6 +39,20 @@ static void add_row(ns_table *table, const ns_store_site *s) {
                   s->rows || !s->has_sketch ? (item == 2 ? "float16" : "float32") : "sketch");
     ns_table_int(table, (int64_t)bytes);
     ns_table_text(table, ns_human_bytes((double)bytes, size));
+    return NS_OK;
+}
+
+/* Of how many rows those kept are a sample is for people to see where one is. */
+static int make_table(ns_table **out, const ns_store *store, ns_error *err) {
+    ns_column columns[sizeof all_columns / sizeof *all_columns];
+    memcpy(columns, all_columns, sizeof columns);
+    int sites = ns_store_site_count(store), status = NS_OK;
+    for (int i = 0; i < sites; i++)
+        if (ns_store_site_at(store, i)->rows < ns_store_site_at(store, i)->rows_seen) columns[ROWS_SEEN].machine_only = false;
+    ns_table *table = *out = ns_table_new(columns, sizeof columns / sizeof *columns, err);
+    if (!table) return NS_EFAIL;
+    for (int i = 0; i < sites && !status; i++) status = add_row(table, store, i, err);
+    return status;
 }
 
 /* Where every committed sample has a label and a prediction. */
@@ -94,10 +111,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     ns_table *table = NULL;
     int status = ns_cli_parse(self, options, argc, argv, 1, 1, &rest, err);
     if (!status) status = ns_store_open(&store, rest.items[0], err);
-    if (!status && !(table = ns_table_new(columns, sizeof columns / sizeof columns[0], err)))
-        status = NS_EFAIL;
-    for (int i = 0; !status && i < ns_store_site_count(store); i++)
-        add_row(table, ns_store_site_at(store, i));
+    if (!status) status = make_table(&table, store, err);
     if (!status && format == NS_ALIGNED) status = print_provenance(store, err);
     if (!status) status = ns_table_print(table, stdout, (ns_table_format)format, err);
     ns_table_free(table);

@@ -140,7 +140,7 @@ static int keep_layers(const char *layers, int count, const site_list *sites, bo
     int status = ns_parse_numbers(layers, 1, most, &numbers, &n, err);
     if (status) {
         ns_fail_context(err, "--layers");
-        return NS_EINPUT;
+        return status;
     }
     bool *kept = ns_calloc((size_t)count, sizeof *kept, err);
     status = kept ? NS_OK : NS_EFAIL;

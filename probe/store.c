@@ -281,11 +281,21 @@ static herr_t take_attribute(hid_t object, const char *name, const H5A_info_t *i
     return 0;
 }
 
+/* What a training run recorded has statistics and no rows. */
+static int no_training(const char *path, ns_error *err) {
+    return ns_fail(err, NS_EINPUT,
+                   "%s: a training run, expected the file of a run of normscope dump: dump the "
+                   "trained network first (correlate, plot training and plot alpha take it as it "
+                   "is)",
+                   path);
+}
+
 static int take_root(ns_store *s, ns_error *err) {
     hsize_t at = 0;
     H5Aiterate2(s->file, H5_INDEX_NAME, H5_ITER_INC, &at, take_attribute, s);
     const char *format = ns_store_attribute(s, "format"), *said = ns_store_attribute(s, "samples");
     int64_t samples = -1, batch = 0, major = 0;
+    if (ns_store_attribute(s, "training_version")) return no_training(s->path, err);
     if (!format || strcmp(format, "normscope") != 0)
         return ns_fail(err, NS_EINPUT,
                        "%s: an HDF5 file of another program: expected the attribute format = "
@@ -325,6 +335,10 @@ static int take_root(ns_store *s, ns_error *err) {
 }
 
 static int open_parts(ns_store *s, ns_error *err) {
+    char *record = ns_path_join(s->path, "training.h5", err);
+    bool training = record && ns_is_file(record);
+    free(record);
+    if (training) return no_training(s->path, err);
     int status = ns_open_file(&s->fd, &s->file_size, s->path, err);
     if (status) return status;
     s->file = H5Fopen(s->path, H5F_ACC_RDONLY, H5P_DEFAULT);

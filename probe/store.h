@@ -46,6 +46,10 @@ const ns_store_site *ns_store_site_at(const ns_store *store, int i);
 /* For ns_select_sites: user is an ns_store. */
 const ns_site *ns_store_select_at(const void *user, int i);
 
+/* What site i takes of this file, in bytes: rows, sketch, extreme rows and parameters; nothing for rows that a merge links to. NS_EINPUT where
+ * the site's group cannot be read. */
+int ns_store_site_bytes(const ns_store *store, int i, uint64_t *bytes, ns_error *err);
+
 /* Samples planned, and those committed so far. */
 uint64_t ns_store_samples_planned(const ns_store *store);
 uint64_t ns_store_samples(const ns_store *store);

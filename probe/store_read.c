@@ -200,3 +200,26 @@ int ns_store_read_block(const ns_store *s, int i, const ns_store_block *block, n
     return read_h5(s, e->group, block->name, committed_slot(s), 0, n[0], wide,
                    ns_block_h5type(block->type), block->bytes, err);
 }
+
+static herr_t add_bytes(hid_t group, const char *name, const H5L_info_t *link, void *user) {
+    (void)link;
+    hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+    if (object < 0) return -1;
+    if (H5Iget_type(object) == H5I_DATASET) *(uint64_t *)user += H5Dget_storage_size(object);
+    return H5Oclose(object);
+}
+
+int ns_store_site_bytes(const ns_store *s, int i, uint64_t *bytes, ns_error *err) {
+    char path[40];
+    snprintf(path, sizeof path, "/%s", s->sites[i].group);
+    *bytes = 0;
+    pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->lock);
+    ns_h5_quiet quiet = ns_h5_hush();
+    hid_t group = H5Gopen2(s->file, path, H5P_DEFAULT);
+    herr_t done =
+        group < 0 ? -1 : H5Lvisit(group, H5_INDEX_NAME, H5_ITER_NATIVE, add_bytes, bytes);
+    if (group >= 0) H5Gclose(group);
+    ns_h5_unhush(quiet);
+    pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);
+    return done < 0 ? ns_fail(err, NS_EINPUT, "%s: %s: cannot be read", s->path, path) : NS_OK;
+}

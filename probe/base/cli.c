@@ -255,7 +255,7 @@ int ns_parse_numbers(const char *text, int least, int most, int **out, int *coun
         }
         if (first < least || last > most) {
             free(numbers);
-            return ns_fail(err, NS_EUSAGE, "expected numbers between %d and %d, found %ld", least,
+            return ns_fail(err, NS_EINPUT, "expected numbers between %d and %d, found %ld", least,
                            most, first < least ? first : last);
         }
         int *grown = ns_realloc(numbers, (size_t)(used + last - first + 1), sizeof *grown, err);

@@ -63,7 +63,8 @@ enum { NS_HELP_SHOWN = -1 };
 int ns_cli_parse(const ns_command *command, const ns_option *options, int argc, char **argv,
                  int least_rest, int most_rest, ns_list *rest, ns_error *err);
 
-/* "5,15,20-25" as numbers in rising order without repeats, each between least and most; the caller frees *out. */
+/* "5,15,20-25" as numbers in rising order without repeats; the caller frees *out. NS_EUSAGE where the text is no such list, NS_EINPUT where a
+ * number is not between least and most: what they are may be a file's to say. */
 int ns_parse_numbers(const char *text, int least, int most, int **out, int *count, ns_error *err);
 
 /* Now, in UTC and ISO 8601; SOURCE_DATE_EPOCH where that is set, so that a run can be repeated to the byte. */

@@ -150,11 +150,12 @@ int ns_output_ready(const char *path, bool force, const char *const *inputs, int
     int status = ns_output_check(path, err);
     if (status) return status;
     if (there) return force ? NS_OK : exists_already(path, err);
-    char *folder = folder_of(path, err);
-    if (!folder) return NS_EFAIL;
-    if (access(folder, W_OK | X_OK) != 0)
-        status = ns_fail(err, NS_EINPUT, "%s: cannot be written: %s: %s", path, folder,
-                         strerror(errno));
+    char *folder = folder_of(path, err), *within = folder ? ns_path_join(folder, ".", err) : NULL;
+    if (!within)
+        status = NS_EFAIL;
+    else if (access(within, W_OK | X_OK) != 0)
+        status = ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", path, strerror(errno));
+    free(within);
     free(folder);
     return status;
 }

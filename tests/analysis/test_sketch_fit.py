@@ -54,4 +54,26 @@ run("dump", model, data, "-n", "20", "-o", t + "/full.h5")
 assert "expected a sketch, found none" in run("fit", t + "/full.h5", "--from", "sketch", status=3)
 assert "weighting" in run("fit", small, "--from", "sketch", "-w", "huber", status=2)
 shown = run("fit", small)
-assert "from sketch" in shown and max(len(line) for line in shown.splitlines()) <= 100
+assert "  sketch\n" in shown and "no standard errors.\n" in shown and max(map(len, shown.splitlines())) <= 80
+# Nobody is left to guess on what a figure stands.
+assert "From a sample" not in run("fit", small, "-w", "density")  # all of its 1,020 rows were kept
+run("dump", model, data, "-n", "60", "-o", t + "/sampled.h5", "-l", "1,4", "--sample-rows", "300", "--mode", "both")
+for words in (["fit", "-w", "density"], ["fit", "--from", "rows"], ["stats", "--from", "rows"], ["fit", "--from", "rows", "-c", "tanh,erf"]):
+    assert "From a sample of rows: 300 of 1020 at each of 2 sites.\n" in run(words[0], t + "/sampled.h5", *words[1:]), words
+assert "From a sample of rows: 300 of 1020.\n" in run("stats", t + "/sampled.h5", "--from", "rows", "-l", "4")
+for words in (["fit", t + "/full.h5"], ["stats", t + "/full.h5"], ["fit", small], ["stats", small]):
+    assert "From a sample" not in run(*words), words
+assert "no errors on samples left out, no ranks." in run("fit", small, "-c", "tanh,erf")
+assert "--held-out: a sketch does not tell samples apart" in run("fit", small, "--held-out", status=2)
+run("fit", small, "--held-out", "--from", "rows")
+# The sizes that info tells are those of the data sets.
+import h5py  # noqa: E402
+
+for path in (small, t + "/sampled.h5", t + "/full.h5"):
+    sizes = []
+    with h5py.File(path) as f:
+        for site in f["sites"].values():
+            sizes.append(0)
+            site.visititems(lambda _, o: sizes.__setitem__(-1, sizes[-1] + (o.id.get_storage_size() if isinstance(o, h5py.Dataset) else 0)))
+    assert [int(r["bytes"]) for r in table("info", path)] == sizes, path
+assert " rows    of  size" in run("info", t + "/sampled.h5") and "  of  " not in run("info", t + "/full.h5")

@@ -20,7 +20,7 @@ accepted(["dump", model, "fashion-mnist-1000", "-n", "4", "-o", good])
 
 # Sites.
 dump("fashion-mnist-1000", "--layers: expected numbers between 1 and 17, found 18", more=["-l", "18"])
-dump("fashion-mnist-1000", "--layers: expected numbers like 5,15,20-25, found '3-'", more=["-l", "3-"])
+dump("fashion-mnist-1000", "--layers: expected numbers like 5,15,20-25, found '3-'", more=["-l", "3-"], status=2)
 dump("fashion-mnist-1000", "--select 'bloks.*' matches none of the 17 sites; near: blocks.0", "the first is blocks.0.norm1, the last norm", more=["-s", "bloks.*"])
 dump("fashion-mnist-1000", "the selection leaves none of the 17 sites", more=["-s", "norm", "-x", "norm"])
 for command in (["stats"], ["fit"], ["plot", "scurve", "-o", figure]):
@@ -36,7 +36,8 @@ bad = [(t + "/other.h5", "an HDF5 file of another program: expected the attribut
        (t + "/empty", "expected a file, found a folder"), (t + "/pipe", "expected a file, found a pipe"), ("/dev/null", "expected a file, found a device"),
        (write("half.h5", data[: len(data) // 2]), "a damaged HDF5 file"), (write("last.h5", data[:-1]), "a damaged HDF5 file"),
        (write("zero.h5", b""), "expected an HDF5 file, found something else (0 bytes)"), (write("text.h5", "hello"), "expected an HDF5 file, found"),
-       (model + "/model.safetensors", "expected an HDF5 file, found")]
+       (model + "/model.safetensors", "expected an HDF5 file, found"),
+       ("datasets/runs/vit-dyt", "a training run, expected the file of a run of normscope dump"), ("datasets/runs/vit-dyt/training.h5", "a training run, expected the file of a run")]
 for command in COMMANDS:
     for path, message in bad:
         refused([*command, path], f"{path}: {message}")

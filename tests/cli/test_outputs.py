@@ -64,9 +64,9 @@ open("there.pdf", "w").close()
 for words, status, message in (
     (("plot", "scurve", "nothing.h5", "-o", "there.pdf"), 1, "there.pdf: exists already"),
     (("plot", "scurve", "nothing.h5", "-o", "a.pdf", "--data", "there.pdf"), 1, "there.pdf: exists already"),
-    (("plot", "scurve", "nothing.h5", "-o", "none/a.pdf"), 3, "none/a.pdf: cannot be written: none: No such file or directory"),
-    (("report", "nothing.h5", "-o", "none/a.html"), 3, "none/a.html: cannot be written: none: No such file or directory"),
-    (("dump", "model", "fashion-mnist-1000", "-o", "none/a.h5"), 3, "none/a.h5: cannot be written: none: No such file or directory"),
+    (("plot", "scurve", "nothing.h5", "-o", "none/a.pdf"), 3, "none/a.pdf: cannot be written: No such file or directory"),
+    (("report", "nothing.h5", "-o", "none/a.html"), 3, "none/a.html: cannot be written: No such file or directory"),
+    (("dump", "model", "fashion-mnist-1000", "-o", "none/a.h5"), 3, "none/a.h5: cannot be written: No such file or directory"),
 ):
     said = run(*words, status=status)
     assert message in said and "nothing.h5" not in said, said
