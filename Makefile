@@ -254,7 +254,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/normscope $(DESTDIR)$(PREFIX)/lib/libnormscope.* \
 	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/normscope.pc
 
-OWN_SOURCES := normscope.c $(LIB_SOURCES) $(TEST_SOURCES) $(GRAD_SOURCES) $(FUZZ_SOURCES) $(TOOL_SOURCES) $(ALL_HEADERS) \
+OWN_SOURCES := normscope.c $(LIB_SOURCES) $(TEST_SOURCES) $(GRAD_SOURCES) $(FUZZ_SOURCES) $(TOOL_SOURCES) \
+               $(ORACLE_SOURCES) $(ALL_HEADERS) \
                $(sort $(wildcard tests/*.h tests/*/*.h))
 format:
 	clang-format -i $(OWN_SOURCES)
@@ -286,4 +287,5 @@ fuzz:
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJECTS:.o=.d) $(GRAD_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BUILD)/normscope.d
+-include $(LIB_OBJECTS:.o=.d) $(GRAD_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) $(BUILD)/normscope.d \
+         $(ORACLE_SOURCES:%.c=$(BUILD)/%.d)

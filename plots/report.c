@@ -83,16 +83,42 @@ static int draw_pages(making *m, const drawing *d, const char *title, ns_error *
     return status;
 }
 
+/* The page's choices as far as the kind has them, in words[most]; returns how many. */
+static int add_choices(const making *m, const ns_figure_kind *kind, const ns_plot_request *r,
+                       const char **words) {
+    const ns_selection *s = r->selection;
+    int n = 0;
+    if (kind->per_site) {
+        for (int i = 0; i < s->select_count; i++)
+            words[n++] = "--select", words[n++] = s->select[i];
+        for (int i = 0; i < s->exclude_count; i++)
+            words[n++] = "--exclude", words[n++] = s->exclude[i];
+        if (s->layers) words[n++] = "--layers", words[n++] = s->layers;
+    }
+    if (kind->fits && r->no_fit) words[n++] = "--no-fit";
+    if (r->style != ns_styles[0]) words[n++] = "--style", words[n++] = r->style->name;
+    if (m->options->font) words[n++] = "--font", words[n++] = m->options->font;
+    return n;
+}
+
 /* "normscope plot scurve run.h5 -o scurve.pdf", for those who want the figure alone. */
 static void add_command(making *m, const ns_figure_kind *kind, const ns_plot_request *r) {
-    char *files = ns_command_line(r->file_count, (char **)(uintptr_t)r->files, NULL);
-    char *line =
-        files ? ns_asprintf(NULL, "normscope plot %s %s -o %s.pdf", kind->name, files, kind->name)
-              : NULL;
+    const ns_selection *s = r->selection;
+    enum { OTHERS = 7 };
+    size_t most = (size_t)(r->file_count + 2 * (s->select_count + s->exclude_count) + OTHERS);
+    const char **words = ns_calloc(most, sizeof *words, NULL);
+    int count = 0;
+    for (int i = 0; words && i < r->file_count; i++) words[count++] = r->files[i];
+    if (words) count += add_choices(m, kind, r, words + count);
+    char *rest = words ? ns_command_line(count, (char **)(uintptr_t)words, NULL) : NULL;
+    char *line = rest ? ns_asprintf(NULL, "normscope plot %s %s -o %s.pdf", kind->name, rest,
+                                    kind->name)
+                      : NULL;
     ns_bytes_print(&m->page.text, "<code>");
     ns_page_text(&m->page, line ? line : kind->name);
     ns_bytes_print(&m->page.text, "</code>");
-    free(files);
+    free(words);
+    free(rest);
     free(line);
 }
 

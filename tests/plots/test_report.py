@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -178,6 +179,17 @@ fine = report("fine.html", demo, "--dpi", "300", "--layers", "3,9", "--title", "
 assert [r["site"] for r in fine.rows] == ["3", "9"] and "2 of the 17" in fine.text and "<h1>Two &amp; more</h1>" in fine.source
 width = lambda p: np.frombuffer(__import__("base64").b64decode(p.tags["image"][-1]["href"].split(",")[1][:32])[16:20], ">u4")[0]
 assert abs(width(fine) / width(page) - 2) < 0.02
+
+# The commands below the figures are those of the page's own choices, as a shell takes them.
+chosen = report("chosen.html", demo, "-s", "blocks.*.norm1", "-x", "blocks.0", "--no-fit", "--style", "paper")
+commands = [shlex.split(c) for c in chosen.code if c.startswith("normscope plot ")]
+for words in commands:
+    site = {"--select": "blocks.*.norm1", "--exclude": "blocks.0"} if "--layers" in call("plot", words[2], "--help") else {}
+    given = dict(zip(words, words[1:]))
+    assert {k: v for k, v in given.items() if k in ("--select", "--exclude")} == site and given["--style"] == "paper", words
+    assert ("--no-fit" in words) == ("--no-fit" in call("plot", words[2], "--help")), words
+    call(*words[1:-1], f"{tmp}/{words[-1]}")
+assert len(commands) >= 6 and any("--no-fit" in words for words in commands)
 
 # An existing page stays, a failure leaves nothing.
 assert "--force" in call("report", demo, "-o", f"{tmp}/fine.html", status=1) and open(f"{tmp}/fine.html", encoding="utf-8").read() == fine.source
