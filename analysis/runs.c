@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
@@ -49,8 +50,30 @@ static int one_file(const ns_runs *runs, int file, ns_error *err) {
     return status;
 }
 
+/* By whatever name it is given; a training run's folder is its record. */
+static void identify(const char *path, struct stat *out) {
+    char *record = ns_path_join(path, "training.h5", NULL);
+    if (!(record && stat(record, out) == 0) && stat(path, out) != 0) *out = (struct stat){0};
+    free(record);
+}
+
+static int check_distinct(const ns_runs *runs, ns_error *err) {
+    struct stat *all = ns_calloc((size_t)runs->file_count, sizeof *all, err);
+    int status = all ? NS_OK : NS_EFAIL;
+    for (int i = 0; i < runs->file_count && !status; i++) {
+        identify(runs->files[i], &all[i]);
+        for (int k = 0; k < i && all[i].st_ino && !status; k++)
+            if (all[k].st_ino == all[i].st_ino && all[k].st_dev == all[i].st_dev)
+                status = ns_fail(err, NS_EUSAGE, "%s: given twice (it is %s)", runs->files[i],
+                                 runs->files[k]);
+    }
+    free(all);
+    return status;
+}
+
 int ns_runs_each(const ns_runs *runs, ns_error *err) {
-    int bad = NS_OK, good = 0;
+    int bad = check_distinct(runs, err), good = 0;
+    if (bad) return bad;
     ns_error all = {0}, one = {0};
     for (int i = 0; i < runs->file_count; i++) {
         one = (ns_error){0};

@@ -30,7 +30,7 @@ typedef struct ns_runs {
     void *user;
 } ns_runs;
 
-/* A file that cannot be read does not stop the others. Returns NS_OK; where none can be used, the status that all have in common; else NS_EFAIL,
+/* A file that cannot be read does not stop the others; one that is given twice would count twice and is NS_EUSAGE, before any is read. Returns NS_OK; where none can be used, the status that all have in common; else NS_EFAIL,
  * with every one's message; NS_ESTOP at once. */
 int ns_runs_each(const ns_runs *runs, ns_error *err);
 

@@ -52,6 +52,7 @@ void ns_fail_context(ns_error *err, const char *format, ...) {
     va_start(args, format);
     vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
+    if (!strncmp(err->message, prefix, strlen(prefix))) return;
     char old[sizeof err->message];
     memcpy(old, err->message, sizeof old);
     int n = snprintf(err->message, sizeof err->message, "%s: ", prefix);

@@ -38,7 +38,7 @@ int ns_fail(ns_error *err, int status, const char *format, ...) NS_PRINTF(3, 4);
 /* Appends to the message that is there (a hint, a list of near names). Keeps the status. */
 void ns_fail_more(ns_error *err, const char *format, ...) NS_PRINTF(2, 3);
 
-/* Puts "prefix: " before the message that is there: the context that only the caller knows. */
+/* Puts "prefix: " before the message that is there, unless that begins with it: the context that only the caller knows. */
 void ns_fail_context(ns_error *err, const char *format, ...) NS_PRINTF(2, 3);
 
 /* Text out of a file, which may be anybody's, made safe for terminals, JSON and Pango: control characters and bytes that are no

@@ -134,22 +134,23 @@ static int exists_already(const char *path, ns_error *err) {
     return ns_fail(err, NS_EFAIL, "%s: exists already; --force overwrites it", path);
 }
 
+bool ns_is_same_file(const char *a, const char *b) {
+    struct stat its, other;
+    return stat(a, &its) == 0 && stat(b, &other) == 0 && its.st_dev == other.st_dev &&
+           its.st_ino == other.st_ino;
+}
+
 int ns_output_ready(const char *path, bool force, const char *const *inputs, int count,
                     ns_error *err) {
-    struct stat its, st;
-    bool there = stat(path, &its) == 0;
     for (int i = 0; i < count; i++) {
-        bool same = inputs[i] && (there ? stat(inputs[i], &st) == 0 && st.st_dev == its.st_dev &&
-                                              st.st_ino == its.st_ino
-                                        : !strcmp(inputs[i], path));
-        if (!same) continue;
+        if (!inputs[i] || !ns_is_same_file(inputs[i], path)) continue;
         ns_fail(err, NS_EUSAGE, "%s: is read, so it cannot be what is written", path);
         if (strcmp(inputs[i], path) != 0) ns_fail_more(err, " (it is %s)", inputs[i]);
         return NS_EUSAGE;
     }
     int status = ns_output_check(path, err);
     if (status) return status;
-    if (there) return force ? NS_OK : exists_already(path, err);
+    if (access(path, F_OK) == 0) return force ? NS_OK : exists_already(path, err);
     char *folder = folder_of(path, err), *within = folder ? ns_path_join(folder, ".", err) : NULL;
     if (!within)
         status = NS_EFAIL;

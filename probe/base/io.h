@@ -70,6 +70,9 @@ bool ns_is_there(const char *path);
 bool ns_is_folder(const char *path);
 bool ns_is_file(const char *path);
 
+/* Whether two names lead to one file or folder. False where one leads nowhere. */
+bool ns_is_same_file(const char *a, const char *b);
+
 /* What the first bytes of a file say that it is: "a PNG image", "text", "an unknown format"; for messages. */
 const char *ns_looks_like(const unsigned char *bytes, size_t size);
 

@@ -156,5 +156,6 @@ refusals.refused(["correlate", vit, "-s", "blocks.9.*"], "training.h5: ", "block
 for option in ("--by-epoch", "--within"):
     refusals.refused(["correlate", dump, option], "dump.h5: expected what normscope train recorded", "found a run of dump")
     refusals.refused(["correlate", vit, "--pairs", option], "expected one of --pairs, --by-epoch and --within", status=2)
+    refusals.refused(["correlate", vit, os.path.join(vit, "training.h5"), option], f"training.h5: given twice (it is {vit})", status=2)
     refusals.refused(["correlate", vit, dump, option], "dump.h5: expected what", status=1, prints=True)
 refusals.done()
