@@ -40,7 +40,7 @@ LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIB_OBJECTS  += $(BUILD)/plots/report_assets.o
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 GRAD_SOURCES := $(sort $(wildcard tests/gradients/*.c))
-REAL_SOURCES := probe/norm.c $(sort $(wildcard probe/norms/*.c probe/net/*.c)) \
+REAL_SOURCES := probe/norm.c $(sort $(filter-out probe/net/blas.c,$(wildcard probe/norms/*.c probe/net/*.c))) \
                 probe/base/error.c probe/base/mem.c probe/base/near.c
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))

@@ -16,6 +16,7 @@
 #include "probe/base/progress.h"
 #include "probe/base/random.h"
 #include "probe/model.h"
+#include "probe/net/blas.h"
 #include "probe/safetensors_write.h"
 #include "probe/sketch.h"
 #include "probe/store_write.h"
@@ -332,6 +333,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     if (s.image % s.patch || s.width % 64)
         return ns_fail(err, NS_EUSAGE,
                        "expected images of whole patches and a width of whole heads of 64");
+    ns_blas_advise();
     char *folder = ns_asprintf(err, "%s/normscope-bench-XXXXXX", s.folder);
     if (!folder) return NS_EFAIL;
     if (!mkdtemp(folder))

@@ -8,6 +8,7 @@
 #include "probe/base/mem.h"
 #include "probe/base/table.h"
 #include "probe/dump.h"
+#include "probe/net/blas.h"
 
 typedef struct settings {
     const char *output, *labels, *layers;
@@ -102,6 +103,7 @@ static int run_with(ns_model *model, const ns_dataset *data, const settings *s, 
         }
     } else {
         ns_dump_result result;
+        ns_blas_advise();
         ns_progress_begin(&progress, "dump", "samples",
                           (uint64_t)(s->samples ? s->samples : data->count - s->skip));
         status = ns_dump_run(model, data, &options, &result, err);

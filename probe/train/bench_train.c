@@ -10,6 +10,7 @@
 #include "probe/base/mem.h"
 #include "probe/base/progress.h"
 #include "probe/base/random.h"
+#include "probe/net/blas.h"
 #include "probe/net/gemm.h"
 #include "probe/net/vit.h"
 #include "probe/train/adamw.h"
@@ -205,6 +206,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     int status = ns_cli_parse(self, options, argc, argv, 0, 0, NULL, err);
     if (status) return status < 0 ? NS_OK : status;
     bench b = {0};
+    ns_blas_advise();
     status = prepare(&b, &s, err);
     if (!status) status = measure(&b, err);
     release(&b);

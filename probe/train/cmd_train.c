@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "probe/base/cli.h"
+#include "probe/net/blas.h"
 #include "probe/norm.h"
 #include "probe/train/train.h"
 
@@ -47,6 +48,7 @@ static int train(ns_train_plan *plan, ns_error *err) {
     plan->epoch_done = print_epoch;
     plan->user = &told;
     plan->progress = &progress;
+    ns_blas_advise();
     int status = ns_train_run(plan, &result, err);
     ns_progress_end(&progress);
     if (status) return status;
