@@ -25,8 +25,8 @@ go() {
 vit() {
 	name=$1
 	shift
-	go "$name" 1 --data fashion-mnist --patch 4 --width 64 --depth 6 --batch 64 --lr 2e-3 --weight-decay 0.1 \
-		--drop-path 0 --crop-padding 0 --epochs 16 "$@"
+	go "$name" 1 --data fashion-mnist --patch 4 --width 64 --depth 6 --batch 128 --lr 2e-3 --weight-decay 0.1 \
+		--drop-path 0 --crop-padding 1 --epochs 40 "$@"
 }
 
 gpt() {
