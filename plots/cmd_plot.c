@@ -180,7 +180,8 @@ static int outputs_ready(const settings *s, const ns_list *files, ns_error *err)
     }
     if (!status) status = ns_output_ready(s->output, s->force, inputs, count, err);
     if (!status && s->data && !strcmp(s->data, s->output))
-        status = ns_fail(err, NS_EUSAGE, "--data: expected another file than -o, found %s", s->data);
+        status =
+            ns_fail(err, NS_EUSAGE, "--data: expected another file than -o, found %s", s->data);
     if (!status && s->data) status = ns_output_ready(s->data, s->force, inputs, count, err);
     for (int i = 0; records && i < files->count; i++) free(records[i]);
     free(records);

@@ -105,15 +105,15 @@ static int add_choices(const making *m, const ns_figure_kind *kind, const ns_plo
 static void add_command(making *m, const ns_figure_kind *kind, const ns_plot_request *r) {
     const ns_selection *s = r->selection;
     enum { OTHERS = 7 };
-    size_t most = (size_t)(r->file_count + 2 * (s->select_count + s->exclude_count) + OTHERS);
-    const char **words = ns_calloc(most, sizeof *words, NULL);
+    int most = r->file_count + 2 * (s->select_count + s->exclude_count) + OTHERS;
+    const char **words = ns_calloc((size_t)most, sizeof *words, NULL);
     int count = 0;
     for (int i = 0; words && i < r->file_count; i++) words[count++] = r->files[i];
     if (words) count += add_choices(m, kind, r, words + count);
     char *rest = words ? ns_command_line(count, (char **)(uintptr_t)words, NULL) : NULL;
-    char *line = rest ? ns_asprintf(NULL, "normscope plot %s %s -o %s.pdf", kind->name, rest,
-                                    kind->name)
-                      : NULL;
+    char *line =
+        rest ? ns_asprintf(NULL, "normscope plot %s %s -o %s.pdf", kind->name, rest, kind->name)
+             : NULL;
     ns_bytes_print(&m->page.text, "<code>");
     ns_page_text(&m->page, line ? line : kind->name);
     ns_bytes_print(&m->page.text, "</code>");

@@ -166,8 +166,7 @@ static int run_parsed(const settings *s, const ns_list *rest, int argc, char **a
     int status = ns_model_open(&model, rest->items[0], err);
     if (!status) status = set_image(&model->image, s, err);
     if (!status) status = ns_dataset_open(&data, rest->items[1], s->labels, &model->image, err);
-    if (!status && s->output && !s->dry_run)
-        status = output_ready(s, rest->items[0], data, err);
+    if (!status && s->output && !s->dry_run) status = output_ready(s, rest->items[0], data, err);
     bool *wanted = status ? NULL : ns_calloc((size_t)model->site_count, sizeof *wanted, err);
     if (!status && !wanted) status = NS_EFAIL;
     if (!status) {

@@ -48,7 +48,8 @@ static int make_table(ns_table **out, const ns_store *store, ns_error *err) {
     memcpy(columns, all_columns, sizeof columns);
     int sites = ns_store_site_count(store), status = NS_OK;
     for (int i = 0; i < sites; i++)
-        if (ns_store_site_at(store, i)->rows < ns_store_site_at(store, i)->rows_seen) columns[ROWS_SEEN].machine_only = false;
+        if (ns_store_site_at(store, i)->rows < ns_store_site_at(store, i)->rows_seen)
+            columns[ROWS_SEEN].machine_only = false;
     ns_table *table = *out = ns_table_new(columns, sizeof columns / sizeof *columns, err);
     if (!table) return NS_EFAIL;
     for (int i = 0; i < sites && !status; i++) status = add_row(table, store, i, err);

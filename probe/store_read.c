@@ -216,8 +216,7 @@ int ns_store_site_bytes(const ns_store *s, int i, uint64_t *bytes, ns_error *err
     pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->lock);
     ns_h5_quiet quiet = ns_h5_hush();
     hid_t group = H5Gopen2(s->file, path, H5P_DEFAULT);
-    herr_t done =
-        group < 0 ? -1 : H5Lvisit(group, H5_INDEX_NAME, H5_ITER_NATIVE, add_bytes, bytes);
+    herr_t done = group < 0 ? -1 : H5Lvisit(group, H5_INDEX_NAME, H5_ITER_NATIVE, add_bytes, bytes);
     if (group >= 0) H5Gclose(group);
     ns_h5_unhush(quiet);
     pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);

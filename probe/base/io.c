@@ -165,8 +165,7 @@ int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err) 
     *out = (ns_output){0};
     int status = ns_output_check(path, err);
     if (status) return status;
-    if (!force && access(path, F_OK) == 0)
-        return exists_already(path, err);
+    if (!force && access(path, F_OK) == 0) return exists_already(path, err);
     out->path = ns_strdup(path, err);
     out->temporary = ns_asprintf(err, "%s.part-%ld", path, (long)getpid());
     if (!out->path || !out->temporary) {
