@@ -115,7 +115,12 @@ assert "is not finite" in message and "step" in message and ("began in the input
 kept = state("diverges")
 assert all(np.isfinite(t).all() for name, t in tensors("diverges", kept["state"]).items() if not name.startswith("records."))
 assert "--resume" in train("learns", status=1)
-assert "train.json" in train("nothing-there", "--resume", status=3)
+assert "nothing-there: expected a run to resume, found no train.json" in train("nothing-there", "--resume", status=3)
+assert not os.path.lexists(f"{tmp}/nothing-there")
+with open(f"{tmp}/a-file", "w") as f:
+    f.write("no folder")
+assert "a-file: expected a run to resume, found no train.json" in train("a-file", "--resume", status=3)
+assert "a-file: expected a folder that can be made" in train("a-file", status=3)
 # Two at once: the second is told, and the first is not disturbed.
 first = subprocess.Popen([program, "train", *SMALL, "--epochs", "200", "-o", f"{tmp}/busy"], stdout=subprocess.DEVNULL, env=environment)
 while not os.path.exists(f"{tmp}/busy/train.json"):

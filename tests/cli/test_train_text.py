@@ -97,7 +97,18 @@ assert "expected UTF-8, found none at byte 3" in run("train", *SMALL, "--data", 
 assert "cut.txt.gz: expected a whole gzip file, found it cut short" in run("dump", f"{tmp}/whole", f"{tmp}/cut.txt.gz", "-o", f"{tmp}/no.h5", status=3)
 assert "U+4F60" in run("dump", f"{tmp}/whole", f"{tmp}/other.txt", "-o", f"{tmp}/no.h5", status=3)
 assert "expected a sample of 32 tokens, found 3" in run("dump", f"{tmp}/whole", f"{tmp}/short.txt", "-o", f"{tmp}/no.h5", status=3)
-assert not os.path.exists(f"{tmp}/no.h5")
+images = struct.pack(">4I", 0x803, 100, 28, 28) + bytes(range(1, 225)) * 350
+for name, data in (("images-idx3-ubyte", images), ("images-idx3-ubyte.gz", gzip.compress(images))):
+    with open(f"{tmp}/{name}", "wb") as f:
+        f.write(data)
+    for more in ((), ("--characters",)):
+        said = run("train", *SMALL, "--data", f"{tmp}/{name}", *more, "-o", f"{tmp}/no", status=3)
+        assert f"{tmp}/{name}: expected text, found an IDX file" in said, said
+    assert f"{name}: expected text, found an IDX file" in run("dump", f"{tmp}/whole", f"{tmp}/{name}", "-o", f"{tmp}/no.h5", status=3)
+with open(f"{tmp}/zeros.txt", "wb") as f:
+    f.write(images[3:])  # other bytes are what one makes of them
+run("train", *SMALL, "--data", f"{tmp}/zeros.txt", "--epochs", "1", "-o", f"{tmp}/zeros")
+assert not os.path.exists(f"{tmp}/no.h5") and not os.path.exists(f"{tmp}/no")
 
 # A path may be of any bytes; the run is written and resumed all the same.
 named = f"{tmp}/\udcff.txt"
