@@ -39,7 +39,7 @@ static void load(ns_vit *vit, ns_weights *w) {
 
 static ns_vit *open_vit(ns_vit_shape shape, const char *norm, size_t samples) {
     ns_error err = {0};
-    ns_vit *vit;
+    ns_vit *vit = NULL;
     shape.norm = ns_norm_kind_find(norm, &err);
     if (!shape.norm || ns_vit_new(&vit, &shape, &err) || ns_vit_reserve(vit, samples, &err))
         fail_msg("%s", err.message);

@@ -110,7 +110,7 @@ static void take(const ns_dataset *text, int step, float *input, int32_t *labels
 static double losses_apart(const char *norm, double decay) {
     ns_error err = {0};
     char path[96], *file = ns_dataset_path("shakespeare", &err), *vocabulary = NULL;
-    ns_weights *w;
+    ns_weights *w = NULL;
     ns_dataset *text;
     ns_team team;
     ns_adamw adam;
