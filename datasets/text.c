@@ -38,6 +38,12 @@ static int unpack(gzFile file, const char *path, unsigned char **out, size_t *si
     return ns_gzip_failed(file, path, *size, err) ? NS_EINPUT : NS_OK;
 }
 
+/* Any bytes may be text, but images under the name of a data set come as IDX, and no text begins so. */
+static int refuse_idx(const unsigned char *bytes, size_t size, const char *path, ns_error *err) {
+    if (size < 4 || memcmp(bytes, "\0\0\x08", 3) != 0 || bytes[3] < 1 || bytes[3] > 4) return NS_OK;
+    return ns_fail(err, NS_EINPUT, "%s: expected text, found an IDX file (images or labels)", path);
+}
+
 /* The whole file, to be freed, also after a failure. */
 static int read_bytes(const char *path, unsigned char **out, size_t *size, ns_error *err) {
     gzFile file;
@@ -47,7 +53,7 @@ static int read_bytes(const char *path, unsigned char **out, size_t *size, ns_er
     if (status) return status;
     status = unpack(file, path, out, size, err);
     gzclose(file);
-    return status;
+    return status ? status : refuse_idx(*out, *size, path, err);
 }
 
 /* ---- characters ---- */

@@ -2,6 +2,7 @@
 """The oracle of the trainer: PyTorch's gradients and losses. Needs Debian's python3-torch.
 
 usage: scripts/oracle_train.py golden     writes tests/golden/train
+       scripts/oracle_train.py text       of these, the GPT's alone
        scripts/oracle_train.py speed      one training step in PyTorch, seconds, with 1 and 2 threads
        scripts/oracle_train.py rounding   how far rounding alone moves the 50 losses, by the deviation of the first weights"""
 import gzip
@@ -160,6 +161,30 @@ class GPT(torch.nn.Module):
         return self.ln_f(x) @ self.wte.weight.T
 
 
+def turned(name, p):
+    """A block's matrix as the C network keeps it, [out, in]."""
+    return p.T.contiguous() if ".c_" in name and p.dim() == 2 else p
+
+
+def text_gradients(norm, seed, samples=2, context=52, words=12):
+    """Loss and gradients of one batch of a GPT in double, rounded when they are written. So many tokens that the C network's attention
+    is BLAS's; the last token of the batch has none that follows."""
+    model = GPT(width=8, depth=2, heads=2, context=context, words=words, eps=1e-5, norm=norm)
+    randomise(model, seed)
+    g = torch.Generator().manual_seed(seed + 1000)
+    tokens = torch.randint(0, words, (samples, context), generator=g)
+    labels = torch.randint(0, words, (samples, context), generator=g)
+    labels[-1, -1] = -1
+    out = {"p/" + n: turned(n, p.detach().clone()) for n, p in model.named_parameters()}
+    model = model.double()
+    loss = F.cross_entropy(model(tokens).reshape(-1, words), labels.reshape(-1), ignore_index=-1, label_smoothing=0.1,
+                           reduction="sum") / labels.numel()
+    loss.backward()
+    out.update({"g/" + n: turned(n, p.grad) for n, p in model.named_parameters()})
+    out.update(tokens=tokens, labels=labels, loss=loss.reshape(1))
+    write_safetensors(os.path.join(GOLDEN, "text-gradients-%s.safetensors" % norm), out)
+
+
 def text_training(norm, seed, steps=50, batch=8, context=32, most=3e-3, least=1e-5, warmup=10, decay=0.5):
     """50 losses over the bundled text by characters: sample i of step s begins at character ((8 s + i) * 7919) mod 1000000. The last
     input of each site, of the last batch, tests the model that dump runs, from the weights after the 50 steps."""
@@ -173,7 +198,6 @@ def text_training(norm, seed, steps=50, batch=8, context=32, most=3e-3, least=1e
             p.data = (0.3 if name.startswith("w") else 0.15) * torch.randn(p.shape, generator=g)
         elif name.endswith("alpha"):
             p.data[:] = 0.8
-    turned = lambda n, p: p.T.contiguous() if ".c_" in n and p.dim() == 2 else p
     out = {"p/" + n: turned(n, p.detach().clone()) for n, p in model.named_parameters()}
     matrices = [p for n, p in model.named_parameters() if p.dim() >= 2 and n != "wpe.weight"]
     chosen = {id(p) for p in matrices}
@@ -200,14 +224,20 @@ def text_training(norm, seed, steps=50, batch=8, context=32, most=3e-3, least=1e
     write_safetensors(os.path.join(GOLDEN, "text-%s.safetensors" % norm), out)
 
 
+def text():
+    for norm, seed in (("layernorm", 404), ("dyt", 405)):
+        text_gradients(norm, seed)
+    text_training("layernorm", 402)
+    text_training("dyt", 403)
+
+
 def golden():
     os.makedirs(GOLDEN, exist_ok=True)
     for i, norm in enumerate(models.NORMS):
         gradients(norm, 300 + i)
     training("layernorm", 400)
     training("dyt", 401)
-    text_training("layernorm", 402)
-    text_training("dyt", 403)
+    text()
 
 
 def speed(threads, steps=12):
@@ -234,8 +264,7 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["golden"]:
         golden()
     elif sys.argv[1:] == ["text"]:
-        text_training("layernorm", 402)
-        text_training("dyt", 403)
+        text()
     elif sys.argv[1:] == ["rounding"]:
         rounding()
     elif sys.argv[1:] == ["speed"]:

@@ -10,9 +10,6 @@
 #include "probe/net/pieces.h"
 #include "probe/net/small.h"
 
-/* Tokens up to which products are ours: measured with 24 channels a head. */
-enum { FEW_TOKENS = 48 };
-
 /* Softmax of the first `seen` of n scores in place; the others become 0. */
 NS_CLONES static void softmax_row(size_t seen, size_t n, ns_real *row) {
     ns_real most = row[0], sum = 0;
@@ -67,7 +64,7 @@ static size_t padded(size_t tokens) {
 static size_t scratch_of_head(const ns_attention *a) {
     size_t few = 2 * padded(a->tokens) * (a->dim > a->tokens ? a->dim : a->tokens);
     size_t many = a->tokens * a->tokens;
-    return ((a->tokens <= FEW_TOKENS ? few : many) + 15) / 16 * 16;
+    return ((a->tokens <= NS_FEW_TOKENS ? few : many) + 15) / 16 * 16;
 }
 
 /* scratch: keys transposed, then scores. */
@@ -106,7 +103,7 @@ void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_r
         size_t s = i / a->heads, at = i % a->heads * a->dim;
         const ns_real *q = qkv + s * t * h.row + at, *k = q + h.inner, *v = k + h.inner;
         ns_real *w = weights + i * t * t, *o = out + s * t * h.inner + at;
-        if (t <= FEW_TOKENS)
+        if (t <= NS_FEW_TOKENS)
             attend_few(&h, q, k, v, w, o, scratch + (size_t)omp_get_thread_num() * room);
         else
             attend_many(&h, q, k, v, w, o);
@@ -156,7 +153,7 @@ void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *we
                              .dq = dqkv + at,
                              .dk = dqkv + at + h.inner,
                              .dv = dqkv + at + 2 * h.inner};
-        if (t <= FEW_TOKENS)
+        if (t <= NS_FEW_TOKENS)
             attend_back_few(&h, &b, mine);
         else
             attend_back_many(&h, &b, mine);

@@ -68,6 +68,9 @@ void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *we
                     const ns_real *dout, ns_real *dqkv, ns_real *scratch);
 size_t ns_attention_scratch(const ns_attention *a);
 
+/* Tokens up to which its products are ours, beyond which BLAS's: measured with 24 channels a head. */
+enum { NS_FEW_TOKENS = 48 };
+
 /* ---- embedding.c ---- */
 
 /* The image as rows of patches: pixels [N, C, h, w] to columns [N * patches, C * p * p], as a convolution of stride p

@@ -18,7 +18,8 @@
 
 int ns_trainer_begin_folder(ns_trainer *t) {
     const ns_train_plan *p = t->plan;
-    if (mkdir(p->folder, 0777) != 0 && (errno != EEXIST || !ns_is_folder(p->folder)))
+    /* A run to resume has its folder: a name that is mistaken leaves none behind. */
+    if (!p->resume && mkdir(p->folder, 0777) != 0 && (errno != EEXIST || !ns_is_folder(p->folder)))
         return ns_fail(t->err, NS_EINPUT, "%s: expected a folder that can be made: %s", p->folder,
                        strerror(errno));
     t->lock = open(p->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -5,10 +5,13 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+import sys
 
 import h5py
 import numpy as np
+
+sys.path.insert(0, "tests/tools")
+import interrupted
 
 program, tmp = os.environ["NORMSCOPE"], os.environ["TMP"]
 environment = dict(os.environ, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive")
@@ -63,15 +66,9 @@ for threads in ("1", "2"):
     words = ["--norm", "batchnorm", "--epochs", "5", "--watch-every", "17"]
     train("whole", *words, "--force", threads=threads)
     shutil.rmtree(f"{tmp}/parts", ignore_errors=True)
-    process = subprocess.Popen([program, "train", *SMALL, "-o", f"{tmp}/parts", *words], stdout=subprocess.PIPE, text=True,
-                               stderr=subprocess.PIPE, env=dict(environment, OMP_NUM_THREADS=threads))
-    while not process.stdout.readline().startswith("    2"):
-        pass
-    process.send_signal(signal.SIGINT)
-    message = process.communicate()[1]
-    assert process.returncode == 4 and "--resume goes on" in message, (process.returncode, message)
-    stopped = state("parts")
-    assert 0 < stopped["step"] < state("whole")["step"]
+    status, said = interrupted.at_step(70, [program, "train", *SMALL, "-o", f"{tmp}/parts", *words], dict(environment, OMP_NUM_THREADS=threads))
+    stopped = interrupted.check(f"{tmp}/parts", status, said, state("whole")["step"])
+    assert stopped["step"] == 70 or "NS_SANITIZED" in os.environ, stopped["step"]
     assert "\"lr\"" in train("parts", *words, "--lr", "0.5", "--resume", status=3, threads=threads)
     train("parts", *words, "--resume", threads=threads)
     names = sorted(os.listdir(f"{tmp}/parts"))
@@ -115,14 +112,21 @@ assert "is not finite" in message and "step" in message and ("began in the input
 kept = state("diverges")
 assert all(np.isfinite(t).all() for name, t in tensors("diverges", kept["state"]).items() if not name.startswith("records."))
 assert "--resume" in train("learns", status=1)
-assert "train.json" in train("nothing-there", "--resume", status=3)
-# Two at once: the second is told, and the first is not disturbed.
-first = subprocess.Popen([program, "train", *SMALL, "--epochs", "200", "-o", f"{tmp}/busy"], stdout=subprocess.DEVNULL, env=environment)
-while not os.path.exists(f"{tmp}/busy/train.json"):
-    time.sleep(0.01)
-assert "another process is training there" in train("busy", "--epochs", "200", "--resume", status=1)
+assert "nothing-there: expected a run to resume, found no train.json" in train("nothing-there", "--resume", status=3)
+assert not os.path.lexists(f"{tmp}/nothing-there")
+with open(f"{tmp}/a-file", "w") as f:
+    f.write("no folder")
+assert "a-file: expected a run to resume, found no train.json" in train("a-file", "--resume", status=3)
+assert "a-file: expected a folder that can be made" in train("a-file", status=3)
+# Two at once: the second is told, and the first is not disturbed; it would go on for minutes, and ends when it is interrupted.
+first = subprocess.Popen([program, "train", *SMALL, "--epochs", "20000", "-o", f"{tmp}/busy"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, env=environment)
+while not first.stdout.readline().startswith("    1"):
+    assert first.poll() is None
+assert "another process is training there" in train("busy", "--epochs", "20000", "--resume", status=1)
 first.send_signal(signal.SIGINT)
-first.wait()
+said = first.communicate()[1]
+assert interrupted.check(f"{tmp}/busy", first.returncode, said, 45 * 20000)["step"] >= 45
 for words, status in ((["--norm", "layrnorm"], 2), (["--heads", "3"], 2), (["--patch", "5"], 2), (["--arch", "mamba"], 2),
                       (["--batch", "2000"], 3), (["--data", "fashion-mnist-100"], 3)):
     train("refused", *words, status=status)

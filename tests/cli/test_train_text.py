@@ -3,13 +3,15 @@ import gzip
 import json
 import os
 import shutil
-import signal
 import struct
 import subprocess
-import time
+import sys
 
 import h5py
 import numpy as np
+
+sys.path.insert(0, "tests/tools")
+import interrupted
 
 program, tmp = os.environ["NORMSCOPE"], os.environ["TMP"]
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -74,14 +76,15 @@ for words, vocabulary in (((), 256), (("--characters",), len(set(open(text).read
     assert shape == [vocabulary, 16], shape
     run("dump", f"{tmp}/whole", text, "--samples", "4", "-o", f"{tmp}/whole.h5", "-f")
 shutil.rmtree(f"{tmp}/parts", ignore_errors=True)
-part = subprocess.Popen([program, "train", *SMALL, "--characters", "--epochs", "3", "--norm", "dyt", "--alpha-init", "2", "-o", f"{tmp}/parts"],
-                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-while not os.path.exists(f"{tmp}/parts/train.json"):
-    time.sleep(0.01)
-part.send_signal(signal.SIGINT)
-part.wait()
-run("train", *SMALL, "--characters", "--epochs", "3", "--norm", "dyt", "--alpha-init", "2", "-o", f"{tmp}/parts", "--resume")
-for name in ("model.safetensors", "config.json", "training.h5"):
+command = ["train", *SMALL, "--characters", "--epochs", "3", "--norm", "dyt", "--alpha-init", "2", "-o", f"{tmp}/parts"]
+with open(f"{tmp}/whole/train.json") as f:
+    steps = json.load(f)["step"]
+status, said = interrupted.at_step(steps // 2, [program, *command], environment)
+stopped = interrupted.check(f"{tmp}/parts", status, said, steps)
+assert "NS_SANITIZED" in os.environ or stopped["step"] == steps // 2 and stopped["step"] % (steps // 3) > 0, (stopped["step"], steps)
+run(*command, "--resume")
+assert sorted(os.listdir(f"{tmp}/whole")) == sorted(os.listdir(f"{tmp}/parts"))
+for name in os.listdir(f"{tmp}/whole"):
     assert open(f"{tmp}/whole/{name}", "rb").read() == open(f"{tmp}/parts/{name}", "rb").read(), name
 
 # What is no text, or not the model's.
@@ -97,7 +100,18 @@ assert "expected UTF-8, found none at byte 3" in run("train", *SMALL, "--data", 
 assert "cut.txt.gz: expected a whole gzip file, found it cut short" in run("dump", f"{tmp}/whole", f"{tmp}/cut.txt.gz", "-o", f"{tmp}/no.h5", status=3)
 assert "U+4F60" in run("dump", f"{tmp}/whole", f"{tmp}/other.txt", "-o", f"{tmp}/no.h5", status=3)
 assert "expected a sample of 32 tokens, found 3" in run("dump", f"{tmp}/whole", f"{tmp}/short.txt", "-o", f"{tmp}/no.h5", status=3)
-assert not os.path.exists(f"{tmp}/no.h5")
+images = struct.pack(">4I", 0x803, 100, 28, 28) + bytes(range(1, 225)) * 350
+for name, data in (("images-idx3-ubyte", images), ("images-idx3-ubyte.gz", gzip.compress(images))):
+    with open(f"{tmp}/{name}", "wb") as f:
+        f.write(data)
+    for more in ((), ("--characters",)):
+        said = run("train", *SMALL, "--data", f"{tmp}/{name}", *more, "-o", f"{tmp}/no", status=3)
+        assert f"{tmp}/{name}: expected text, found an IDX file" in said, said
+    assert f"{name}: expected text, found an IDX file" in run("dump", f"{tmp}/whole", f"{tmp}/{name}", "-o", f"{tmp}/no.h5", status=3)
+with open(f"{tmp}/zeros.txt", "wb") as f:
+    f.write(images[3:])  # other bytes are what one makes of them
+run("train", *SMALL, "--data", f"{tmp}/zeros.txt", "--epochs", "1", "-o", f"{tmp}/zeros")
+assert not os.path.exists(f"{tmp}/no.h5") and not os.path.exists(f"{tmp}/no")
 
 # A path may be of any bytes; the run is written and resumed all the same.
 named = f"{tmp}/\udcff.txt"

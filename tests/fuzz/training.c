@@ -119,7 +119,8 @@ static void read_all(const ns_training *t) {
     for (int64_t i = 0; i < ns_training_records(t); i++)
         sum += (double)ns_training_record_steps(t)[i];
     for (int i = 0; i < sites; i++)
-        sum += (double)strlen(ns_training_site_name(t, i)) + ns_training_site_role(t, i);
+        sum += (double)strlen(ns_training_site_name(t, i)) + (double)ns_training_site_role(t, i);
+    (void)sum;
 }
 
 static void fuzz_one(const uint8_t *data, size_t size) {

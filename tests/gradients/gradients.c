@@ -1,5 +1,5 @@
 /* Every gradient against central differences, in double: a small ViT with each kind of norm and each activation, and a small GPT, with
- * drop path and label smoothing. The worst error of a tensor is told relative to its largest gradient, or, where that is 0 but for
+ * drop path and label smoothing, and both with more tokens than NS_FEW_TOKENS, where attention is BLAS's. The worst error of a tensor is told relative to its largest gradient, or, where that is 0 but for
  * rounding (a bias before a BatchNorm), to a thousandth of the network's.
  *
  * Where the loss has a corner between the two points of a difference (hardtanh, ReLU), the slopes to both sides disagree; such
@@ -14,12 +14,16 @@
 #include "probe/net/vit.h"
 
 enum { SAMPLES = 3, CLASSES = 4, PIXELS = 2 * 6 * 9, CONTEXT = 5, WORDS = 6, WIDTH = 8 };
+/* The smallest that BLAS attends to; a patch of one pixel makes the ViT's tokens many. */
+enum { LONG_CONTEXT = NS_FEW_TOKENS + 1 };
+_Static_assert(1 + 6 * 9 > NS_FEW_TOKENS, "a ViT with many tokens");
+_Static_assert(LONG_CONTEXT <= 2 * 6 * 9, "words lie where pixels do");
 static const double tolerance = 1e-6, step = 1e-5;
 
 typedef struct problem {
     ns_network *net;
     double input[SAMPLES * PIXELS], keep[4 * SAMPLES];
-    int32_t labels[SAMPLES * CONTEXT];
+    int32_t labels[SAMPLES * LONG_CONTEXT];
 } problem;
 
 typedef struct verdict {
@@ -46,9 +50,9 @@ static void randomise(problem *p, uint64_t seed) {
     for (int i = 0; i < SAMPLES * PIXELS; i++)
         p->input[i] = words ? (double)ns_random_below(&seed, WORDS) : uniform(&seed, -2, 2);
     for (int i = 0; i < 4 * SAMPLES; i++) p->keep[i] = i % 5 == 3 ? 0 : 1.25;
-    for (int i = 0; i < SAMPLES * CONTEXT; i++)
+    for (int i = 0; i < SAMPLES * LONG_CONTEXT; i++)
         p->labels[i] = (int32_t)ns_random_below(&seed, p->net->classes);
-    if (words) p->labels[SAMPLES * CONTEXT - 1] = -1; /* the text ends there */
+    if (words) p->labels[SAMPLES * p->net->labels - 1] = -1; /* the text ends there */
 }
 
 static double loss_of(problem *p) {
@@ -84,12 +88,12 @@ static void judge(problem *p, const ns_parameter *t, const double *gradient, dou
     }
 }
 
-static ns_network *make_vit(const char *norm, ns_activation activation) {
+static ns_network *make_vit(const char *norm, ns_activation activation, size_t patch) {
     ns_error err = {0};
     const ns_vit_shape shape = {.channels = 2,
                                 .height = 6,
                                 .width = 9,
-                                .patch = 3,
+                                .patch = patch,
                                 .embed = WIDTH,
                                 .depth = 2,
                                 .heads = 2,
@@ -104,9 +108,9 @@ static ns_network *make_vit(const char *norm, ns_activation activation) {
     exit(1);
 }
 
-static ns_network *make_gpt(const char *norm, ns_activation activation) {
+static ns_network *make_gpt(const char *norm, ns_activation activation, size_t context) {
     ns_error err = {0};
-    const ns_gpt_shape shape = {.context = CONTEXT,
+    const ns_gpt_shape shape = {.context = context,
                                 .vocabulary = WORDS,
                                 .width = WIDTH,
                                 .depth = 2,
@@ -147,7 +151,7 @@ static verdict check(ns_network *net, double spoil) {
 
 static int tell(const char *norm, const char *rest, verdict v) {
     bool good = v.worst <= tolerance && v.left_out * 50 <= v.compared;
-    printf("%-14s %-15s %.1e  %-28s %d compared, %d at corners%s\n", norm, rest, v.worst, v.where,
+    printf("%-14s %-16s %.1e  %-28s %d compared, %d at corners%s\n", norm, rest, v.worst, v.where,
            v.compared, v.left_out, good ? "" : "  WRONG");
     return !good;
 }
@@ -156,13 +160,16 @@ int main(void) {
     int wrong = 0;
     for (int k = 0; k < ns_norm_kind_count; k++) {
         const char *name = ns_norm_kinds[k]->name;
-        wrong += tell(name, "vit, gelu", check(make_vit(name, NS_GELU_ERF), 1));
+        wrong += tell(name, "vit, gelu", check(make_vit(name, NS_GELU_ERF, 3), 1));
     }
-    wrong += tell("layernorm", "vit, gelu_tanh", check(make_vit("layernorm", NS_GELU_TANH), 1));
-    wrong += tell("layernorm", "vit, relu", check(make_vit("layernorm", NS_RELU), 1));
-    wrong += tell("layernorm", "gpt, gelu", check(make_gpt("layernorm", NS_GELU_ERF), 1));
-    wrong += tell("dyt", "gpt, gelu_tanh", check(make_gpt("dyt", NS_GELU_TANH), 1));
-    verdict spoilt = check(make_vit("layernorm", NS_GELU_ERF), 1.0001);
+    wrong += tell("layernorm", "vit, gelu_tanh", check(make_vit("layernorm", NS_GELU_TANH, 3), 1));
+    wrong += tell("layernorm", "vit, relu", check(make_vit("layernorm", NS_RELU, 3), 1));
+    wrong += tell("layernorm", "gpt, gelu", check(make_gpt("layernorm", NS_GELU_ERF, CONTEXT), 1));
+    wrong += tell("dyt", "gpt, gelu_tanh", check(make_gpt("dyt", NS_GELU_TANH, CONTEXT), 1));
+    wrong += tell("layernorm", "vit, many tokens", check(make_vit("layernorm", NS_GELU_ERF, 1), 1));
+    wrong += tell("layernorm", "gpt, many tokens",
+                  check(make_gpt("layernorm", NS_GELU_ERF, LONG_CONTEXT), 1));
+    verdict spoilt = check(make_vit("layernorm", NS_GELU_ERF, 3), 1.0001);
     if (spoilt.worst <= tolerance) {
         printf("a gradient wrong by a ten-thousandth was not seen\n");
         wrong++;

@@ -39,7 +39,7 @@ static void load(ns_vit *vit, ns_weights *w) {
 
 static ns_vit *open_vit(ns_vit_shape shape, const char *norm, size_t samples) {
     ns_error err = {0};
-    ns_vit *vit;
+    ns_vit *vit = NULL;
     shape.norm = ns_norm_kind_find(norm, &err);
     if (!shape.norm || ns_vit_new(&vit, &shape, &err) || ns_vit_reserve(vit, samples, &err))
         fail_msg("%s", err.message);
@@ -176,13 +176,16 @@ static double losses_apart(const recipe *r) {
     return apart;
 }
 
+/* The aim is 2e-5, by which other recipes are told apart. What is left is rounding, 5e-7 as measured; 2e-6 leaves room for another BLAS. */
+static const double aim = 2e-5, rounding = 2e-6;
+
 static void fifty_steps_of_pytorch(void **state) {
     (void)state;
     double layernorm = losses_apart(&(recipe){"layernorm", 0.5, 1e-8, NS_GELU_ERF});
     double dyt = losses_apart(&(recipe){"dyt", 0.5, 1e-8, NS_GELU_ERF});
     print_message("losses apart: %.1e (LayerNorm), %.1e (DyT)\n", layernorm, dyt);
-    assert_true(layernorm <= 2e-5);
-    assert_true(dyt <= 2e-5);
+    assert_true(layernorm <= rounding);
+    assert_true(dyt <= rounding);
 }
 
 /* The comparison sees what a slightly other recipe does. */
@@ -197,7 +200,7 @@ static void other_recipes_are_told_apart(void **state) {
         double apart = losses_apart(&others[i]);
         print_message("%s, decay %g, eps %g, activation %d: %.1e apart\n", others[i].norm,
                       others[i].decay, others[i].eps, others[i].activation, apart);
-        assert_true(apart > 2e-5);
+        assert_true(apart > aim);
     }
 }
 
