@@ -1,7 +1,7 @@
 #!/bin/sh
 # Trains the bundled runs again, in out/runs, and puts what is bundled of them into datasets/runs. Each goes on where it stopped. Some
-# hours on two cores; datasets/RUNS.md says what came out. The bits depend on the number of threads (1 for a ViT, so that two of them can be
-# started beside each other; 2 for a GPT) and on the machine's libraries.
+# hours on two cores; datasets/RUNS.md says what came out. The bits depend on the number of threads (1, so that two of them can be started
+# beside each other) and on the machine's libraries.
 #
 # usage: scripts/runs.sh [NAME...]     all, or some of: vit-dyt vit-layernorm vit-rmsnorm vit-derf gpt-dyt gpt-layernorm
 set -eu
@@ -32,8 +32,8 @@ vit() {
 gpt() {
 	name=$1
 	shift
-	go "$name" 2 --arch gpt --data shakespeare --characters --width 128 --depth 4 --context 128 --batch 32 --lr 2e-3 \
-		--weight-decay 0.3 --warmup 1 --drop-path 0 --label-smoothing 0 "$@"
+	go "$name" 1 --arch gpt --data shakespeare --characters --width 128 --depth 4 --context 128 --batch 32 --lr 2e-3 \
+		--weight-decay 0.3 --warmup 1 --drop-path 0 --label-smoothing 0 --epochs 16 "$@"
 }
 
 # The line of a run in accuracy.tsv: the last epoch's accuracy, and of images what dump finds on the bundled 1,000.
@@ -61,8 +61,8 @@ vit vit-dyt --norm dyt --alpha-init 2
 vit vit-layernorm --norm layernorm
 vit vit-rmsnorm --norm rmsnorm
 vit vit-derf --norm derf --alpha-init 2
-gpt gpt-dyt --norm dyt --alpha-init 2 --epochs 6
-gpt gpt-layernorm --norm layernorm --epochs 6
+gpt gpt-dyt --norm dyt --alpha-init 2
+gpt gpt-layernorm --norm layernorm
 
 {
 	printf '#text\t%%\t%%\nrun\tvalidation_accuracy\ttop1_of_1000\n'
