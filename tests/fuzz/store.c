@@ -178,6 +178,8 @@ static void read_all(const ns_store *store) {
     ns_store_read_samples(store, 0, samples < 100 ? samples : 100, ids, numbers, numbers, &err);
     for (int i = 0; i < ns_store_site_count(store); i++) {
         const ns_store_site *site = ns_store_site_at(store, i);
+        uint64_t bytes;
+        ns_store_site_bytes(store, i, &bytes, &err);
         if (site->has_sketch) {
             ns_sketch sketch;
             ns_sketch_read(&sketch, store, i, &err);
