@@ -125,11 +125,16 @@ typedef struct ns_figure_size {
     double dpi;
 } ns_figure_size;
 
+/* How the labels below a panel stand: beside each other, in several lines ('\n' between them), or turned, read upwards. */
+typedef enum ns_names_form { NS_NAMES_LEVEL, NS_NAMES_BROKEN, NS_NAMES_TURNED } ns_names_form;
+
 typedef struct ns_panel_place {
     ns_box box; /* points; on whole pixels */
     ns_tick x[NS_MOST_TICKS], y[NS_MOST_TICKS];
     int x_count, y_count;
-    double aside; /* left edge of a legend that stands beside the panel */
+    ns_names_form x_form;
+    double x_size, x_depth; /* of the labels below: size of text, height of all, points */
+    double aside;           /* left edge of a legend that stands beside the panel */
 } ns_panel_place;
 
 enum { NS_CAPTION_LINES = 8 };
@@ -140,6 +145,7 @@ typedef struct ns_figure_places {
     int pages, rows_a_page;
     ns_panel_place *panels; /* [figure->panel_count] */
     double title_y, x_label_y;
+    double x_depth;                  /* the largest of the panels' */
     char *caption[NS_CAPTION_LINES]; /* owned */
     int caption_lines;
     double caption_y, caption_pitch; /* baseline of its first line, and between lines */

@@ -6,6 +6,10 @@
 
 #define NS_LABEL_GAP 3.5 /* points, between the labels of ticks and the y axis's own */
 
+#define NS_NAME_GAP 1.0 /* points, between the ticks below a panel and their labels */
+#define NS_LEAST_TEXT                                                                              \
+    5.0 /* points: what is smaller cannot be read in print (Nature's guide to authors) */
+
 struct ns_pen;
 /* Takes panels as they are described instead of having them drawn: axes and items; texts, legends and bars are drawn on the canvas
  * between begin and end. */
@@ -49,6 +53,16 @@ void ns_ink_spots(ns_ink *ink, const ns_spot *spots, size_t count, bool joined);
 void ns_ink_mark(ns_ink *ink, ns_spot at, double size);
 /* Covered area within the box, points^2. */
 double ns_ink_within(const ns_ink *ink, ns_box box);
+
+/* plots/figure_ticks.c. Ticks beside a panel (or a bar) of that height, into ticks [NS_MOST_TICKS]; returns how many. */
+int ns_ticks_up(ns_text_kit *kit, const ns_style *style, const ns_axis *axis, double page_width,
+                double length, ns_tick *ticks);
+/* Ticks below a panel `length` points wide whose labels may reach from `least` to `most` about its left edge; into the x_ members of *out.
+ * NS_EUSAGE where a name would be left out for want of room. */
+int ns_ticks_along(ns_text_kit *kit, const ns_style *style, const ns_axis *axis, double length,
+                   double least, double most, ns_panel_place *out, ns_error *err);
+/* The labels below a panel. */
+void ns_draw_names(const ns_pen *d, const ns_panel *p, const ns_panel_place *at);
 
 /* Width of the legend beside a panel, points. */
 double ns_aside_width(ns_text_kit *kit, const ns_style *style, const ns_panel *p);

@@ -30,9 +30,10 @@ static void add_range(ns_gnuplot *g, const char *name, const ns_axis *axis) {
     ns_bytes_print(&g->setup, "]\n");
 }
 
-/* The labels' place is gnuplot's own, moved to where the layout wants it. */
+/* The labels' place is gnuplot's own, moved to where the layout wants it; `hidden`: neither ticks nor labels; `apart`: labels are drawn by
+ * themselves. */
 static void add_ticks(const ns_pen *d, const char *name, const ns_axis *axis, const ns_tick *ticks,
-                      int count, bool hidden, ns_error *err, int *status) {
+                      int count, bool hidden, bool apart, ns_error *err, int *status) {
     ns_gnuplot *g = d->canvas->state;
     const ns_gnuplot_terminal *t = g->terminal;
     const ns_style *s = d->style;
@@ -59,7 +60,7 @@ static void add_ticks(const ns_pen *d, const char *name, const ns_axis *axis, co
     ns_gnuplot_color(out, g, s->text);
     ns_bytes_print(out, " %senhanced (", enhanced ? "" : "no");
     for (int i = 0; i < count && !*status; i++) {
-        char *known = ns_label_known(kit, axis->bare ? "" : ticks[i].label, err);
+        char *known = ns_label_known(kit, axis->bare || apart ? "" : ticks[i].label, err);
         if (!known) *status = NS_EFAIL;
         if (i) ns_bytes_print(out, ", ");
         if (known) ns_gnuplot_label(out, known, true);
@@ -94,8 +95,8 @@ static int begin(const ns_pen *d, ns_error *err) {
     add_margins(g, at->box);
     add_range(g, "x", &p->x);
     add_range(g, "y", &p->y);
-    add_ticks(d, "x", &p->x, at->x, at->x_count, false, err, &status);
-    add_ticks(d, "y", &p->y, at->y, at->y_count, p->y.bare, err, &status);
+    add_ticks(d, "x", &p->x, at->x, at->x_count, false, at->x_form != NS_NAMES_LEVEL, err, &status);
+    add_ticks(d, "y", &p->y, at->y, at->y_count, p->y.bare, false, err, &status);
     add_grid(g, &d->style->grid, p->no_grid);
     ns_bytes_print(&g->setup, "set border 15");
     ns_gnuplot_stroke(&g->setup, g, &d->style->frame);

@@ -309,7 +309,11 @@ static int levels_of(work *w, words *of, bool second, double *values, ns_axis *a
                        : of->names[(int)values[k] - 1];
         if (!names[k]) return NS_EFAIL;
     }
-    *axis = (ns_axis){.low = 0.5, .high = count + 0.5, .names = names, .name_count = count};
+    *axis = (ns_axis){.low = 0.5,
+                      .high = count + 0.5,
+                      .names = names,
+                      .name_count = count,
+                      .ordered = of->numbers};
     return names ? NS_OK : NS_EFAIL;
 }
 
