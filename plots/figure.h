@@ -88,7 +88,8 @@ struct ns_panel {
     const char *notes[NS_MOST_NOTES]; /* below the legend, broken into lines; NULL ends them */
     int lasting; /* so many of the last notes stay where a panel has no room for the others */
     bool
-        aside; /* legend and notes stand right of the panel (and its bar), where they cover nothing */
+        aside; /* legend and notes stand right of the panel (and its bar), where they cover nothing; where that would leave panels too
+                 * narrow, below all of them */
     bool no_grid;
     /* A scale of colours right of the panel, from low to high; NULL: none. */
     const ns_axis *bar;
@@ -145,7 +146,10 @@ typedef struct ns_figure_places {
     int pages, rows_a_page;
     ns_panel_place *panels; /* [figure->panel_count] */
     double title_y, x_label_y;
-    double x_depth;                  /* the largest of the panels' */
+    double x_depth; /* the largest of the panels' */
+    bool below;     /* legends aside stand below all panels, below_lines of them */
+    int below_lines;
+    double below_y;                  /* baseline of the first */
     char *caption[NS_CAPTION_LINES]; /* owned */
     int caption_lines;
     double caption_y, caption_pitch; /* baseline of its first line, and between lines */

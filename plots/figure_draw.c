@@ -45,7 +45,7 @@ static void draw_ticks(const ns_pen *d, const ns_panel *p, const ns_panel_place 
     }
 }
 
-/* Left of the widest tick label of the panel's column; shortened where it would meet that of the next row, or the page's edge. */
+/* Left of the widest tick label of the panel's column; smaller, then shortened, where it would meet that of the next row, or the page's edge. */
 static int draw_y_label(const ns_pen *d, const ns_panel *p, const ns_panel_place *at,
                         ns_error *err) {
     if (!p->y.label) return NS_OK;
@@ -60,7 +60,7 @@ static int draw_y_label(const ns_pen *d, const ns_panel *p, const ns_panel_place
                 width,
                 ns_text_measure(d->canvas->text, other->y[t].label, d->style->tick_size).width);
     }
-    const double size = d->style->label_size;
+    const double size = ns_size_for(d->canvas->text, p->y.label, d->style->label_size, room);
     char *label = ns_label_fit(d->canvas->text, p->y.label, size, room, err);
     if (!label) return NS_EFAIL;
     ns_text_extents e = ns_text_measure(d->canvas->text, label, size);
@@ -303,6 +303,8 @@ int ns_figure_write(const ns_figure *figure, const ns_figure_places *layout, int
     if (!status)
         status = draw_wide(&d, figure->x_label, middle, layout->x_label_y - raise, NS_MIDDLE,
                            style->label_size, style->text, room, err);
+    if (!status && layout->below)
+        status = ns_below_draw(&d, left, layout->width - left - 2, layout->below_y - raise, err);
     for (int i = 0; i < layout->caption_lines && !status; i++)
         ns_draw_text(canvas, left, layout->caption_y - raise + i * layout->caption_pitch, NS_START,
                      style->small_size, style->faint, layout->caption[i]);

@@ -64,6 +64,20 @@ int ns_ticks_along(ns_text_kit *kit, const ns_style *style, const ns_axis *axis,
 /* The labels below a panel. */
 void ns_draw_names(const ns_pen *d, const ns_panel *p, const ns_panel_place *at);
 
+/* The size in which a label has room, at most `size`, and no less than can be read: beyond that it is to be shortened. */
+double ns_size_for(ns_text_kit *kit, const char *label, double size, double room);
+/* Whether a legend has a line for it. */
+bool ns_is_listed(const ns_item *item);
+/* What stands before an item's name in a legend: `length` wide from x on, about the height y. */
+void ns_draw_sample(const ns_pen *d, const ns_item *item, double x, double y, double length);
+
+/* plots/figure_below.c: the legends and notes of panels that have them aside, below all panels. How many lines they take over that width;
+ * drawn, with their first baseline at y. */
+#define NS_BELOW_PITCH 1.4 /* of the size of small text */
+int ns_below_lines(ns_text_kit *kit, const ns_style *style, const ns_figure *figure, double width,
+                   int *lines, ns_error *err);
+int ns_below_draw(const ns_pen *d, double left, double width, double y, ns_error *err);
+
 /* Width of the legend beside a panel, points. */
 double ns_aside_width(ns_text_kit *kit, const ns_style *style, const ns_panel *p);
 /* The panel's words, where all of them fit. */

@@ -10,6 +10,7 @@ enum { MOST_COLUMNS = 64 };
 static const double EDGE = 1.5,
                     GAP = 2; /* points: at the page's edge, between text and what it belongs to */
 static const double COLUMN_GAP = 0.8; /* between panels, of the size of tick labels */
+static const double LEAST_BESIDE = 30 * NS_POINTS_PER_MM; /* width of panels beside a legend */
 static const double PAGE_MOST =
     235 * NS_POINTS_PER_MM; /* height from which rows go to the next page */
 
@@ -73,7 +74,7 @@ static void measure_columns(work *w) {
             left = widest(w, ticks, count) + GAP + w->style->tick_length;
         }
         if (p->y.label) left += text_height(w, w->style->label_size) + NS_LABEL_GAP;
-        if (p->aside) right += 3 * GAP + ns_aside_width(w->text, w->style, p);
+        if (p->aside && !w->out->below) right += 3 * GAP + ns_aside_width(w->text, w->style, p);
         double *l = &w->left[p->column], *r = &w->right[p->column];
         *l = fmax(*l, left + (p->column ? COLUMN_GAP * w->style->tick_size : EDGE));
         *r = fmax(*r, right);
@@ -118,14 +119,30 @@ static int measure_bottom(work *w, ns_error *err) {
     if (f->caption)
         status = ns_label_wrap(w->text, f->caption, size, w->out->width - w->left[0] - EDGE,
                                NS_CAPTION_LINES, w->out->caption, &w->out->caption_lines, err);
+    if (!status && w->out->below)
+        status = ns_below_lines(w->text, w->style, f, w->out->width - w->left[0] - EDGE,
+                                &w->out->below_lines, err);
     w->out->caption_pitch = text_height(w, size);
     w->bottom = EDGE + (f->x_label ? text_height(w, w->style->label_size) + GAP / 2 : 0) +
+                (w->out->below ? w->out->below_lines * NS_BELOW_PITCH * size + GAP : 0) +
                 (f->caption ? w->out->caption_lines * w->out->caption_pitch + GAP : 0);
     return status;
 }
 
 static double snap(const work *w, double length) {
     return round(length / w->pixel) * w->pixel;
+}
+
+/* Height from which a panel has room for its y axis's label; that may reach beyond it as the labels of its ticks do. */
+static double label_height(const work *w) {
+    double most = 0;
+    for (int i = 0; i < w->figure->panel_count; i++)
+        if (w->figure->panels[i].y.label)
+            most = fmax(
+                most,
+                ns_text_measure(w->text, w->figure->panels[i].y.label, w->style->label_size).width -
+                    w->style->tick_size);
+    return ceil(most);
 }
 
 /* Width of the panels from that of the page, and their height from the page's where that is given. */
@@ -148,7 +165,8 @@ static int divide(work *w, const ns_figure_size *size, ns_error *err) {
                            "--height: %.0f mm leave no room for %d rows of panels; expected more",
                            size->height, f->rows);
     } else {
-        w->panel_height = fmax(12, snap(w, fmax(w->panel_width * f->aspect, f->least_height)));
+        double least = fmax(f->least_height, fmin(label_height(w), w->panel_width));
+        w->panel_height = fmax(12, snap(w, fmax(w->panel_width * f->aspect, least)));
     }
     return NS_OK;
 }
@@ -175,9 +193,29 @@ static void place_panels(work *w) {
     double end = w->top + shown * pitch - w->row_gap;
     out->title_y = EDGE + ns_text_measure(w->text, "H", w->style->title_size).ascent;
     out->x_label_y = end + GAP / 2 + ns_text_measure(w->text, "H", w->style->label_size).ascent;
+    out->below_y = end + GAP + (f->x_label ? text_height(w, w->style->label_size) + GAP / 2 : 0) +
+                   ns_text_measure(w->text, "H", w->style->small_size).ascent;
     out->caption_y = end + w->bottom - EDGE - out->caption_lines * out->caption_pitch +
                      ns_text_measure(w->text, "H", w->style->small_size).ascent;
     out->height = ceil((end + w->bottom) / w->pixel - 1e-6) * w->pixel;
+}
+
+/* Tick labels decide the width, the width the height and how names stand, the height the ticks: three rounds settle it. */
+static int settle(work *w, const ns_figure_size *size, ns_error *err) {
+    int status = NS_OK;
+    for (int round = 0; round < 3 && !status; round++) {
+        measure_columns(w);
+        status = measure_rows(w, err);
+        if (!status) status = measure_bottom(w, err);
+        if (!status) status = divide(w, size, err);
+    }
+    return status ? status : measure_rows(w, err);
+}
+
+static bool has_aside(const ns_figure *f) {
+    for (int i = 0; i < f->panel_count; i++)
+        if (f->panels[i].aside) return true;
+    return false;
 }
 
 /* mm: one column of a journal, one and a half, or the text; by the panels, and by the names below them, each of which is to stand there. */
@@ -206,15 +244,13 @@ int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_s
     double width = size->width > 0 ? size->width : usual_width(figure);
     out->width = round(width * NS_POINTS_PER_MM / w.pixel) * w.pixel;
     w.panel_height = 60;
-    int status = NS_OK;
-    /* Tick labels decide the width, the width the height and how names stand, the height the ticks: three rounds settle it. */
-    for (int round = 0; round < 3 && !status; round++) {
-        measure_columns(&w);
-        status = measure_rows(&w, err);
-        if (!status) status = measure_bottom(&w, err);
-        if (!status) status = divide(&w, size, err);
+    int status = settle(&w, size, err);
+    if (has_aside(figure) && (status ? status == NS_EUSAGE : w.panel_width < LEAST_BESIDE)) {
+        if (err) err->message[0] = 0, err->status = 0;
+        w.panel_width = 0;
+        out->below = true;
+        status = settle(&w, size, err);
     }
-    if (!status) status = measure_rows(&w, err);
     if (!status) {
         double pitch = w.panel_height + w.row_foot + w.row_gap;
         int most = (int)((PAGE_MOST - w.top - w.bottom + w.row_gap) / pitch);

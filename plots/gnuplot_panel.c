@@ -8,6 +8,7 @@
 #include "probe/base/mem.h"
 
 static const double GAP = 2;     /* points, as in plots/figure_draw.c */
+#define KEY_TEXT 6.0             /* points: of gnuplot's own key, whose sizes are not known here */
 static const double HAIR = 0.05; /* points: a line around a filled mark that cannot be left out */
 
 static const ns_panel *panel_of(const ns_pen *d) {
@@ -63,7 +64,7 @@ static void add_ticks(const ns_pen *d, const char *name, const ns_axis *axis, co
         char *known = ns_label_known(kit, axis->bare || apart ? "" : ticks[i].label, err);
         if (!known) *status = NS_EFAIL;
         if (i) ns_bytes_print(out, ", ");
-        if (known) ns_gnuplot_label(out, known, true);
+        if (known) ns_gnuplot_label(out, known, s->tick_size, true);
         free(known);
         ns_gnuplot_value(out, " ", ticks[i].value);
     }
@@ -172,7 +173,8 @@ static void add_source(ns_gnuplot *g, const char *ending, int block) {
 static void add_title(ns_gnuplot *g, const ns_item *item) {
     if (item && item->name && !item->unlisted) {
         ns_bytes_print(&g->plot, " title ");
-        if (!ns_gnuplot_label(&g->plot, item->name, false)) ns_bytes_print(&g->plot, " noenhanced");
+        if (!ns_gnuplot_label(&g->plot, item->name, KEY_TEXT, false))
+            ns_bytes_print(&g->plot, " noenhanced");
     } else {
         ns_bytes_print(&g->plot, " notitle");
     }

@@ -141,9 +141,8 @@ static int build_panels(ns_alpha_work *w, ns_error *err) {
     for (int run = 0; run < w->request->file_count; run++) trainings += w->trainings[run] != NULL;
     for (int i = 0; i < w->count; i++) kinds[w->pairs[i].learned] = true;
     figure->panel_count = trainings + kinds[0] + kinds[1];
-    figure->columns = w->request->columns             ? w->request->columns
-                      : figure->panel_count < COLUMNS ? figure->panel_count
-                                                      : COLUMNS;
+    figure->columns = ns_plot_columns(
+        w->request, figure->panel_count < COLUMNS ? figure->panel_count : COLUMNS, 60);
     figure->rows = (figure->panel_count + figure->columns - 1) / figure->columns;
     figure->aspect = 0.8;
     figure->panels =

@@ -303,7 +303,7 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
     figure->panels = ns_figure_alloc(figure, PANELS, sizeof *figure->panels, err);
     int status = w.runs && figure->panels ? NS_OK : NS_EFAIL;
     for (int run = 0; run < r->run_count && !status; run++) status = read_run(&w, run, err);
-    figure->columns = r->columns ? r->columns : COLUMNS;
+    figure->columns = ns_plot_columns(r, COLUMNS, 36);
     figure->rows = (PANELS + figure->columns - 1) / figure->columns;
     figure->aspect = 0.55;
     figure->x_label = "site";

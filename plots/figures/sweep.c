@@ -478,9 +478,8 @@ const ns_figure_kind ns_figure_sweep = {
         "with "
         "the same setting, such as those of several seeds, are averaged; a whisker shows their "
         "spread. Several files are so many groups.",
-    .examples =
-        "  normscope plot sweep runs.tsv -x alpha_0 -y accuracy -g model -o alpha0.pdf\n"
-        "  normscope plot sweep runs.tsv -x alpha_0 -2 width -y accuracy -o map.pdf\n",
+    .examples = "  normscope plot sweep runs.tsv -x alpha_0 -y accuracy -g model -o alpha0.pdf\n"
+                "  normscope plot sweep runs.tsv -x alpha_0 -2 width -y accuracy -o map.pdf\n",
     .takes_files = true,
     .options = options,
     .settings_size = sizeof(settings),
