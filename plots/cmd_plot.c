@@ -165,6 +165,7 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
         printf("%s: %d panel%s", s->output, figure.panel_count, figure.panel_count == 1 ? "" : "s");
         if (written > 1) printf(", and %d more files", written - 1);
         printf("%s%s\n", figure.summary ? "; " : "", figure.summary ? figure.summary : "");
+        if (figure.warning) fprintf(stderr, "normscope plot: warning: %s\n", figure.warning);
     }
     free(line);
     free(source);

@@ -104,6 +104,7 @@ typedef struct ns_figure {
     ns_panel *panels;
     int panel_count, rows, columns;
     const char *summary; /* one line for people about what was drawn, or NULL */
+    const char *warning; /* one line for people about what they may not have meant, or NULL */
     double aspect;       /* height of a panel over its width */
     double least_height; /* of a panel, points; 0: any */
     struct ns_figure_block *blocks;

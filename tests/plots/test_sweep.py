@@ -1,6 +1,7 @@
 """normscope plot sweep: means and spreads against numpy's, over numbers and words, as lines and as a heat map; tables that are not as they
 should be."""
 import os
+import subprocess
 import sys
 import xml.etree.ElementTree as tree
 
@@ -8,6 +9,7 @@ import numpy as np
 
 sys.path.insert(0, "tests/tools")
 import figures
+import svg
 
 program, tmp = os.environ["NORMSCOPE"], os.environ["TMP"]
 rng = np.random.default_rng(5)
@@ -48,7 +50,33 @@ for spread in ("range", "sd"):
         whiskers = data["curve", 1, f"{m} spread"].reshape(-1, 3, 5)
         assert np.allclose(whiskers[:, 0, 1], [ends(y, spread)[0] for y in ys]) and np.allclose(whiskers[:, 1, 1], [ends(y, spread)[1] for y in ys])
         assert np.allclose(whiskers[:, :2, 0], np.array(alphas)[:, None])
-assert f"{len(lost)} of {len(runs)} runs without a result that can be drawn." in figure.texts
+over = f"Mean of {8 - len(lost)} to 8 runs over: seed, width."
+assert f"{over} {len(lost)} of {len(runs)} runs without a result that can be drawn." in " ".join(figure.texts), figure.texts
+
+
+def said(*args):
+    """The caption, and what stands on stderr."""
+    done = subprocess.run([program, "plot", "sweep", *args, "-y", "accuracy", "-o", f"{tmp}/said.svg", "--force", "--dpi", "72"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    return " ".join(svg.Figure(f"{tmp}/said.svg").texts), done.stderr
+
+
+def runs_table(*rows):
+    with open(f"{tmp}/means.tsv", "w", encoding="utf-8") as file:
+        file.write("alpha_0\tseed\twidth\tname\toptimizer\tloss\taccuracy\n" + "".join("\t".join(map(str, row)) + "\n" for row in rows))
+    return f"{tmp}/means.tsv"
+
+
+# What is averaged over is said: settings alone, and a warning where they are more than the seed.
+rows = [(a, s, w, f"run-{a}-{s}-{w}-{o}", o, 0.1 + a + s / 7 + w / 900 + len(o) / 70, 50 + a + s) for a in (0.5, 1) for s in (0, 1, 2) for w in (8, 96) for o in ("adam", "sgd w/ m")]
+few = [row for row in rows if row[2] == 8 and row[4] == "adam"]
+for table, more, over, warned in ((few, (), "Mean of 3 runs over: seed.", None), (rows, (), "Mean of 12 runs over: seed, width, optimizer.", "width, optimizer;"),
+                                  (rows, ("-g", "width"), "Mean of 6 runs over: seed, optimizer.", "optimizer;"), (rows, ("-2", "optimizer"), "Mean of 6 runs over: seed, width.", "width;"),
+                                  (few[:1] + few[3:4], (), "", None), (few[:1] * 2, (), "Mean of 2 runs.", None),
+                                  ([few[0], (*few[0][:2], 96, *few[0][3:])], (), "Mean of 2 runs over: width.", "width;")):
+    caption, warning = said(runs_table(*table), "-x", "alpha_0", *more)
+    assert (over in caption) if over else "Mean of" not in caption, (over, caption)
+    assert ("warning" in warning and "means.tsv" in warning and f"seed: {warned}" in warning) if warned else not warning, (more, warning)
 
 # One group needs no legend; of one run a setting there is no whisker.
 single = write(f"{tmp}/single.tsv", [(a, "m", 0, 1, 50 + a) for a in alphas if a != 2.5], head=None)
