@@ -18,13 +18,14 @@ typedef struct ns_axis {
     /* Ticks at 1, 2, 3, ... with these names instead of numbers; NULL: numbers. */
     const char *const *names;
     int name_count;
+    bool ordered; /* the names are rising numbers: where there are many, some may be left out */
 } ns_axis;
 
-enum { NS_MOST_TICKS = 32 };
+enum { NS_MOST_TICKS = 64 };
 
 typedef struct ns_tick {
     double value;
-    char label[64]; /* markup; empty for a tick without one */
+    char label[128]; /* markup; empty for a tick without one */
 } ns_tick;
 
 /* Makes a range that can be drawn: what is not finite counts as unknown, an unknown or empty range becomes one around 0 (or 1 where

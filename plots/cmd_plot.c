@@ -125,6 +125,12 @@ static int64_t figure_date(const ns_plot_request *r) {
     return created && strptime(created, "%Y-%m-%dT%H:%M:%SZ", &utc) ? timegm(&utc) : 0;
 }
 
+/* mm: what it may have at most, before its panels are known; 0 where neither --width nor --venue say it. */
+static double most_width(const settings *s) {
+    if (s->width > 0 || s->venue < 0) return s->width;
+    return s->span == NS_SPAN_COLUMN ? ns_venues[s->venue].column : ns_venues[s->venue].text;
+}
+
 /* mm; 0 where neither --width nor --venue say it. */
 static double figure_width(const settings *s, const ns_figure *figure) {
     if (s->width > 0 || s->venue < 0) return s->width;
@@ -159,6 +165,7 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
         printf("%s: %d panel%s", s->output, figure.panel_count, figure.panel_count == 1 ? "" : "s");
         if (written > 1) printf(", and %d more files", written - 1);
         printf("%s%s\n", figure.summary ? "; " : "", figure.summary ? figure.summary : "");
+        if (figure.warning) fprintf(stderr, "normscope plot: warning: %s\n", figure.warning);
     }
     free(line);
     free(source);
@@ -223,6 +230,7 @@ static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc
                                .file_count = rest.count,
                                .style = &style,
                                .columns = (int)s.columns,
+                               .width = most_width(&s),
                                .all = s.all,
                                .no_fit = s.no_fit,
                                .settings = own};

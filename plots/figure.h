@@ -88,7 +88,8 @@ struct ns_panel {
     const char *notes[NS_MOST_NOTES]; /* below the legend, broken into lines; NULL ends them */
     int lasting; /* so many of the last notes stay where a panel has no room for the others */
     bool
-        aside; /* legend and notes stand right of the panel (and its bar), where they cover nothing */
+        aside; /* legend and notes stand right of the panel (and its bar), where they cover nothing; where that would leave panels too
+                 * narrow, below all of them */
     bool no_grid;
     /* A scale of colours right of the panel, from low to high; NULL: none. */
     const ns_axis *bar;
@@ -103,6 +104,7 @@ typedef struct ns_figure {
     ns_panel *panels;
     int panel_count, rows, columns;
     const char *summary; /* one line for people about what was drawn, or NULL */
+    const char *warning; /* one line for people about what they may not have meant, or NULL */
     double aspect;       /* height of a panel over its width */
     double least_height; /* of a panel, points; 0: any */
     struct ns_figure_block *blocks;
@@ -125,11 +127,16 @@ typedef struct ns_figure_size {
     double dpi;
 } ns_figure_size;
 
+/* How the labels below a panel stand: beside each other, in several lines ('\n' between them), or turned, read upwards. */
+typedef enum ns_names_form { NS_NAMES_LEVEL, NS_NAMES_BROKEN, NS_NAMES_TURNED } ns_names_form;
+
 typedef struct ns_panel_place {
     ns_box box; /* points; on whole pixels */
     ns_tick x[NS_MOST_TICKS], y[NS_MOST_TICKS];
     int x_count, y_count;
-    double aside; /* left edge of a legend that stands beside the panel */
+    ns_names_form x_form;
+    double x_size, x_depth; /* of the labels below: size of text, height of all, points */
+    double aside;           /* left edge of a legend that stands beside the panel */
 } ns_panel_place;
 
 enum { NS_CAPTION_LINES = 8 };
@@ -140,6 +147,10 @@ typedef struct ns_figure_places {
     int pages, rows_a_page;
     ns_panel_place *panels; /* [figure->panel_count] */
     double title_y, x_label_y;
+    double x_depth; /* the largest of the panels' */
+    bool below;     /* legends aside stand below all panels, below_lines of them */
+    int below_lines;
+    double below_y;                  /* baseline of the first */
     char *caption[NS_CAPTION_LINES]; /* owned */
     int caption_lines;
     double caption_y, caption_pitch; /* baseline of its first line, and between lines */

@@ -35,10 +35,8 @@ static void draw_ticks(const ns_pen *d, const ns_panel *p, const ns_panel_place 
     for (int i = 0; i < at->x_count; i++) {
         double x = b.x + b.width * ns_axis_place(&p->x, at->x[i].value);
         ns_draw_line(d->canvas, x, bottom, x, bottom + length, &s->tick);
-        if (!p->x.bare)
-            ns_draw_text(d->canvas, x, bottom + length + GAP / 2 + e.ascent, NS_MIDDLE,
-                         s->tick_size, s->text, at->x[i].label);
     }
+    ns_draw_names(d, p, at);
     for (int i = 0; i < at->y_count && !p->y.bare; i++) {
         double y = b.y + b.height * (1 - ns_axis_place(&p->y, at->y[i].value));
         ns_draw_line(d->canvas, b.x - length, y, b.x, y, &s->tick);
@@ -47,7 +45,7 @@ static void draw_ticks(const ns_pen *d, const ns_panel *p, const ns_panel_place 
     }
 }
 
-/* Left of the widest tick label of the panel's column; shortened where it would meet that of the next row, or the page's edge. */
+/* Left of the widest tick label of the panel's column; smaller, then shortened, where it would meet that of the next row, or the page's edge. */
 static int draw_y_label(const ns_pen *d, const ns_panel *p, const ns_panel_place *at,
                         ns_error *err) {
     if (!p->y.label) return NS_OK;
@@ -62,7 +60,7 @@ static int draw_y_label(const ns_pen *d, const ns_panel *p, const ns_panel_place
                 width,
                 ns_text_measure(d->canvas->text, other->y[t].label, d->style->tick_size).width);
     }
-    const double size = d->style->label_size;
+    const double size = ns_size_for(d->canvas->text, p->y.label, d->style->label_size, room);
     char *label = ns_label_fit(d->canvas->text, p->y.label, size, room, err);
     if (!label) return NS_EFAIL;
     ns_text_extents e = ns_text_measure(d->canvas->text, label, size);
@@ -75,10 +73,9 @@ static int draw_y_label(const ns_pen *d, const ns_panel *p, const ns_panel_place
 static void draw_x_label(const ns_pen *d, const ns_panel *p, const ns_panel_place *at) {
     if (!p->x.label) return;
     const ns_style *s = d->style;
-    ns_text_extents tick = ns_text_measure(d->canvas->text, "0", s->tick_size),
-                    label = ns_text_measure(d->canvas->text, p->x.label, s->label_size);
-    double y = at->box.y + at->box.height + s->tick_length + GAP + tick.ascent + tick.descent +
-               label.ascent;
+    ns_text_extents label = ns_text_measure(d->canvas->text, p->x.label, s->label_size);
+    double y =
+        at->box.y + at->box.height + s->tick_length + GAP + d->layout->x_depth + label.ascent;
     ns_draw_text(d->canvas, at->box.x + at->box.width / 2, y, NS_MIDDLE, s->label_size, s->text,
                  p->x.label);
 }
@@ -246,6 +243,7 @@ static int draw_panel(const ns_pen *d, ns_error *err) {
         ns_draw_box(d->canvas, at->box, 0, &d->style->frame, NULL);
         draw_ticks(d, p, at);
     }
+    if (!status && d->writer && at->x_form != NS_NAMES_LEVEL) ns_draw_names(d, p, at);
     if (!status) {
         draw_x_label(d, p, at);
         draw_bar(d, p, at->box);
@@ -305,6 +303,8 @@ int ns_figure_write(const ns_figure *figure, const ns_figure_places *layout, int
     if (!status)
         status = draw_wide(&d, figure->x_label, middle, layout->x_label_y - raise, NS_MIDDLE,
                            style->label_size, style->text, room, err);
+    if (!status && layout->below)
+        status = ns_below_draw(&d, left, layout->width - left - 2, layout->below_y - raise, err);
     for (int i = 0; i < layout->caption_lines && !status; i++)
         ns_draw_text(canvas, left, layout->caption_y - raise + i * layout->caption_pitch, NS_START,
                      style->small_size, style->faint, layout->caption[i]);

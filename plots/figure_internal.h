@@ -6,6 +6,10 @@
 
 #define NS_LABEL_GAP 3.5 /* points, between the labels of ticks and the y axis's own */
 
+#define NS_NAME_GAP 1.0 /* points, between the ticks below a panel and their labels */
+#define NS_LEAST_TEXT                                                                              \
+    5.0 /* points: what is smaller cannot be read in print (Nature's guide to authors) */
+
 struct ns_pen;
 /* Takes panels as they are described instead of having them drawn: axes and items; texts, legends and bars are drawn on the canvas
  * between begin and end. */
@@ -49,6 +53,30 @@ void ns_ink_spots(ns_ink *ink, const ns_spot *spots, size_t count, bool joined);
 void ns_ink_mark(ns_ink *ink, ns_spot at, double size);
 /* Covered area within the box, points^2. */
 double ns_ink_within(const ns_ink *ink, ns_box box);
+
+/* plots/figure_ticks.c. Ticks beside a panel (or a bar) of that height, into ticks [NS_MOST_TICKS]; returns how many. */
+int ns_ticks_up(ns_text_kit *kit, const ns_style *style, const ns_axis *axis, double page_width,
+                double length, ns_tick *ticks);
+/* Ticks below a panel `length` points wide whose labels may reach from `least` to `most` about its left edge; into the x_ members of *out.
+ * NS_EUSAGE where a name would be left out for want of room. */
+int ns_ticks_along(ns_text_kit *kit, const ns_style *style, const ns_axis *axis, double length,
+                   double least, double most, ns_panel_place *out, ns_error *err);
+/* The labels below a panel. */
+void ns_draw_names(const ns_pen *d, const ns_panel *p, const ns_panel_place *at);
+
+/* The size in which a label has room, at most `size`, and no less than can be read: beyond that it is to be shortened. */
+double ns_size_for(ns_text_kit *kit, const char *label, double size, double room);
+/* Whether a legend has a line for it. */
+bool ns_is_listed(const ns_item *item);
+/* What stands before an item's name in a legend: `length` wide from x on, about the height y. */
+void ns_draw_sample(const ns_pen *d, const ns_item *item, double x, double y, double length);
+
+/* plots/figure_below.c: the legends and notes of panels that have them aside, below all panels. How many lines they take over that width;
+ * drawn, with their first baseline at y. */
+#define NS_BELOW_PITCH 1.4 /* of the size of small text */
+int ns_below_lines(ns_text_kit *kit, const ns_style *style, const ns_figure *figure, double width,
+                   int *lines, ns_error *err);
+int ns_below_draw(const ns_pen *d, double left, double width, double y, ns_error *err);
 
 /* Width of the legend beside a panel, points. */
 double ns_aside_width(ns_text_kit *kit, const ns_style *style, const ns_panel *p);

@@ -110,6 +110,11 @@ static bool find_place(ns_box *box, ns_corner first, ns_box b, ns_box taken, con
     return least < INFINITY;
 }
 
+double ns_size_for(ns_text_kit *kit, const char *label, double size, double room) {
+    double wanted = ns_text_measure(kit, label, size).width;
+    return wanted <= room ? size : fmax(fmin(size, NS_LEAST_TEXT), 0.99 * size * room / wanted);
+}
+
 /* What text may cover of a panel: beyond that it would hide what it names. */
 static const double NAME_SHARE = 0.3, TEXT_SHARE = 0.5;
 
@@ -121,8 +126,9 @@ static int draw_title(const ns_pen *d, const ns_panel *p, ns_box b, const ns_ink
     *taken = (ns_box){b.x, b.y, 0, 0};
     if (!p->title) return NS_OK;
     double room = b.width - 4 * BOX_PAD, half = b.width / 2 - 4 * BOX_PAD; /* an S leaves half */
-    char *title = ns_label_fit(kit, p->title, s->tick_size, room, err), *subtitle = NULL;
-    ns_text_extents big = ns_text_measure(kit, title ? title : "", s->tick_size);
+    const double size = ns_size_for(kit, p->title, s->tick_size, room);
+    char *title = ns_label_fit(kit, p->title, size, room, err), *subtitle = NULL;
+    ns_text_extents big = ns_text_measure(kit, title ? title : "", size);
     if (title)
         subtitle = ns_label_fit(kit, p->subtitle ? p->subtitle : "", s->small_size,
                                 fmax(big.width, half), err);
@@ -141,7 +147,7 @@ static int draw_title(const ns_pen *d, const ns_panel *p, ns_box b, const ns_ink
     find_place(&box, NS_UPPER_LEFT, b, *taken, ink);
     ns_draw_box(d->canvas, box, 1.5, &s->box, &s->box_fill);
     double base = box.y + BOX_PAD + big.cap;
-    ns_draw_text(d->canvas, box.x + BOX_PAD, base, NS_START, s->tick_size, s->text, title);
+    ns_draw_text(d->canvas, box.x + BOX_PAD, base, NS_START, size, s->text, title);
     ns_draw_text(d->canvas, box.x + BOX_PAD, base + lead, NS_START, s->small_size, s->faint,
                  subtitle);
     free(title);
@@ -213,7 +219,7 @@ static int add_note(legend *l, ns_text_kit *kit, const char *note, double width,
 
 static const double ASIDE_NOTE = 70; /* points: where notes beside a panel are broken */
 
-static bool is_listed(const ns_item *item) {
+bool ns_is_listed(const ns_item *item) {
     return item->name && !item->unlisted && item->kind != NS_ITEM_LAYER;
 }
 
@@ -221,7 +227,7 @@ double ns_aside_width(ns_text_kit *kit, const ns_style *style, const ns_panel *p
     const double size = style->small_size;
     double width = p->notes[0] ? ASIDE_NOTE : 0;
     for (int i = 0; i < p->item_count; i++)
-        if (is_listed(&p->items[i]))
+        if (ns_is_listed(&p->items[i]))
             width = fmax(width, ns_text_measure(kit, p->items[i].name, size).width + 2.7 * size);
     return fmin(width + BOX_PAD, 20 * size);
 }
@@ -239,7 +245,7 @@ static int make_legend(legend *l, const ns_pen *d, const ns_panel *p, ns_box b, 
     int status = NS_OK;
     for (int i = 0; i < p->item_count && !status; i++) {
         const ns_item *item = &p->items[i];
-        if (is_listed(item)) status = add_line(l, kit, item, item->name, err);
+        if (ns_is_listed(item)) status = add_line(l, kit, item, item->name, err);
     }
     double width = fmax(l->width, p->aside ? ASIDE_NOTE : 0.5 * b.width);
     int notes = 0;
@@ -268,7 +274,7 @@ static ns_box legend_box(const legend *l) {
     return (ns_box){0, 0, l->width + 2 * l->pad, (l->count - 1) * l->pitch + l->cap + 2 * l->pad};
 }
 
-static void draw_sample(const ns_pen *d, const ns_item *item, double x, double y, double length) {
+void ns_draw_sample(const ns_pen *d, const ns_item *item, double x, double y, double length) {
     if (item->kind == NS_ITEM_CURVE) {
         ns_draw_line(d->canvas, x, y, x + length, y, &item->stroke);
     } else if (item->kind == NS_ITEM_AREA) {
@@ -285,7 +291,7 @@ static void draw_lines(const ns_pen *d, const legend *l, ns_box box) {
     double x = box.x + l->pad, y = box.y + l->pad + l->cap;
     for (int i = 0; i < l->count; i++, y += l->pitch) {
         const ns_item *item = l->lines[i].item;
-        if (item) draw_sample(d, item, x, y - l->cap / 2, l->sample);
+        if (item) ns_draw_sample(d, item, x, y - l->cap / 2, l->sample);
         ns_draw_text(d->canvas, item ? x + l->sample + l->gap : x, y, NS_START, l->size,
                      d->style->text, l->lines[i].text);
     }
@@ -294,7 +300,7 @@ static void draw_lines(const ns_pen *d, const legend *l, ns_box box) {
 int ns_draw_labels(const ns_pen *d, const ns_panel *p, const ns_ink *ink, ns_error *err) {
     ns_box b = ink->box, title;
     int status = draw_title(d, p, b, ink, &title, err);
-    if (status) return status;
+    if (status || (p->aside && d->layout->below)) return status;
     legend l;
     status = make_legend(&l, d, p, b, err);
     ns_box box = legend_box(&l);

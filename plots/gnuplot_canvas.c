@@ -102,7 +102,7 @@ static void text(ns_canvas *canvas, double x, double y, ns_anchor anchor, bool t
     }
     double drop = g->terminal->drop * size;
     ns_bytes_print(out, "set label ");
-    bool enhanced = ns_gnuplot_label(out, known, false);
+    bool enhanced = ns_gnuplot_label(out, known, size, false);
     free(known);
     ns_bytes_print(out, " at");
     add_at(out, g, turned ? x - drop : x, turned ? y : y - drop);

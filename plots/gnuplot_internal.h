@@ -55,8 +55,8 @@ void ns_gnuplot_number(ns_bytes *out, const char *before, double value);
 void ns_gnuplot_value(ns_bytes *out, const char *before, double value);
 /* A string in quotes, as it stands. */
 void ns_gnuplot_quote(ns_bytes *out, const char *text);
-/* A label in quotes; `percent`: where gnuplot would take a % for a format. True where it is enhanced text. */
-bool ns_gnuplot_label(ns_bytes *out, const char *label, bool percent);
+/* A label that is set in `size` points, in quotes; `percent`: where gnuplot would take a % for a format. True where it is enhanced text. */
+bool ns_gnuplot_label(ns_bytes *out, const char *label, double size, bool percent);
 bool ns_gnuplot_has_markup(const char *label);
 /* " rgb '#rrggbb'", with opacity where the terminal knows it. */
 void ns_gnuplot_color(ns_bytes *out, const ns_gnuplot *g, ns_color color);

@@ -8,6 +8,7 @@
 #include "probe/base/mem.h"
 
 static const double GAP = 2;     /* points, as in plots/figure_draw.c */
+#define KEY_TEXT 6.0             /* points: of gnuplot's own key, whose sizes are not known here */
 static const double HAIR = 0.05; /* points: a line around a filled mark that cannot be left out */
 
 static const ns_panel *panel_of(const ns_pen *d) {
@@ -30,9 +31,10 @@ static void add_range(ns_gnuplot *g, const char *name, const ns_axis *axis) {
     ns_bytes_print(&g->setup, "]\n");
 }
 
-/* The labels' place is gnuplot's own, moved to where the layout wants it. */
+/* The labels' place is gnuplot's own, moved to where the layout wants it; `hidden`: neither ticks nor labels; `apart`: labels are drawn by
+ * themselves. */
 static void add_ticks(const ns_pen *d, const char *name, const ns_axis *axis, const ns_tick *ticks,
-                      int count, bool hidden, ns_error *err, int *status) {
+                      int count, bool hidden, bool apart, ns_error *err, int *status) {
     ns_gnuplot *g = d->canvas->state;
     const ns_gnuplot_terminal *t = g->terminal;
     const ns_style *s = d->style;
@@ -59,10 +61,10 @@ static void add_ticks(const ns_pen *d, const char *name, const ns_axis *axis, co
     ns_gnuplot_color(out, g, s->text);
     ns_bytes_print(out, " %senhanced (", enhanced ? "" : "no");
     for (int i = 0; i < count && !*status; i++) {
-        char *known = ns_label_known(kit, axis->bare ? "" : ticks[i].label, err);
+        char *known = ns_label_known(kit, axis->bare || apart ? "" : ticks[i].label, err);
         if (!known) *status = NS_EFAIL;
         if (i) ns_bytes_print(out, ", ");
-        if (known) ns_gnuplot_label(out, known, true);
+        if (known) ns_gnuplot_label(out, known, s->tick_size, true);
         free(known);
         ns_gnuplot_value(out, " ", ticks[i].value);
     }
@@ -94,8 +96,8 @@ static int begin(const ns_pen *d, ns_error *err) {
     add_margins(g, at->box);
     add_range(g, "x", &p->x);
     add_range(g, "y", &p->y);
-    add_ticks(d, "x", &p->x, at->x, at->x_count, false, err, &status);
-    add_ticks(d, "y", &p->y, at->y, at->y_count, p->y.bare, err, &status);
+    add_ticks(d, "x", &p->x, at->x, at->x_count, false, at->x_form != NS_NAMES_LEVEL, err, &status);
+    add_ticks(d, "y", &p->y, at->y, at->y_count, p->y.bare, false, err, &status);
     add_grid(g, &d->style->grid, p->no_grid);
     ns_bytes_print(&g->setup, "set border 15");
     ns_gnuplot_stroke(&g->setup, g, &d->style->frame);
@@ -171,7 +173,8 @@ static void add_source(ns_gnuplot *g, const char *ending, int block) {
 static void add_title(ns_gnuplot *g, const ns_item *item) {
     if (item && item->name && !item->unlisted) {
         ns_bytes_print(&g->plot, " title ");
-        if (!ns_gnuplot_label(&g->plot, item->name, false)) ns_bytes_print(&g->plot, " noenhanced");
+        if (!ns_gnuplot_label(&g->plot, item->name, KEY_TEXT, false))
+            ns_bytes_print(&g->plot, " noenhanced");
     } else {
         ns_bytes_print(&g->plot, " notitle");
     }

@@ -61,14 +61,18 @@ bool ns_gnuplot_has_markup(const char *label) {
     return strpbrk(label, NS_SUB NS_SUP) != NULL;
 }
 
-bool ns_gnuplot_label(ns_bytes *out, const char *label, bool percent) {
+bool ns_gnuplot_label(ns_bytes *out, const char *label, double size, bool percent) {
     bool enhanced = ns_gnuplot_has_markup(label);
     const char *quote = quote_for(label);
     ns_text_run run;
     ns_bytes_add(out, quote, 1);
-    for (const char *rest = label; ns_text_next(&rest, 1, &run);) {
-        /* Enhanced text makes scripts 0.8 of the size, a label 0.7. */
-        if (run.rise != 0) ns_bytes_print(out, "%s{/*0.875 ", run.rise > 0 ? "^" : "_");
+    for (const char *rest = label; ns_text_next(&rest, size, &run);) {
+        /* Enhanced text makes scripts 0.8 of the size. */
+        if (run.rise != 0) {
+            ns_bytes_print(out, "%s", run.rise > 0 ? "^" : "_");
+            ns_gnuplot_number(out, "{/*", run.size / size / 0.8);
+            ns_bytes_print(out, " ");
+        }
         for (size_t i = 0; i < run.bytes; i++) {
             char c = run.text[i];
             if (enhanced && strchr("^_{}@&~\\", c)) add_char(out, quote, '\\');

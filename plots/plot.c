@@ -90,6 +90,15 @@ int ns_plot_spread(const ns_plot_run *run, int most, int *chosen) {
     return count;
 }
 
+int ns_plot_columns(const ns_plot_request *r, int most, double least) {
+    if (r->columns) return r->columns;
+    int fit = r->width > 0 ? (int)(r->width / least) : most, rows;
+    if (fit >= most || most < 1) return most;
+    if (fit < 1) fit = 1;
+    rows = (most + fit - 1) / fit;
+    return (most + rows - 1) / rows; /* as many in each */
+}
+
 const char *ns_plot_norm_title(const ns_norm_kind *kind) {
     return kind->short_title ? kind->short_title : kind->title;
 }

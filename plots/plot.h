@@ -27,8 +27,9 @@ typedef struct ns_plot_request {
     const char *const *files; /* the arguments behind the kind */
     int file_count;
     const ns_style *style;
-    int columns; /* 0: chosen by the kind */
-    bool all;    /* every site */
+    int columns;  /* 0: chosen by the kind */
+    double width; /* mm, of the figure, at most; 0: not known */
+    bool all;     /* every site */
     bool no_fit;
     const ns_selection *selection; /* of sites, for kinds that open their files themselves */
     void *settings;                /* the kind's own, after its options were read */
@@ -81,6 +82,10 @@ const char *ns_plot_norms_title(const ns_plot_run *run, const int *sites, int co
 
 /* At most `most` of the run's chosen sites, spread evenly over the depth with the last among them, into chosen; returns how many. */
 int ns_plot_spread(const ns_plot_run *run, int most, int *chosen);
+
+/* How many panels stand beside each other: what the user says, else at most `most`, and no more than leave each `least` mm with the labels
+ * beside it. */
+int ns_plot_columns(const ns_plot_request *request, int most, double least);
 
 /* What a figure is written as. */
 typedef struct ns_plot_output {

@@ -208,8 +208,10 @@ static chosen *choose(const ns_plot_request *r, const ns_site_panels *kind, ns_f
         *total += c->count;
         widest = c->count > widest ? c->count : widest;
     }
-    figure->columns = r->columns ? r->columns : widest < kind->columns ? widest : kind->columns;
-    figure->aspect = figure->columns > 1 ? 0.72 : 0.62;
+    const int usual = widest < kind->columns ? widest : kind->columns;
+    figure->columns = ns_plot_columns(r, usual, 36);
+    /* Beside each other on a narrow page, panels are higher, so that the same text hides less of them. */
+    figure->aspect = figure->columns < 2 ? 0.62 : figure->columns < usual ? 0.85 : 0.72;
     return all;
 }
 

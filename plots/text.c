@@ -12,6 +12,7 @@
 
 /* Of the font size, as TeX and most word processors have them. */
 static const double SCRIPT_SIZE = 0.7, SUB_RISE = -0.18, SUP_RISE = 0.38;
+static const double LEAST_SCRIPT = 5; /* points: smaller figures cannot be read in print */
 
 struct ns_text_kit {
     PangoFontMap *map;
@@ -120,7 +121,7 @@ int ns_text_next(const char **label, double size, ns_text_run *run) {
     *run = (ns_text_run){.size = size};
     if (**label == *NS_SUB || **label == *NS_SUP) {
         run->rise = size * (**label == *NS_SUB ? SUB_RISE : SUP_RISE);
-        run->size = size * SCRIPT_SIZE;
+        run->size = fmax(size * SCRIPT_SIZE, fmin(size, LEAST_SCRIPT));
         ++*label;
     }
     run->text = *label;

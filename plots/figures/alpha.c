@@ -137,11 +137,12 @@ static int add_file(ns_alpha_work *w, int run, ns_error *err) {
 static int build_panels(ns_alpha_work *w, ns_error *err) {
     ns_figure *figure = w->figure;
     int trainings = 0, status = NS_OK;
+    bool kinds[2] = {false, false}; /* of pairs: fitted, learned */
     for (int run = 0; run < w->request->file_count; run++) trainings += w->trainings[run] != NULL;
-    figure->panel_count = trainings + 1;
-    figure->columns = w->request->columns             ? w->request->columns
-                      : figure->panel_count < COLUMNS ? figure->panel_count
-                                                      : COLUMNS;
+    for (int i = 0; i < w->count; i++) kinds[w->pairs[i].learned] = true;
+    figure->panel_count = trainings + kinds[0] + kinds[1];
+    figure->columns = ns_plot_columns(
+        w->request, figure->panel_count < COLUMNS ? figure->panel_count : COLUMNS, 60);
     figure->rows = (figure->panel_count + figure->columns - 1) / figure->columns;
     figure->aspect = 0.8;
     figure->panels =
@@ -155,7 +156,14 @@ static int build_panels(ns_alpha_work *w, ns_error *err) {
     for (int run = 0; run < w->request->file_count && !status; run++)
         if (w->trainings[run])
             status = ns_alpha_epochs_panel(w, run, trainings > 1, &figure->panels[at++], err);
-    return status ? status : ns_alpha_sites_panel(w, &figure->panels[at], err);
+    /* The legend of two panels stands beside the one farther right. */
+    bool both = kinds[0] && kinds[1],
+         first = both && figure->panels[at].column >= figure->panels[at + 1].column;
+    for (int learned = 1; learned >= 0 && !status; learned--)
+        if (kinds[learned])
+            status = ns_alpha_sites_panel(w, learned, !both || first == (bool)learned,
+                                          &figure->panels[at++], err);
+    return status;
 }
 
 static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
@@ -195,10 +203,13 @@ const ns_figure_kind ns_figure_alpha = {
         "dump. "
         "Of a training, a panel shows alpha and 1/sigma over epochs. The last panel shows alpha "
         "against 1/sigma for every site of all files, as they were last: its mark tells what the "
-        "site stands before, its colour how deep it lies. Pearson's r with a 95 % interval by "
-        "Fisher's transform; sites of one network are not independent of each other, so that it "
-        "is rather too narrow.\nIn a run of dump, layers without an alpha of their own bring the "
-        "slope s alpha of the fitted s tanh(alpha x) at its centre, as correlate does.",
+        "site stands before, its colour how deep it lies, its outline which file it is of. The "
+        "line of least squares is each file's own. Pearson's r, over the sites of all files, has "
+        "a 95 % interval by Fisher's transform; sites of one network are not independent of each "
+        "other, so that it is rather too narrow; the caption has the r of each file.\n"
+        "In a run of dump, layers without an alpha of their own bring the slope s alpha of the "
+        "fitted s tanh(alpha x) at its centre. Learned alpha and fitted s alpha have a panel and "
+        "an r of their own each, the same numbers as in normscope correlate.",
     .examples = "  normscope plot alpha dyt/ -o alpha.pdf\n"
                 "  normscope plot alpha seed-*/training.h5 --sigma rows --log -o alpha.svg\n"
                 "  normscope plot alpha run.h5 -o slopes.pdf\n",

@@ -15,7 +15,7 @@ typedef struct ns_alpha_settings {
     const char *over_epochs;
 } ns_alpha_settings;
 
-/* A site in the right panel. */
+/* A site in the last panels. */
 typedef struct ns_alpha_pair {
     int run, site; /* place of its file; index from 1 */
     ns_role role;
@@ -45,7 +45,9 @@ int ns_alpha_columns(const ns_alpha_work *w, const ns_training *t, const double 
 
 /* alpha_epochs.c: alpha and 1/sigma of a training's sites over epochs; named after the run where there are several. */
 int ns_alpha_epochs_panel(ns_alpha_work *w, int run, bool several, ns_panel *panel, ns_error *err);
-/* alpha_sites.c: alpha against 1/sigma of all pairs. */
-int ns_alpha_sites_panel(ns_alpha_work *w, ns_panel *panel, ns_error *err);
+/* alpha_sites.c: alpha against 1/sigma, of the pairs whose alpha was learned or of those whose alpha was fitted: of each kind a line and an
+ * r of its own, as in normscope correlate. With `legend`, what explains all such panels stands beside this one. */
+int ns_alpha_sites_panel(ns_alpha_work *w, bool learned, bool legend, ns_panel *panel,
+                         ns_error *err);
 
 #endif

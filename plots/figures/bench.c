@@ -9,7 +9,7 @@
 #include "plots/tsv.h"
 #include "probe/base/mem.h"
 
-enum { MOST_BARS = NS_MOST_TICKS, MOST_UNITS = 32 };
+enum { MOST_BARS = 32, MOST_UNITS = 32 };
 
 typedef struct settings {
     bool log;

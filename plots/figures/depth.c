@@ -291,8 +291,12 @@ static int add_caption(work *w, ns_error *err) {
                        w->request->files[0], sites);
     if (sketch || sampled)
         w->figure->caption =
-            sketch ? "Quantiles, saturation and S-index are read off sketches, to within a bin."
-                   : "From the sample of rows that the file keeps.";
+            sketch ? "x: the layer's input; \317\203 and |x| are in its units. Median, "
+                     "percentiles, share "
+                     "of |\316\261x| > 2 and S-index come from a histogram of all values (the "
+                     "file's sketch), whose bins are 1.6 to 3 % of x wide."
+                   : "x: the layer's input; \317\203 and |x| are in its units. Computed from the "
+                     "sample of rows that the file holds, not from all rows.";
     w->figure->summary = ns_figure_text(w->figure, err, "%d sites", sites);
     return w->figure->summary ? NS_OK : NS_EFAIL;
 }
@@ -303,7 +307,7 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
     figure->panels = ns_figure_alloc(figure, PANELS, sizeof *figure->panels, err);
     int status = w.runs && figure->panels ? NS_OK : NS_EFAIL;
     for (int run = 0; run < r->run_count && !status; run++) status = read_run(&w, run, err);
-    figure->columns = r->columns ? r->columns : COLUMNS;
+    figure->columns = ns_plot_columns(r, COLUMNS, 36);
     figure->rows = (PANELS + figure->columns - 1) / figure->columns;
     figure->aspect = 0.55;
     figure->x_label = "site";

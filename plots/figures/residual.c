@@ -232,7 +232,10 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
                                  .y_label = label,
                                  .y_room = 0.2};
     figure->caption = ns_figure_text(
-        figure, err, "Median and mean of %d equal bins of the input, where a bin has %d points.",
+        figure, err,
+        "Lines: median and mean of the residual in %d equally wide bins of the input; bins of "
+        "fewer than %d points are left out. RMSE: root mean square of all residuals, in units of "
+        "the output; tail RMSE: of those beyond the 1st and 99th percentile of the input.",
         BINS, LEAST_POINTS);
     return figure->caption ? ns_site_panels_build(r, &kind, figure, NULL, err) : NS_EFAIL;
 }

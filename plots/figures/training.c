@@ -173,7 +173,7 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
         for (int64_t i = 0; values && i < ns_training_epochs(w.trainings[run]); i++)
             w.validated |= isfinite(values[i]);
     }
-    figure->columns = r->columns ? r->columns : PANELS;
+    figure->columns = ns_plot_columns(r, PANELS, 36);
     figure->rows = (PANELS + figure->columns - 1) / figure->columns;
     figure->aspect = 0.8;
     for (int i = 0; i < PANELS && !status; i++) {

@@ -35,16 +35,42 @@ def merged(by_name, run):
     return {site: pair for name, sites in by_name.items() if name.startswith(run + " ") for site, pair in sites.items()}
 
 
-def check_line(data, panel, x, y, log=False):
-    """The least-squares line over the range of x, by scipy."""
-    ends = data["curve", panel, "least squares"][:, :2]
+def check_line(data, panel, x, y, log=False, name="least squares"):
+    """The least-squares line over the range of x, and r with its interval, by scipy."""
+    ends = data["curve", panel, name][:, :2]
     f, g = (np.log, np.exp) if log else (np.asarray, np.asarray)
     fit = scipy.stats.linregress(f(x), f(y))
     assert np.allclose(ends[:, 0], [min(x), max(x)], rtol=1e-12)
     assert np.allclose(ends[:, 1], g(fit.slope * f(ends[:, 0]) + fit.intercept), rtol=1e-9), ends
     r = scipy.stats.pearsonr(f(x), f(y))[0]
     z, half = np.arctanh(r), scipy.stats.norm.ppf(0.975) / np.sqrt(len(x) - 3)
-    return [f"{v:.2f}".replace("-", "\u2212") for v in (r, np.tanh(z - half), np.tanh(z + half))]
+    return r_text(r, np.tanh(z - half), np.tanh(z + half))
+
+
+def r_text(r, low, high):
+    digits = 2 if abs(r) < 0.99 else 3
+    r, low, high = (f"{v:.{digits}f}".replace("-", "\u2212") for v in (r, low, high))
+    return f"{r} ({low} to {high})"
+
+
+def correlate(*files, kind="Pearson", sigma="all points"):
+    """(run, learned or fitted) -> r and its interval over all sites, as the figure writes it."""
+    text = figures.call(program, "correlate", *files, "--resamples", "0", "--format", "tsv")
+    rows = csv.DictReader(io.StringIO("\n".join(text.splitlines()[1:])), delimiter="\t")
+    return {(row["run"], row["alpha_is"]): r_text(*(float(row[c]) for c in ("r", "low", "high"))) for row in rows if row["correlation"] == kind and row["sigma"] == sigma and row["sites"] == "all"}
+
+
+def strokes(figure, panel):
+    """Colours of the panel's outlined marks, and of its lines that are no guides."""
+    group = figure.root.findall(svg.NS + "g")[panel - 1]
+    marks, lines = set(), set()
+    for element in group.iter():
+        stroke, width = element.get("stroke"), float(element.get("stroke-width", 0))
+        if stroke not in (None, "none") and element.get("fill", "none") not in ("none", "#ffffff") and width == 0.9:
+            marks.add(stroke)
+        if element.tag == svg.NS + "path" and element.get("fill", "none") == "none" and width == 1 and element.get("stroke-dasharray") is None:
+            lines.add(stroke)
+    return marks, lines
 
 
 # A training run, by its folder and by its file: every record of the sites named, the last one of all sites.
@@ -65,7 +91,7 @@ for path, sigma, column in ((dyt, "all", "inverse_sigma"), (f"{dyt}/training.h5"
     last = merged(shown, "dyt")
     assert all(last[i + 1] == (watch[column][-1, i], watch["alpha"][-1, i]) for i in range(7))
     numbers = check_line(data, 2, watch[column][-1].astype("f8"), watch["alpha"][-1].astype("f8"))
-    assert f"r = {numbers[0]} ({numbers[1]} to {numbers[2]})" in figure.texts, (numbers, figure.texts)
+    assert f"r = {numbers}" in figure.texts, (numbers, figure.texts)
 figure, data = figures.draw("alpha", dyt)  # three sites, spread, the last among them
 assert {name.split()[0] for name in figures.named(data, "curve", 1)} == {"blocks.0.norm2", "blocks.2.norm1", "norm"}, figures.named(data, "curve", 1).keys()
 
@@ -78,8 +104,13 @@ with h5py.File(f"{other}/training.h5") as file:
     pairs += [(file["watch/inverse_sigma"][-1, i], file["watch/alpha"][-1, i]) for i in (0, 1, 4, 5, 6)]
 shown = marks(data, 3)
 assert sorted({**merged(shown, "dyt")}) == sorted(merged(shown, "other")) == [1, 2, 5, 6, 7]
-numbers = check_line(data, 3, *np.array(pairs, "f8").T, log=True)
-assert f"r of logs = {numbers[0]} ({numbers[1]} to {numbers[2]})" in figure.texts, (numbers, figure.texts)
+x, y = np.array(pairs, "f8").T
+each = [check_line(data, 3, x[part], y[part], log=True, name=f"{name} least squares") for name, part in (("dyt", slice(5)), ("other", slice(5, 10)))]
+r = correlate(dyt, other, "--exclude", "blocks.1", kind="of logs")
+assert each == [r[dyt, "learned"], r[other, "learned"]] and f"r of logs = {r['all runs', 'learned']}" in figure.texts, (each, r, figure.texts)
+assert f"r of logs of {ALPHA} is that over all files; of each: dyt {each[0]}, other {each[1]}." in " ".join(figure.texts), figure.texts
+outlines, lines = strokes(figure, 3)
+assert len(outlines) == 2 and lines - {"#555555"} == outlines, (outlines, lines)  # and the key, in grey
 
 # Runs of dump: what correlate finds, with an alpha of their own and with fitted slopes.
 figures.call(program, "dump", "datasets/vit-fmnist-layernorm", "fashion-mnist-1000", "-n", "12", "-o", f"{tmp}/ln.h5")
@@ -93,6 +124,23 @@ for name, label in (("ln", "fitted s\u00b7" + ALPHA), ("own", ALPHA)):
         assert shown == {int(row["site"]): (float(row[column]), float(row["alpha"])) for row in table}
 figure, data = figures.draw("alpha", f"{tmp}/own.h5", dyt)
 assert len(figure.panels) == 2 and "own" in figure.texts
+
+# Learned alpha and fitted slopes are never one cloud: a panel, a line and an r for each, those of correlate.
+for files in ((f"{tmp}/ln.h5", f"{tmp}/own.h5"), (dyt, f"{tmp}/ln.h5"), (f"{tmp}/own.h5", f"{tmp}/ln.h5", other)):
+    for more, kind in (((), "Pearson"), (("--log",), "of logs"), (("--sigma", "robust"), "Pearson")):
+        r = correlate(*files, kind=kind, sigma="robust" if "robust" in more else "all points")
+        figure, data = figures.draw("alpha", *files, *more)
+        first = sum(not file.endswith(".h5") for file in files) + 1
+        assert len(figure.panels) == first + 1 and figure.panels[first - 1].y_label in (ALPHA, "site" + ALPHA), [p.y_label for p in figure.panels]
+        assert "fitted s\u00b7" + ALPHA in figure.panels[first].y_label
+        for panel, what in ((first, "learned"), (first + 1, "fitted")):
+            wanted = f"r{' of logs' if kind != 'Pearson' else ''} = {r['all runs', what]}"
+            assert wanted in [t for _, _, t in figure.panels[panel - 1].texts], (files, more, what, wanted, figure.texts)
+            names = {name.split()[0] for name in marks(data, panel)}
+            assert names == ({"ln"} if what == "fitted" else {os.path.basename(f).replace(".h5", "") for f in files} - {"ln"}), names
+            outlines, lines = strokes(figure, panel)
+            assert len(outlines) == len(names) and lines - {"#555555"} == outlines, (files, panel, outlines, lines)
+        assert sum("attention" == t for t in figure.texts) == 1  # one legend
 
 # Points that cannot be drawn are counted.
 rng = np.random.default_rng(0)

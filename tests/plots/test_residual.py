@@ -77,7 +77,7 @@ for curve in functions:
         said = next(float(t.split()[-1]) for t in texts if t.startswith("tail RMSE"))
         assert abs(said / np.sqrt((left[tails] ** 2).mean()) - 1) < 0.02, (said, curve)
     assert "4 not finite" in figure.texts
-assert "Median and mean of 64 equal bins of the input, where a bin has 10 points." in " ".join(figure.texts)
+assert "Lines: median and mean of the residual in 64 equally wide bins of the input; bins of fewer than 10 points are left out. RMSE: root mean square" in " ".join(figure.texts)
 assert len(named(draw("residual", run, "--layers", "2")[1], "bin")) == 1
 
 # The fit is to all that there is: the sketch beside a sample; extreme rows are drawn, and are part of no line.

@@ -1,12 +1,15 @@
 """normscope plot sweep: means and spreads against numpy's, over numbers and words, as lines and as a heat map; tables that are not as they
 should be."""
 import os
+import subprocess
 import sys
+import xml.etree.ElementTree as tree
 
 import numpy as np
 
 sys.path.insert(0, "tests/tools")
 import figures
+import svg
 
 program, tmp = os.environ["NORMSCOPE"], os.environ["TMP"]
 rng = np.random.default_rng(5)
@@ -47,7 +50,33 @@ for spread in ("range", "sd"):
         whiskers = data["curve", 1, f"{m} spread"].reshape(-1, 3, 5)
         assert np.allclose(whiskers[:, 0, 1], [ends(y, spread)[0] for y in ys]) and np.allclose(whiskers[:, 1, 1], [ends(y, spread)[1] for y in ys])
         assert np.allclose(whiskers[:, :2, 0], np.array(alphas)[:, None])
-assert f"{len(lost)} of {len(runs)} runs without a result that can be drawn." in figure.texts
+over = f"Mean of {8 - len(lost)} to 8 runs over: seed, width."
+assert f"{over} {len(lost)} of {len(runs)} runs without a result that can be drawn." in " ".join(figure.texts), figure.texts
+
+
+def said(*args):
+    """The caption, and what stands on stderr."""
+    done = subprocess.run([program, "plot", "sweep", *args, "-y", "accuracy", "-o", f"{tmp}/said.svg", "--force", "--dpi", "72"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    return " ".join(svg.Figure(f"{tmp}/said.svg").texts), done.stderr
+
+
+def runs_table(*rows):
+    with open(f"{tmp}/means.tsv", "w", encoding="utf-8") as file:
+        file.write("alpha_0\tseed\twidth\tname\toptimizer\tloss\taccuracy\n" + "".join("\t".join(map(str, row)) + "\n" for row in rows))
+    return f"{tmp}/means.tsv"
+
+
+# What is averaged over is said: settings alone, and a warning where they are more than the seed.
+rows = [(a, s, w, f"run-{a}-{s}-{w}-{o}", o, 0.1 + a + s / 7 + w / 900 + len(o) / 70, 50 + a + s) for a in (0.5, 1) for s in (0, 1, 2) for w in (8, 96) for o in ("adam", "sgd w/ m")]
+few = [row for row in rows if row[2] == 8 and row[4] == "adam"]
+for table, more, over, warned in ((few, (), "Mean of 3 runs over: seed.", None), (rows, (), "Mean of 12 runs over: seed, width, optimizer.", "width, optimizer;"),
+                                  (rows, ("-g", "width"), "Mean of 6 runs over: seed, optimizer.", "optimizer;"), (rows, ("-2", "optimizer"), "Mean of 6 runs over: seed, width.", "width;"),
+                                  (few[:1] + few[3:4], (), "", None), (few[:1] * 2, (), "Mean of 2 runs.", None),
+                                  ([few[0], (*few[0][:2], 96, *few[0][3:])], (), "Mean of 2 runs over: width.", "width;")):
+    caption, warning = said(runs_table(*table), "-x", "alpha_0", *more)
+    assert (over in caption) if over else "Mean of" not in caption, (over, caption)
+    assert ("warning" in warning and "means.tsv" in warning and f"seed: {warned}" in warning) if warned else not warning, (more, warning)
 
 # One group needs no legend; of one run a setting there is no whisker.
 single = write(f"{tmp}/single.tsv", [(a, "m", 0, 1, 50 + a) for a in alphas if a != 2.5], head=None)
@@ -71,6 +100,51 @@ for w in (96, 8):
     marks = data["mark", 1, str(w)]
     assert np.array_equal(np.round(marks[:, 0]), [1, 2, 3]) and np.allclose(marks[:, 1], [results(m=m, w=w).mean() for m in order])
 assert not set(data["mark", 1, "96"][:, 0]) & set(data["mark", 1, "8"][:, 0])
+
+# No name is lost, however many or long: beside each other, in lines, or turned, in text that can be read.
+
+
+def names_below(figure):
+    """Each name as its tick has it: lines joined, without spaces; and how they stand."""
+    panel = figure.panels[0]
+    x, y, w, h = panel.frame
+    level = {}
+    for at, base, text in panel.texts:
+        near = [k for k, tick in enumerate(panel.x_ticks) if abs(tick - at) < 0.1]
+        if base > y + h and near and text != "norm":
+            level.setdefault(near[0], []).append(text)
+    turned = {}
+    for (at, top), size, text in panel.turned_names:
+        turned.setdefault(int(np.argmin([abs(tick - at) for tick in panel.x_ticks])), []).append(text)
+        assert top >= y + h and top + 0.45 * size * len(text) <= figure.size[1], (text, top, figure.size)
+        assert size >= 5, size
+    at = sorted(place for (place, _), _, _ in panel.turned_names)
+    assert all(b - a >= 1.05 * size for a, b in zip(at, at[1:])), (at, size)
+    lines = turned or level
+    return ["".join(lines[k]).replace(" ", "") for k in sorted(lines)], "turned" if turned else "lines" if any(len(v) > 1 for v in level.values()) else "level"
+
+
+def named_table(names):
+    with open(f"{tmp}/names.tsv", "w", encoding="utf-8") as file:
+        file.write("norm\tseed\taccuracy\n" + "".join(f"{name}\t{seed}\t{50 + 3 * seed + k}\n" for k, name in enumerate(names) for seed in (0, 1)))
+    return f"{tmp}/names.tsv"
+
+
+fifteen = [f"{a} {b}" for a in ("tanh", "hardtanh", "softsign") for b in ("s=0", "s=1", "s=2", "free", "no alpha")]
+longest = [f"vit-fmnist-layernorm-width-{w}-heads-8-learning-rate-0.00{w}" for w in (16, 32, 48, 64, 96, 128)]
+for names, more, form in ((["LayerNorm", "RMSNorm", "DyT"], (), "level"), (["RMSNorm", "DyT per channel", "DyT no alpha", "none at all"], (), "lines"), (fifteen, (), "turned"), (longest, (), "turned"),
+                          ([name + " " + name for name in fifteen], (), "turned"), (["x" * 90, "y" * 90], (), "turned"), ([f"model {k}" for k in range(64)], (), "turned"),
+                          *((names, ("--venue", venue, "--span", "column"), "turned") for names in (fifteen, longest) for venue in ("cvpr", "icml", "neurips", "nature"))):
+    for second in ((), ("--second", "seed")):
+        figure, _ = figures.draw("sweep", named_table(names), "-x", "norm", "-y", "accuracy", *more, *second)
+        shown, how = names_below(figure)
+        assert shown == [name.replace(" ", "") for name in names], (more, shown)
+        assert second or how == form or (names is fifteen and "neurips" in more), (names, more, how)
+        assert not any("\u2026" in text for text in figure.texts), figure.texts
+figures.call(program, "plot", "sweep", named_table(fifteen), "-x", "norm", "-y", "accuracy", "-o", f"{tmp}/g.svg", "--backend", "gnuplot")
+drawn = "".join(tree.parse(f"{tmp}/g.svg").getroot().itertext()).replace("\u00a0", " ")
+assert all(name in drawn for name in fifteen), drawn
+assert "64 names" in figures.call(program, "plot", "sweep", named_table([f"model {k}" for k in range(64)]), "-x", "norm", "-y", "accuracy", "-o", f"{tmp}/narrow.svg", "--width", "84", status=2)
 
 # A heat map: a cell's colour is its mean's.
 figure, data = figures.draw("sweep", path, "-x", "alpha_0", "-y", "accuracy", "--second", "model")

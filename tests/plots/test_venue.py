@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, "tests/tools")
+import figures
 import stores
 import svg
 
@@ -39,3 +40,37 @@ for venue, column, text, grid, sizes in (("cvpr", 3.25 * INCH, 6.875 * INCH, Tru
 draw("--venue", "nature", "--font", "DejaVu Serif")
 assert re.search("font-family=\"'DejaVu Serif'", open(f"{tmp}/f.svg").read())
 assert "nature" in draw("--venue", "natur", status=2) and "--venue" in draw("--span", "column", status=2)
+
+# A column is no text: panels stand where they can be read, legends below where the side has no room, nothing is shortened or too small.
+subprocess.run([program, "dump", "datasets/vit-fmnist-layernorm", "fashion-mnist-1000", "-n", "4", "-o", f"{tmp}/vit.h5"], check=True, stdout=subprocess.DEVNULL)
+LEAST_TEXT, LEAST_PANEL = 5, 60  # points
+
+
+def check(what, columns, *more):
+    figures.call(program, "plot", what[0], *what[1:], "-o", f"{tmp}/v.svg", "--force", "--dpi", "72", *more)
+    figure = svg.Figure(f"{tmp}/v.svg")
+    figures.check_layout(figure)
+    assert not any("\u2026" in text for text in figure.texts), (what, more, figure.texts)
+    sizes = [float(e.get("font-size")) for e in figure.root.iter() if e.get("font-size")]
+    assert min(sizes) >= LEAST_TEXT, (what, more, min(sizes))
+    narrow = min(panel.frame[2] for panel in figure.panels)
+    assert narrow >= LEAST_PANEL and narrow >= 0.25 * figure.size[0] / columns, (what, more, narrow)
+    assert len({panel.frame[0] for panel in figure.panels}) == columns, (what, more, [panel.frame for panel in figure.panels])
+    return figure
+
+
+lines = ("scurve", f"{tmp}/vit.h5", "--curve", "tanh,erf", "--bound", "--slope")
+for venue in ("cvpr", "icml", "neurips", "nature"):
+    for span in ("column", "text"):
+        narrow = span == "column" or venue == "neurips"
+        use = ("--venue", venue, "--span", span)
+        check(("scurve", f"{tmp}/vit.h5"), 2 if narrow else 4, *use)
+        figure = check(lines, 2 if narrow else 4, *use)
+        legends = [check(("depth", f"{tmp}/vit.h5", run), 2, *use), figure]
+        for legend, name in zip(legends, ("attention", "x/\u03c3")):
+            place, = [t for t in legend.root.iter(svg.NS + "text") if svg.content(t) == name]
+            bottom = max(p.frame[1] + p.frame[3] for p in legend.panels)
+            assert (float(place.get("y")) > bottom) == (span == "column" and venue != "neurips"), (venue, span, name)
+small = stores.write(f"{tmp}/small.h5", [dict(x=x * 10.0 ** -k, y=stores.layernorm(x)) for k in (5, 6, 8)])
+figure = check(("depth", small), 2, "--venue", "nature")  # powers of ten as well
+assert any("1e" in text for text in figure.texts), figure.texts

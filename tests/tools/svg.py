@@ -35,7 +35,9 @@ class Panel:
         self.frame = next(box(r) for r in group.findall(NS + "rect") if r.get("fill") == "none")
         self.boxes = [box(r) for r in group.findall(NS + "rect") if r.get("fill-opacity") == "0.85"]
         self.texts = [(float(t.get("x", 0)), float(t.get("y", 0)), content(t)) for t in group.findall(NS + "text") if "transform" not in t.attrib]
-        self.y_label = "".join(content(t) for t in group.findall(NS + "text") if "transform" in t.attrib)
+        turned = [(tuple(map(float, re.findall(r"-?[\d.]+", t.get("transform"))))[:2], t) for t in group.findall(NS + "text") if "transform" in t.attrib]
+        self.y_label = "".join(content(t) for _, t in turned if t.get("text-anchor") != "end")
+        self.turned_names = [(at, float(t.get("font-size")), content(t)) for at, t in turned if t.get("text-anchor") == "end"]  # below the panel
         x, y, width, height = self.frame
         labels = [(float(t.get("x", 0)), float(t.get("y", 0)), t.get("text-anchor"), content(t)) for t in group.findall(NS + "text")]
         below = [(at, base, text) for at, base, anchor, text in labels if anchor == "middle" and base > y + height]
