@@ -148,9 +148,12 @@ static int build_panels(ns_alpha_work *w, ns_error *err) {
     figure->panels =
         ns_figure_alloc(figure, (size_t)figure->panel_count, sizeof *figure->panels, err);
     if (!figure->panels) return NS_EFAIL;
+    /* A last row that is not full stands to the right, where its legend and bar of colours part no panels. */
+    int empty = figure->rows * figure->columns - figure->panel_count;
     for (int i = 0; i < figure->panel_count; i++) {
         figure->panels[i].row = i / figure->columns;
-        figure->panels[i].column = i % figure->columns;
+        figure->panels[i].column =
+            i % figure->columns + (figure->panels[i].row == figure->rows - 1 ? empty : 0);
     }
     int at = 0;
     for (int run = 0; run < w->request->file_count && !status; run++)

@@ -159,7 +159,7 @@ layernorm = train("layernorm", "--norm", "layernorm")
 figures.refused("alpha", layernorm, status=3, parts=(f"{layernorm}/training.h5", "sites with an alpha", "layernorm"))
 figures.refused("alpha", tmp, status=3, parts=(f"{tmp}/training.h5",))
 figures.refused("alpha", "README.md", status=3, parts=("README.md",))
-figures.refused("alpha", dyt, "--over-epochs", "9", status=2, parts=("--over-epochs", "9"))
+figures.refused("alpha", dyt, "--over-epochs", "9", status=3, parts=("--over-epochs", "9"))
 figures.refused("alpha", dyt, "--select", "blocks.7", status=3, parts=("blocks.7",))
 figures.refused("alpha", status=2, parts=("FILE",))
 
