@@ -5,6 +5,7 @@
 
 #include "analysis/correlation.h"
 #include "probe/base/mem.h"
+#include "probe/base/order.h"
 
 static const char *const sigma_columns[NS_SIGMAS] = {"inverse_sigma", "inverse_sigma_rows",
                                                      "inverse_sigma_robust"};
@@ -149,11 +150,6 @@ static void begin_row(ns_table *t, const char *run, const char *is, int site, co
     }
 }
 
-static int rising(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Of a sorted list; NaN of an empty one. */
 static double median(const double *sorted, int n) {
     return n ? 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]) : (double)NAN;
@@ -170,7 +166,7 @@ static void add_summary(ns_table *t, const char *run, const ns_epochs *e, const 
     begin_row(t, run, "median", -1, e);
     ns_table_int(t, known->count[0]);
     for (int s = 0; s < NS_SIGMAS; s++) {
-        qsort(known->r[s], (size_t)known->count[s], sizeof *known->r[s], rising);
+        qsort(known->r[s], (size_t)known->count[s], sizeof *known->r[s], ns_rising);
         ns_table_known(t, median(known->r[s], known->count[s]));
     }
     begin_row(t, run, "share above 0", -1, e);

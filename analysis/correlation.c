@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "probe/base/mem.h"
+#include "probe/base/order.h"
 #include "probe/base/random.h"
 
 static double pearson(int n, const double *x, const double *y) {
@@ -24,14 +25,9 @@ typedef struct ranked {
     int at;
 } ranked;
 
-static int rising(const void *a, const void *b) {
-    double x = ((const ranked *)a)->value, y = ((const ranked *)b)->value;
-    return (x > y) - (x < y);
-}
-
 static void rank(int n, const double *x, ranked *room, double *out) {
     for (int i = 0; i < n; i++) room[i] = (ranked){x[i], i};
-    qsort(room, (size_t)n, sizeof *room, rising);
+    qsort(room, (size_t)n, sizeof *room, ns_rising);
     for (int i = 0, end; i < n; i = end) {
         for (end = i + 1; end < n && room[end].value == room[i].value;) end++;
         for (int k = i; k < end; k++) out[room[k].at] = 0.5 * (i + end - 1);
@@ -79,11 +75,6 @@ static void fisher(ns_correlation *c, ns_correlation_kind kind, int n) {
     c->high = tanh(z + reach);
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double quantile(const double *sorted, int n, double q) {
     double at = q * (n - 1);
     int below = (int)at, above = below + 1 < n ? below + 1 : below;
@@ -109,7 +100,7 @@ static int bootstrap(ns_correlation *c, ns_correlation_kind kind, int n, const d
     }
     /* With few pairs many resamples say nothing; half of them is the least to go by. */
     if (known > resamples / 2) {
-        qsort(all, (size_t)known, sizeof *all, by_value);
+        qsort(all, (size_t)known, sizeof *all, ns_rising);
         c->boot_low = quantile(all, known, 0.025);
         c->boot_high = quantile(all, known, 0.975);
     }

@@ -7,21 +7,17 @@
 #include "analysis/row_sigma.h"
 #include "analysis/stats.h"
 #include "probe/base/mem.h"
+#include "probe/base/order.h"
 
 /* Values with weights, rising: what a quantile of something other than x is read off. */
 typedef struct weighted {
     double value, weight;
 } weighted;
 
-static int rising(const void *a, const void *b) {
-    double x = ((const weighted *)a)->value, y = ((const weighted *)b)->value;
-    return (x > y) - (x < y);
-}
-
 /* The value below which half of the weight lies, between the two that meet there. */
 static double median_of(weighted *all, int count) {
     double total = 0, seen = 0;
-    qsort(all, (size_t)count, sizeof *all, rising);
+    qsort(all, (size_t)count, sizeof *all, ns_rising);
     for (int i = 0; i < count; i++) total += all[i].weight;
     for (int i = 0; i < count; i++) {
         seen += all[i].weight;

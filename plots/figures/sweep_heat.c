@@ -5,13 +5,9 @@
 #include <stdlib.h>
 
 #include "plots/series.h"
+#include "probe/base/order.h"
 
 enum { BAR_STEPS = 64 };
-
-static int rising(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* The different values of a setting, rising, into values [NS_SWEEP_LEVELS]; numbers become names too, since cells are all as large. */
 static int levels_of(ns_sweep_work *w, ns_sweep_words *of, bool second, double *values,
@@ -28,7 +24,7 @@ static int levels_of(ns_sweep_work *w, ns_sweep_words *of, bool second, double *
                            second ? w->settings->second : w->settings->x);
         if (k == count) values[count++] = value;
     }
-    qsort(values, (size_t)count, sizeof *values, rising);
+    qsort(values, (size_t)count, sizeof *values, ns_rising);
     const char **names = ns_figure_alloc(w->figure, (size_t)count, sizeof *names, err);
     for (int k = 0; names && k < count; k++) {
         char number[64];

@@ -1,4 +1,5 @@
 #include "probe/base/bench.h"
+#include "probe/base/order.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,15 +14,10 @@ void ns_bench_add(ns_bench_runs *runs, double value) {
     if (runs->count < NS_BENCH_RUNS) runs->values[runs->count++] = value;
 }
 
-static int rising(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double ns_bench_median(const ns_bench_runs *runs) {
     ns_bench_runs s = *runs;
     if (!s.count) return (double)NAN;
-    qsort(s.values, (size_t)s.count, sizeof *s.values, rising);
+    qsort(s.values, (size_t)s.count, sizeof *s.values, ns_rising);
     return 0.5 * (s.values[(s.count - 1) / 2] + s.values[s.count / 2]);
 }
 

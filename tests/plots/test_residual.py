@@ -117,7 +117,7 @@ for i, name in enumerate(("encoder." * 10, "a&b <c> 50% x_y \\z $q \"w\"\n\ttail
     draw("residual", path, "--width", "60")
 assert 'a&b <c> 50% x_y \\z $q "w"??tail' in draw("residual", path, "--width", "200")[0].texts
 text = pdf_text("residual", run)
-assert "median" in text and "RMSE" in text and "Median and mean of 64" in text, text
+assert "median" in text and "RMSE" in text and "residual in 64 equally wide" in text, text
 refused("residual", run, "--curve", "tanj", status=2, parts=["--curve", "unknown curve 'tanj'"])
 refused("residual", run, "--no-fit", status=2, parts=["--no-fit"])
 assert max(map(len, call(program, "plot", "residual", "--help").splitlines())) <= 80
