@@ -61,7 +61,7 @@
   const enlarge = picture => {
     putBack();
     shown = picture;
-    picture.style.height = `${picture.offsetHeight}px`;
+    picture.style.height = `${picture.getBoundingClientRect().height}px`;
     stage.append(...picture.childNodes);
     // Not smaller than it was made: on a narrow screen the stage scrolls.
     all('svg', stage).forEach(svg => { svg.style.minWidth = `${Math.round(svg.width.baseVal.value)}px`; });
