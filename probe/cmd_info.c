@@ -10,8 +10,8 @@
 #include "probe/base/table.h"
 #include "probe/store.h"
 
-enum { ROWS_SEEN = 8 };
-static const ns_column all_columns[] = {
+enum { ROWS_SEEN = 8, COLUMNS = 12 };
+static const ns_column all_columns[COLUMNS] = {
     {"site", "1", NS_INT, 0, false, NULL},      {"name", NULL, NS_TEXT, 0, false, NULL},
     {"role", NULL, NS_TEXT, 0, false, NULL},    {"kind", NULL, NS_TEXT, 0, false, NULL},
     {"eps", "x^2", NS_REAL, 2, true, NULL},     {"channels", "1", NS_INT, 0, false, NULL},
@@ -42,15 +42,15 @@ static int add_row(ns_table *table, const ns_store *store, int i, ns_error *err)
     return NS_OK;
 }
 
-/* Of how many rows those kept are a sample is for people to see where one is. */
-static int make_table(ns_table **out, const ns_store *store, ns_error *err) {
-    ns_column columns[sizeof all_columns / sizeof *all_columns];
-    memcpy(columns, all_columns, sizeof columns);
+/* Of how many rows those kept are a sample is for people to see where one is. The columns must live as long as the table. */
+static int make_table(ns_table **out, ns_column columns[COLUMNS], const ns_store *store,
+                      ns_error *err) {
+    memcpy(columns, all_columns, sizeof all_columns);
     int sites = ns_store_site_count(store), status = NS_OK;
     for (int i = 0; i < sites; i++)
         if (ns_store_site_at(store, i)->rows < ns_store_site_at(store, i)->rows_seen)
             columns[ROWS_SEEN].machine_only = false;
-    ns_table *table = *out = ns_table_new(columns, sizeof columns / sizeof *columns, err);
+    ns_table *table = *out = ns_table_new(columns, COLUMNS, err);
     if (!table) return NS_EFAIL;
     for (int i = 0; i < sites && !status; i++) status = add_row(table, store, i, err);
     return status;
@@ -110,9 +110,10 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     ns_list rest;
     ns_store *store = NULL;
     ns_table *table = NULL;
+    ns_column columns[COLUMNS];
     int status = ns_cli_parse(self, options, argc, argv, 1, 1, &rest, err);
     if (!status) status = ns_store_open(&store, rest.items[0], err);
-    if (!status) status = make_table(&table, store, err);
+    if (!status) status = make_table(&table, columns, store, err);
     if (!status && format == NS_ALIGNED) status = print_provenance(store, err);
     if (!status) status = ns_table_print(table, stdout, (ns_table_format)format, err);
     ns_table_free(table);

@@ -216,7 +216,7 @@ assert len(pictures.pdf_words(f"{tmp}/out/pages.pdf")) > 1 and all(f"layer{i}" i
 
 # Without what a figure needs: the file, what was expected, what was found.
 stores.write(f"{tmp}/begun.h5", [site(x) for x in spread(2)], committed=0)
-NOT_RUNS = [("begun.h5", "expected complete samples, found none of 6"), ("one-training.h5", "expected the attribute format = normscope, found none"), ("one-sweep.tsv", "expected an HDF5 file, found"),
+NOT_RUNS = [("begun.h5", "expected complete samples, found none of 6"), ("one-training.h5", "a training run, expected the file of a run of normscope dump"), ("one-sweep.tsv", "expected an HDF5 file, found"),
             ("nowhere.h5", "No such file")]
 LACKS = {
     "alpha": [("begun.h5", "expected complete samples, found none of 6"), ("one-sweep.tsv", "expected an HDF5 file, found"), ("out", "out/training.h5: cannot be opened")],
