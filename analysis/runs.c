@@ -52,9 +52,9 @@ static int one_file(const ns_runs *runs, int file, ns_error *err) {
 
 /* By whatever name it is given; a training run's folder is its record. */
 static void identify(const char *path, struct stat *out) {
-    char *record = ns_path_join(path, "training.h5", NULL);
-    if (!(record && stat(record, out) == 0) && stat(path, out) != 0) *out = (struct stat){0};
-    free(record);
+    char *file = ns_training_file(path, NULL);
+    if (!file || stat(file, out) != 0) *out = (struct stat){0};
+    free(file);
 }
 
 static int check_distinct(const ns_runs *runs, ns_error *err) {

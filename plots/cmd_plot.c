@@ -17,6 +17,7 @@
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/near.h"
+#include "probe/train/training.h"
 
 typedef struct settings {
     ns_selection_words sites;
@@ -102,9 +103,7 @@ static char *describe_source(const ns_list *files, ns_error *err) {
     char *text = ns_strdup("", err);
     for (int i = 0; i < files->count && text; i++) {
         char hex[NS_HASH_HEX], *longer = NULL;
-        bool folder = ns_is_folder(files->items[i]);
-        char *path = folder ? ns_path_join(files->items[i], "training.h5", err)
-                            : ns_strdup(files->items[i], err);
+        char *path = ns_training_file(files->items[i], err);
         const char *slash = strrchr(files->items[i], '/');
         if (path && !ns_hash_file(path, hex, err))
             longer = ns_asprintf(err, "%s%s%s sha256:%s", text, i ? "; " : "",
@@ -175,24 +174,18 @@ static int draw(const settings *s, const ns_figure_kind *kind, ns_plot_request *
 
 /* Figure and data before anything is read: a figure of hundreds of millions of points takes its time. */
 static int outputs_ready(const settings *s, const ns_list *files, ns_error *err) {
-    int count = 0, status = NS_OK;
-    const char **inputs = ns_calloc((size_t)files->count + 1, sizeof *inputs, err);
-    char **records = ns_calloc((size_t)files->count + 1, sizeof *records, err);
-    if (!inputs || !records) status = NS_EFAIL;
-    for (int i = 0; i < files->count && !status; i++) {
-        bool folder = ns_is_folder(files->items[i]);
-        if (folder && !(records[i] = ns_path_join(files->items[i], "training.h5", err)))
-            status = NS_EFAIL;
-        inputs[count++] = folder ? records[i] : files->items[i];
-    }
+    char **owned = ns_calloc((size_t)files->count + 1, sizeof *owned, err);
+    const char *const *inputs = (const char *const *)owned;
+    int count = files->count, status = owned ? NS_OK : NS_EFAIL;
+    for (int i = 0; i < count && !status; i++)
+        if (!(owned[i] = ns_training_file(files->items[i], err))) status = NS_EFAIL;
     if (!status) status = ns_output_ready(s->output, s->force, inputs, count, err);
     if (!status && s->data && !strcmp(s->data, s->output))
         status =
             ns_fail(err, NS_EUSAGE, "--data: expected another file than -o, found %s", s->data);
     if (!status && s->data) status = ns_output_ready(s->data, s->force, inputs, count, err);
-    for (int i = 0; records && i < files->count; i++) free(records[i]);
-    free(records);
-    free(inputs);
+    for (int i = 0; owned && i < count; i++) free(owned[i]);
+    free(owned);
     return status;
 }
 

@@ -9,6 +9,7 @@
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/store_reader_internal.h"
+#include "probe/train/training.h"
 
 #define MOST_SITES     100000
 #define MOST_CHANNELS  (1 << 24)
@@ -335,8 +336,8 @@ static int take_root(ns_store *s, ns_error *err) {
 }
 
 static int open_parts(ns_store *s, ns_error *err) {
-    char *record = ns_path_join(s->path, "training.h5", err);
-    bool training = record && ns_is_file(record);
+    char *record = ns_training_file(s->path, err);
+    bool training = record && ns_is_folder(s->path) && ns_is_file(record);
     free(record);
     if (training) return no_training(s->path, err);
     int status = ns_open_file(&s->fd, &s->file_size, s->path, err);

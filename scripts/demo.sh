@@ -41,7 +41,7 @@ step plot alpha "$out/live" -o "$out/live.pdf" --force
 
 cat <<END
 
-In these small networks the S is weak: the S-index, the share of what a straight line leaves unexplained that tanh explains, is
+In this small network the S is weak but for the last layer: the S-index, the share of what a straight line leaves unexplained that tanh explains, is
 $(awk -F'\t' '/^#/ {next} !seen {for (i = 1; i <= NF; i++) if ($i == "s_index") c = i; seen = 1; next}
       $c != "" {if (n == 0 || $c < least) least = $c; if (n == 0 || $c > most) most = $c; n++}
       END {printf "%.3f to %.3f over %d sites.", least, most, n}' "$out/fits.tsv") The paper's S appears in large pretrained networks; put

@@ -11,15 +11,16 @@ static const char *const old_cores[] = {
     "Penryn",   "Dunnington", "Atom",       "Nehalem",   "Sandybridge",  "Athlon",
     "Opteron",  "Barcelona",  "Bobcat",     "Nano",      "Opteron_SSE3", "Generic"};
 
+#define ADVICE(core)                                                                               \
+    "OpenBLAS does not know this processor and takes an old one's products, which are two to "     \
+    "three times as slow; OPENBLAS_CORETYPE=" core " takes better ones"
+
 const char *ns_blas_advice_for(const char *core, bool avx2, bool avx512) {
     bool old = false;
     for (size_t i = 0; i < sizeof old_cores / sizeof *old_cores && !old; i++)
         old = !strcmp(core, old_cores[i]);
     if (!old || !avx2) return NULL;
-    return avx512 ? "OpenBLAS does not know this processor and takes an old one's products, which "
-                    "are two to three times as slow; OPENBLAS_CORETYPE=SkylakeX takes better ones"
-                  : "OpenBLAS does not know this processor and takes an old one's products, which "
-                    "are two to three times as slow; OPENBLAS_CORETYPE=Haswell takes better ones";
+    return avx512 ? ADVICE("SkylakeX") : ADVICE("Haswell");
 }
 
 const char *ns_blas_advice(void) {

@@ -265,8 +265,7 @@ static int read_all(ns_training *t, hid_t file, ns_error *err) {
     return status;
 }
 
-/* The file that `path` means; the caller frees it. */
-static char *file_of(const char *path, ns_error *err) {
+char *ns_training_file(const char *path, ns_error *err) {
     return ns_is_folder(path) ? ns_path_join(path, "training.h5", err) : ns_strdup(path, err);
 }
 
@@ -282,7 +281,7 @@ static hid_t open_file(const char *path, ns_error *err) {
 }
 
 bool ns_training_is(const char *path) {
-    char *file_path = file_of(path, NULL);
+    char *file_path = ns_training_file(path, NULL);
     if (!file_path) return false;
     ns_h5_quiet quiet = ns_h5_hush();
     hid_t file = open_file(file_path, NULL);
@@ -296,7 +295,7 @@ bool ns_training_is(const char *path) {
 int ns_training_open(ns_training **out, const char *path, ns_error *err) {
     *out = NULL;
     ns_training *t = ns_calloc(1, sizeof *t, err);
-    if (!t || !(t->path = file_of(path, err))) {
+    if (!t || !(t->path = ns_training_file(path, err))) {
         free(t);
         return NS_EFAIL;
     }

@@ -29,6 +29,9 @@ typedef enum ns_training_table {
 int ns_training_open(ns_training **out, const char *path, ns_error *err);
 void ns_training_close(ns_training *training);
 
+/* The file that `path` means: training.h5 in a folder, else itself; the caller frees it, NULL without memory. */
+char *ns_training_file(const char *path, ns_error *err);
+
 /* Whether `path` is such a file or such a folder, so that the file can be told from a run's store. False where it cannot be read. */
 bool ns_training_is(const char *path);
 
