@@ -177,7 +177,7 @@ check-sanitize:
 	$(MAKE) BUILD=$(BUILD)/san CFLAGS="-O1 -g $(SANITIZE)" EXTRA_CFLAGS=-DNS_NO_CLONES \
 	  all $(BUILD)/san/run-tests $(BUILD)/san/gradients
 	BUILD=$(BUILD)/san PYTHON=$(PYTHON) NS_SANITIZED=1 \
-	  LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 \
+	  LSAN_OPTIONS=suppressions=$(CURDIR)/tests/leaks.txt:print_suppressions=0 \
 	  ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BUILD)/san/run-tests
 

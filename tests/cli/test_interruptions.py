@@ -143,8 +143,8 @@ def random_kills(count, seed):
                 continue
             places.append(check(path, job, wanted, f"kill {len(places)} of run {k}"))
         there = [p for p in places if p is not None]
-        print(f"{' '.join(more) or 'plain'}: {mine} kills at random moments, {len(there)} left a file, with {min(there)} to "
-              f"{max(there)} of {samples} samples: all open, verify and resume")
+        print(f"{' '.join(more) or 'plain'}: {mine} kills at random moments, {len(there)} left a file, with {min(there, default=0)} to "
+              f"{max(there, default=0)} of {samples} samples: all open, verify and resume")
 
 
 def signals():
