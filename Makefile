@@ -29,18 +29,21 @@ NS_CFLAGS := -std=gnu11 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -ffp-c
              -fvisibility=default $(WARNINGS) -I. $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(EXTRA_CFLAGS)
 NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 
-LIB_SOURCES  := $(sort $(wildcard probe/*.c probe/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
-TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*.c tests/datasets/*.c \
+LIB_SOURCES  := $(sort $(wildcard probe/*/*.c probe/*/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
+TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*/*.c tests/datasets/*.c \
                   tests/analysis/*.c tests/plots/*.c tests/cli/*.c tests/fuzz/*.c))
-INTERNAL     := probe/h5.h $(filter-out probe/train/train.h probe/train/training.h,$(wildcard probe/train/*.h)) \
-                $(wildcard probe/net/*.h probe/norms/*.h probe/models/*.h plots/figures/*.h */*_internal.h */*_kernel.h)
-ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*.h probe/*/*.h datasets/*.h analysis/*.h plots/*.h plots/*/*.h))
+INTERNAL     := probe/store/h5.h $(filter-out probe/train/train.h,$(wildcard probe/train/*.h)) \
+                $(wildcard probe/kernels/*.h probe/norms/kinds/*.h plots/figures/*.h */*_internal.h */*_kernel.h \
+                */*/*_internal.h) \
+                $(filter-out probe/models/model.h,$(wildcard probe/models/*.h))
+ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*/*.h probe/*/*/*.h datasets/*.h analysis/*.h plots/*.h plots/*/*.h))
 HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIB_OBJECTS  += $(BUILD)/plots/report_assets.o
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 GRAD_SOURCES := $(sort $(wildcard tests/gradients/*.c))
-REAL_SOURCES := probe/norm.c $(sort $(filter-out probe/net/blas.c,$(wildcard probe/norms/*.c probe/net/*.c))) \
+REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/kinds/*.c probe/kernels/*.c) \
+                $(patsubst %,probe/train/%.c,gpt parameters start team trunk trunk_run vit)) \
                 probe/base/error.c probe/base/mem.c probe/base/near.c
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
@@ -106,7 +109,7 @@ ASSETS := $(sort $(wildcard plots/report/*.css plots/report/*.js))
 $(BUILD)/plots/report_assets.c: $(ASSETS)
 	@mkdir -p $(@D)
 	$(say) TEXT $@
-	$(Q){ echo '#include "plots/report_internal.h"'; for f in $(ASSETS); do \
+	$(Q){ echo '#include "plots/report/report_internal.h"'; for f in $(ASSETS); do \
 	  echo "const char ns_report_$$(basename $$f | tr . _)[] ="; \
 	  sed -e 's/[\\"]/\\&/g' -e 's/.*/    "&\\n"/' $$f; echo '    ;'; done; } > $@
 $(BUILD)/plots/report_assets.o: $(BUILD)/plots/report_assets.c $(BUILD)/flags
@@ -256,7 +259,7 @@ uninstall:
 
 OWN_SOURCES := normscope.c $(LIB_SOURCES) $(TEST_SOURCES) $(GRAD_SOURCES) $(FUZZ_SOURCES) $(TOOL_SOURCES) \
                $(ORACLE_SOURCES) $(ALL_HEADERS) \
-               $(sort $(wildcard tests/*.h tests/*/*.h))
+               $(sort $(wildcard tests/*.h tests/*/*.h tests/*/*/*.h))
 format:
 	clang-format -i $(OWN_SOURCES)
 

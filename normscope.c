@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "normscope.h"
-#include "plots/libraries.h"
+#include "plots/canvas/libraries.h"
 #include "probe/base/cli.h"
 #include "probe/base/near.h"
 #include "probe/base/stop.h"

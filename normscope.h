@@ -7,19 +7,19 @@
 
 #include "datasets/dataset.h"
 
-#include "probe/dump.h"
-#include "probe/merge.h"
-#include "probe/model.h"
-#include "probe/norm.h"
-#include "probe/site.h"
-#include "probe/sketch.h"
-#include "probe/store.h"
-#include "probe/store_write.h"
+#include "probe/capture/dump.h"
+#include "probe/capture/merge.h"
+#include "probe/models/model.h"
+#include "probe/norms/norm.h"
+#include "probe/norms/site.h"
+#include "probe/sketch/sketch.h"
+#include "probe/store/store.h"
+#include "probe/store/store_write.h"
 #include "probe/train/train.h"
-#include "probe/train/training.h"
-#include "probe/verify.h"
-#include "probe/safetensors_write.h"
-#include "probe/weights.h"
+#include "probe/store/training.h"
+#include "probe/capture/verify.h"
+#include "probe/weights/safetensors_write.h"
+#include "probe/weights/weights.h"
 
 #include "analysis/correlation.h"
 #include "analysis/curve.h"
@@ -28,6 +28,6 @@
 #include "analysis/stats.h"
 
 #include "plots/plot.h"
-#include "plots/report.h"
+#include "plots/report/report.h"
 
 #endif

@@ -16,7 +16,7 @@
 #include "probe/base/mem.h"
 #include "probe/base/random.h"
 #include "probe/base/simd.h"
-#include "probe/store_write.h"
+#include "probe/store/store_write.h"
 
 typedef struct settings {
     const char *curve, *folder, *data;

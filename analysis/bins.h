@@ -12,7 +12,7 @@
 #include "analysis/points.h"
 #include "probe/base/error.h"
 #include "probe/base/progress.h"
-#include "probe/sketch.h"
+#include "probe/sketch/sketch.h"
 
 #ifdef __cplusplus
 extern "C" {

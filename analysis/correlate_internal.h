@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "probe/base/table.h"
-#include "probe/train/training.h"
+#include "probe/store/training.h"
 
 #ifdef __cplusplus
 extern "C" {

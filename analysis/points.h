@@ -10,7 +10,7 @@
 
 #include "probe/base/error.h"
 #include "probe/base/random.h"
-#include "probe/store.h"
+#include "probe/store/store.h"
 
 #ifdef __cplusplus
 extern "C" {

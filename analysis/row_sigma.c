@@ -6,7 +6,7 @@
 #include "analysis/select.h"
 #include "analysis/walk.h"
 #include "probe/base/mem.h"
-#include "probe/moments.h"
+#include "probe/base/moments.h"
 
 /* What both walks share: a selection for each thread. */
 typedef struct selecting {

@@ -6,9 +6,9 @@
 #include "probe/base/cli.h"
 #include "probe/base/error.h"
 #include "probe/base/table.h"
-#include "probe/site.h"
-#include "probe/store.h"
-#include "probe/train/training.h"
+#include "probe/norms/site.h"
+#include "probe/store/store.h"
+#include "probe/store/training.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "analysis/fit.h"
-#include "probe/moments.h"
+#include "probe/base/moments.h"
 #include "analysis/points.h"
 #include "probe/base/error.h"
 #include "probe/base/progress.h"

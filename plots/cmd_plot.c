@@ -9,15 +9,15 @@
 #include <time.h>
 
 #include "analysis/runs.h"
-#include "plots/gnuplot.h"
+#include "plots/gnuplot/gnuplot.h"
 #include "plots/plot.h"
-#include "plots/venue.h"
+#include "plots/figure/venue.h"
 #include "probe/base/cli.h"
 #include "probe/base/hash.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/near.h"
-#include "probe/train/training.h"
+#include "probe/store/training.h"
 
 typedef struct settings {
     ns_selection_words sites;

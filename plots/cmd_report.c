@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "analysis/runs.h"
-#include "plots/report.h"
+#include "plots/report/report.h"
 #include "probe/base/cli.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"

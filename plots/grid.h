@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "analysis/points.h"
-#include "plots/canvas.h"
+#include "plots/canvas/canvas.h"
 #include "probe/base/error.h"
-#include "probe/sketch.h"
+#include "probe/sketch/sketch.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -84,7 +84,7 @@ int ns_grid_bin(double v, const double *edges, int n);
 int ns_grid_discs(const ns_grid *grid, double diameter, ns_color color, ns_color deep,
                   ns_picture *out, ns_error *err);
 
-/* The same discs by their number: a pixel under n of them, of at most m, has the colour of the map (plots/style.h) at
+/* The same discs by their number: a pixel under n of them, of at most m, has the colour of the map (plots/figure/style.h) at
  * 1 + log10(n / m) / decades, from its low end on, and hides the ground, but for the rim of a lone disc. */
 int ns_grid_density(const ns_grid *grid, double diameter, int decades, ns_picture *out,
                     ns_error *err);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "plots/grid.h"
-#include "plots/style.h"
+#include "plots/figure/style.h"
 #include "probe/base/mem.h"
 #include "probe/base/simd.h"
 

@@ -8,7 +8,7 @@
 #ifndef NS_GROUPS_H
 #define NS_GROUPS_H
 
-#include "plots/figure.h"
+#include "plots/figure/figure.h"
 #include "plots/grid.h"
 
 #ifdef __cplusplus

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plots/gnuplot.h"
+#include "plots/gnuplot/gnuplot.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/near.h"

@@ -4,10 +4,10 @@
 
 #include <stdbool.h>
 
-#include "plots/figure.h"
+#include "plots/figure/figure.h"
 #include "probe/base/cli.h"
 #include "probe/base/error.h"
-#include "probe/store.h"
+#include "probe/store/store.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -2,8 +2,8 @@
 #ifndef NS_SERIES_H
 #define NS_SERIES_H
 
-#include "plots/figure.h"
-#include "probe/train/training.h"
+#include "plots/figure/figure.h"
+#include "probe/store/training.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,7 +22,7 @@ ns_stroke ns_series_stroke(const ns_style *style, int i, double width);
 const char *ns_series_file_label(ns_figure *figure, const char *const *files, int count, int which,
                                  ns_error *err);
 
-/* Opens what a training run recorded (probe/train/training.h); closed with the figure. */
+/* Opens what a training run recorded (probe/store/training.h); closed with the figure. */
 int ns_series_training(ns_training **out, ns_figure *figure, const char *path, ns_error *err);
 
 /* A color map's scale for a panel's bar: `steps` colours from low to high, owned by the figure. */

@@ -1,5 +1,5 @@
-/* Runs every test of every file: the C tests that registered themselves, then each script tests/<room>/test_*.sh and
- * test_*.py as one test, so that cmocka's closing count is the count of everything.
+/* Runs every test of every file: the C tests that registered themselves, then each script test_*.sh and test_*.py
+ * of a room's folder (tests/<room>, tests/probe/<room>) as one test, so that cmocka's closing count is the count of everything.
  *
  * run-tests [PATTERN]: only the tests whose name matches (cmocka's * and ?). Scripts get NORMSCOPE (the program),
  * BUILD, PYTHON and TMP (a folder of their own); exit status 77 means skipped, with the reason on the last line. */
@@ -106,7 +106,9 @@ static void add_scripts(const char *pattern) {
 
 int main(int argc, char **argv) {
     add_scripts("tests/*/test_*.sh");
+    add_scripts("tests/*/*/test_*.sh");
     add_scripts("tests/*/test_*.py");
+    add_scripts("tests/*/*/test_*.py");
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     setvbuf(stdout, NULL, _IOLBF, 0);
     return _cmocka_run_group_tests("normscope", all, used, NULL, NULL) ? 1 : 0;

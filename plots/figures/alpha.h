@@ -4,7 +4,7 @@
 #define NS_FIGURE_ALPHA_H
 
 #include "plots/plot.h"
-#include "probe/train/training.h"
+#include "probe/store/training.h"
 
 #define NS_ALPHA_SIGN "\316\261"
 #define NS_SIGMA_SIGN "\317\203"

@@ -12,7 +12,7 @@
 #include "plots/site_panels.h"
 #include "probe/base/mem.h"
 #include "probe/base/random.h"
-#include "probe/moments.h"
+#include "probe/base/moments.h"
 
 enum { DEFAULT_TOKENS = 8, LINE_SPOTS = 129, BAR_STEPS = 64, CHUNK_ROWS = 4096 };
 

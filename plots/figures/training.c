@@ -4,7 +4,7 @@
 
 #include "plots/plot.h"
 #include "plots/series.h"
-#include "probe/train/training.h"
+#include "probe/store/training.h"
 
 enum { PANELS = 2, LINES = 2, FEW_EPOCHS = 15 };
 

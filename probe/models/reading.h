@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "probe/model.h"
+#include "probe/models/model.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -2,7 +2,7 @@
 #ifndef NS_MODELS_VIT_H
 #define NS_MODELS_VIT_H
 
-#include "probe/model.h"
+#include "probe/models/model.h"
 #include "probe/models/reading.h"
 
 #ifdef __cplusplus

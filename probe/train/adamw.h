@@ -2,7 +2,7 @@
 #ifndef NS_TRAIN_ADAMW_H
 #define NS_TRAIN_ADAMW_H
 
-#include "probe/net/parameters.h"
+#include "probe/train/parameters.h"
 
 typedef struct ns_adamw_options {
     double beta1, beta2, eps;

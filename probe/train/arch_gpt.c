@@ -3,7 +3,7 @@
 
 #include "datasets/text.h"
 #include "probe/base/random.h"
-#include "probe/net/gpt.h"
+#include "probe/train/gpt.h"
 #include "probe/train/trainer.h"
 
 static int open_text(ns_trainer *t) {

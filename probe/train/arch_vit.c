@@ -6,7 +6,7 @@
 
 #include "probe/base/mem.h"
 #include "probe/base/random.h"
-#include "probe/net/vit.h"
+#include "probe/train/vit.h"
 #include "probe/train/trainer.h"
 
 /* A name whose training images have the name NAME-train is trained on those, and tested on itself. */

@@ -10,9 +10,9 @@
 #include "probe/base/mem.h"
 #include "probe/base/progress.h"
 #include "probe/base/random.h"
-#include "probe/net/blas.h"
-#include "probe/net/gemm.h"
-#include "probe/net/vit.h"
+#include "probe/base/blas.h"
+#include "probe/kernels/gemm.h"
+#include "probe/train/vit.h"
 #include "probe/train/adamw.h"
 
 typedef struct settings {

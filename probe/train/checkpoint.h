@@ -2,9 +2,9 @@
 #ifndef NS_TRAIN_CHECKPOINT_H
 #define NS_TRAIN_CHECKPOINT_H
 
-#include "probe/net/parameters.h"
-#include "probe/safetensors_write.h"
-#include "probe/weights.h"
+#include "probe/train/parameters.h"
+#include "probe/weights/safetensors_write.h"
+#include "probe/weights/weights.h"
 
 /* Every parameter from the tensor of its name. NS_EINPUT where one is missing or has another shape. */
 int ns_parameters_load(ns_parameters *parameters, ns_weights *weights, ns_error *err);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "probe/base/cli.h"
-#include "probe/net/blas.h"
-#include "probe/norm.h"
+#include "probe/base/blas.h"
+#include "probe/norms/norm.h"
 #include "probe/train/train.h"
 
 typedef struct printer {

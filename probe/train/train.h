@@ -5,7 +5,7 @@
  *     config.json, model.safetensors   the network after the last whole epoch, under timm's or GPT-2's names
  *     state-STEP.safetensors           parameters, AdamW's two means (m.NAME, v.NAME), what was recorded
  *     train.json                       settings, progress, a line for each epoch; it names the state file
- *     training.h5                      what was watched (probe/train/FORMAT.md)
+ *     training.h5                      what was watched (docs/training-format.md)
  *
  * Each is written under another name and renamed, train.json last, so that a killed run goes on from its last state.
  *
@@ -46,7 +46,7 @@ typedef struct ns_train_plan {
     const char *arch;                           /* "vit" or "gpt" */
     int64_t context;                            /* tokens of a sample of text */
     bool characters;                            /* text is characters, else bytes */
-    const char *norm;                           /* a kind of probe/norm.h */
+    const char *norm;                           /* a kind of probe/norms/norm.h */
     int64_t width, depth, heads, hidden, patch; /* hidden 0: 4 * width */
     int activation;                             /* index into NS_TRAIN_ACTIVATIONS */
     double alpha, alpha_attention;              /* NaN: the kind's own; alpha */
@@ -85,7 +85,7 @@ struct ns_train_result {
 
 /* Trains. NS_ESTOP after a signal: the state of the last whole step is kept. NS_EFAIL where the loss or the gradient, or after an
  * epoch the loss on what is held out, is not finite: the message says at which step and where it began, and the last state is
- * kept. Memory: what a network needs (probe/net/trunk.h) for a batch, and for NS_PIECE_ROWS rows and a thread; four floats a
+ * kept. Memory: what a network needs (probe/train/trunk.h) for a batch, and for NS_PIECE_ROWS rows and a thread; four floats a
  * parameter (value, gradient, AdamW's two) and one more, its gradient, for each thread; the data set. */
 int ns_train_run(const ns_train_plan *plan, ns_train_result *result, ns_error *err);
 

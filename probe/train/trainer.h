@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "datasets/dataset.h"
-#include "probe/net/network.h"
+#include "probe/train/network.h"
 #include "probe/train/adamw.h"
 #include "probe/train/train.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "probe/base/mem.h"
-#include "probe/moments.h"
+#include "probe/base/moments.h"
 #include "probe/train/trainer.h"
 
 const char *const ns_watch_names[NS_WATCH_COLUMNS] = {

@@ -1,12 +1,12 @@
-/* training.h5 (probe/train/FORMAT.md): made in memory, as HDF5 cannot be trusted with a full disk, then written like any other file. */
+/* training.h5 (docs/training-format.md): made in memory, as HDF5 cannot be trusted with a full disk, then written like any other file. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/version.h"
-#include "probe/h5.h"
-#include "probe/site.h"
+#include "probe/store/h5.h"
+#include "probe/norms/site.h"
 #include "probe/train/trainer.h"
 
 static hid_t make_group(hid_t file, const char *name, ns_error *err) {

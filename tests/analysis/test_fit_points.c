@@ -8,8 +8,8 @@
 
 #include "analysis/fit.h"
 #include "probe/base/half.h"
-#include "probe/norm.h"
-#include "probe/store_write.h"
+#include "probe/norms/norm.h"
+#include "probe/store/store_write.h"
 #include "tests/runner.h"
 
 typedef struct layer {

@@ -1,5 +1,5 @@
 """Checkpoints that are damaged or contradict themselves: the message names the file, what was expected and what was found; exit status 3.
-Every cut and every flipped bit of a header are in tests/probe/test_weights.c; here is what the program makes of some."""
+Every cut and every flipped bit of a header are in tests/probe/weights/test_weights.c; here is what the program makes of some."""
 import json
 import os
 import shutil

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "probe/model.h"
+#include "probe/models/model.h"
 #include "tests/fuzz/fuzz.h"
 
 #define GOOD "tests/golden/vit/hf-classifier/model.safetensors"

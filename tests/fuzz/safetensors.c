@@ -1,5 +1,5 @@
 /* The header of a safetensors file. */
-#include "probe/safetensors.h"
+#include "probe/weights/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
 static void fuzz_one(const uint8_t *data, size_t size) {

@@ -5,7 +5,7 @@
 #include "analysis/fit.h"
 #include "analysis/stats.h"
 #include "plots/grid.h"
-#include "probe/sketch_internal.h"
+#include "probe/sketch/sketch_internal.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { CHANNELS = 5, POSITIONS = 3 };

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "probe/sketch.h"
-#include "probe/store.h"
-#include "probe/store_internal.h"
-#include "probe/verify.h"
+#include "probe/sketch/sketch.h"
+#include "probe/store/store.h"
+#include "probe/store/store_internal.h"
+#include "probe/capture/verify.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { SAMPLES = 4, POSITIONS = 3, CHANNELS = 5, ROWS = SAMPLES * POSITIONS };

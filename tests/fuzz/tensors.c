@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "probe/base/io.h"
-#include "probe/model.h"
-#include "probe/safetensors.h"
+#include "probe/models/model.h"
+#include "probe/weights/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char *const folders[] = {"hf-classifier",  "hf-dyt",          "timm-bare",

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "probe/train/training.h"
+#include "probe/store/training.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { STEPS = 6, EPOCHS = 2, RECORDS = 3, SITES = 5, MOST = 100 };

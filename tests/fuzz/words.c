@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "probe/base/cli.h"
-#include "probe/site.h"
+#include "probe/norms/site.h"
 #include "tests/fuzz/fuzz.h"
 
 static ns_site sites[] = {{.index = 1, .name = "blocks.0.norm1"},

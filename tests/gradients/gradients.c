@@ -3,15 +3,15 @@
  * rounding (a bias before a BatchNorm), to a thousandth of the network's.
  *
  * Where the loss has a corner between the two points of a difference (hardtanh, ReLU), the slopes to both sides disagree; such
- * values are left out and counted. Built by the Makefile with NS_REAL_DOUBLE; run by tests/probe/test_gradients.sh. */
+ * values are left out and counted. Built by the Makefile with NS_REAL_DOUBLE; run by tests/probe/train/test_gradients.sh. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "probe/base/random.h"
-#include "probe/net/gpt.h"
-#include "probe/net/vit.h"
+#include "probe/train/gpt.h"
+#include "probe/train/vit.h"
 
 enum { SAMPLES = 3, CLASSES = 4, PIXELS = 2 * 6 * 9, CONTEXT = 5, WORDS = 6, WIDTH = 8 };
 /* The smallest that BLAS attends to; a patch of one pixel makes the ViT's tokens many. */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "probe/model.h"
+#include "probe/models/model.h"
 
 typedef struct output {
     const char *folder;

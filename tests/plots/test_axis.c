@@ -1,12 +1,12 @@
 /* Axes: ranges that can be drawn whatever the data, and ticks at round numbers whose labels say where they stand. */
-#include "plots/axis.h"
+#include "plots/figure/axis.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "plots/text.h"
+#include "plots/figure/text.h"
 #include "probe/base/random.h"
 #include "tests/runner.h"
 

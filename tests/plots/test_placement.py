@@ -20,7 +20,7 @@ import svg  # noqa: E402
 
 program, tmp = os.environ["NORMSCOPE"], os.environ["TMP"]
 os.environ["OMP_WAIT_POLICY"] = "passive"
-DPI, DIAMETER = 300, 1.3  # points, as plots/style.c has it
+DPI, DIAMETER = 300, 1.3  # points, as plots/figure/style.c has it
 HREF = "{http://www.w3.org/1999/xlink}href"
 
 

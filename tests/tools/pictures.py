@@ -9,7 +9,7 @@ from PIL import Image, ImageFont
 
 import svg
 
-FONT = "DejaVuSans.ttf"  # of plots/style.c, as fontconfig's package has it
+FONT = "DejaVuSans.ttf"  # of plots/figure/style.c, as fontconfig's package has it
 SCALE = 200  # pixels of a font of one point, so that measures are not rounded
 
 

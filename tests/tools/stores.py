@@ -1,4 +1,4 @@
-"""Runs made by h5py in the layout of probe/FORMAT.md, for data that no model gives."""
+"""Runs made by h5py in the layout of docs/run-format.md, for data that no model gives."""
 import h5py
 import numpy as np
 

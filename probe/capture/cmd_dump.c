@@ -1,0 +1,268 @@
+/* normscope dump: runs a model over a data set and keeps what goes in and out of its normalization layers. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "probe/base/cli.h"
+#include "probe/base/io.h"
+#include "probe/base/mem.h"
+#include "probe/base/table.h"
+#include "probe/capture/dump.h"
+#include "probe/base/blas.h"
+
+typedef struct settings {
+    const char *output, *labels, *layers;
+    ns_list select, exclude;
+    int64_t samples, skip, batch, sample_rows, seed;
+    int order, dtype, format, mode;
+    const char *mean, *std;
+    int64_t resize;
+    int fit, interpolation; /* -1: as the checkpoint says */
+    bool force, resume, dry_run, to_the_end;
+} settings;
+
+static int print_estimate(const ns_model *model, const ns_dump_plan *plan, ns_table_format format,
+                          ns_error *err) {
+    static const ns_column columns[] = {
+        {"site", "1", NS_INT, 0, false, NULL},      {"name", NULL, NS_TEXT, 0, false, NULL},
+        {"positions", "1", NS_INT, 0, false, NULL}, {"channels", "1", NS_INT, 0, false, NULL},
+        {"bytes", "B", NS_INT, 0, false, NULL},     {"size", NULL, NS_TEXT, 0, false, NULL},
+    };
+    uint64_t *bytes = ns_calloc((size_t)model->site_count, sizeof *bytes, err), total;
+    ns_table *table = ns_table_new(columns, 6, err);
+    int status = bytes && table ? ns_store_estimate(&plan->store, bytes, &total, err) : NS_EFAIL;
+    char size[24];
+    for (int i = 0; i < model->site_count && !status; i++) {
+        if (!plan->store.wanted[i]) continue;
+        ns_table_int(table, model->sites[i].index);
+        ns_table_text(table, model->sites[i].name);
+        ns_table_int(table, model->sites[i].positions);
+        ns_table_int(table, model->sites[i].norm.channels);
+        ns_table_int(table, (int64_t)bytes[i]);
+        ns_table_text(table, ns_human_bytes((double)bytes[i], size));
+    }
+    if (!status) status = ns_table_print(table, stdout, format, err);
+    if (!status && format == NS_ALIGNED)
+        printf("%" PRIu64 " samples: %" PRIu64 " bytes (%s); nothing was written\n",
+               plan->store.samples, total, ns_human_bytes((double)total, size));
+    ns_table_free(table);
+    free(bytes);
+    return status;
+}
+
+static void print_result(const ns_dump_result *r, const settings *s, const ns_dataset *data,
+                         const ns_model *model) {
+    uint64_t done = r->samples - r->resumed_at;
+    printf("%s: %" PRIu64 " samples", s->output, r->samples);
+    if (r->resumed_at) printf(" (%" PRIu64 " of them from before)", r->resumed_at);
+    printf(", %.2f s", r->seconds);
+    if (done) printf(", %.1f samples/s", (double)done / r->seconds);
+    printf("\n");
+    if (r->judged)
+        printf("top-1 accuracy%s: %.2f %% (%" PRIu64 " of %" PRIu64 ")\n",
+               r->resumed_at ? " of this part" : "", 100.0 * (double)r->hits / (double)r->judged,
+               r->hits, r->judged);
+    else if (data->labels && model->classes && done)
+        printf("the pass ended after the last site asked for, so the accuracy is not known; "
+               "--to-the-end asks for it\n");
+}
+
+static int run_with(ns_model *model, const ns_dataset *data, const settings *s, const bool *wanted,
+                    int argc, char **argv, ns_error *err) {
+    char created[32];
+    ns_cli_timestamp(created);
+    ns_progress progress;
+    char *line = ns_command_line(argc, argv, err);
+    if (!line) return NS_EFAIL;
+    char *full = ns_asprintf(err, "normscope %s", line);
+    free(line);
+    if (!full) return NS_EFAIL;
+    const ns_dump_options options = {.output = s->output,
+                                     .command_line = full,
+                                     .created = created,
+                                     .wanted = wanted,
+                                     .skip = s->skip,
+                                     .samples = s->samples,
+                                     .batch = s->batch,
+                                     .order = (ns_order)s->order,
+                                     .seed = (uint64_t)s->seed,
+                                     .mode = (ns_dump_mode)s->mode,
+                                     .sample_rows = (uint64_t)s->sample_rows,
+                                     .dtype = (ns_dtype)s->dtype,
+                                     .force = s->force,
+                                     .resume = s->resume,
+                                     .to_the_end = s->to_the_end,
+                                     .progress = &progress};
+    int status;
+    if (s->dry_run) {
+        ns_dump_plan plan;
+        status = ns_dump_plan_make(&plan, model, data, &options, err);
+        if (!status) {
+            status = print_estimate(model, &plan, (ns_table_format)s->format, err);
+            ns_dump_plan_free(&plan);
+        }
+    } else {
+        ns_dump_result result;
+        ns_blas_advise();
+        ns_progress_begin(&progress, "dump", "samples",
+                          (uint64_t)(s->samples ? s->samples : data->count - s->skip));
+        status = ns_dump_run(model, data, &options, &result, err);
+        ns_progress_end(&progress);
+        if (!status) print_result(&result, s, data, model);
+    }
+    free(full);
+    return status;
+}
+
+/* What the command line says about images goes before what the checkpoint says. */
+static int set_image(ns_image_shape *image, const settings *s, ns_error *err) {
+    int side = image->height > image->width ? image->height : image->width;
+    if (s->resize && s->resize < side)
+        return ns_fail(
+            err, NS_EUSAGE,
+            "--resize: expected at least %d, the side of the model's images; found %" PRId64, side,
+            s->resize);
+    if (s->resize) image->resize = (int)s->resize;
+    if (s->resize && !(image->crop > 0)) image->crop = 1;
+    if (s->fit >= 0) image->stretch = s->fit == 1;
+    if (s->interpolation >= 0) image->bilinear = s->interpolation == 0;
+    int status =
+        s->mean ? ns_image_numbers("--mean", s->mean, image->channels, image->mean, err) : NS_OK;
+    if (!status && s->std)
+        status = ns_image_numbers("--std", s->std, image->channels, image->std, err);
+    for (int c = 0; c < image->channels && !status; c++)
+        if (!(image->std[c] > 0))
+            status =
+                ns_fail(err, NS_EUSAGE, "--std: expected positive numbers, found '%s'", s->std);
+    return status;
+}
+
+/* The output is none of the files that the model and the data are read from, nor a run's record. That a file is there is the store's to
+ * complain of: --resume wants one. */
+static int output_ready(const settings *s, const char *model, const ns_dataset *data,
+                        ns_error *err) {
+    static const char *const names[] = {"config.json", "model.safetensors", "train.json",
+                                        "training.h5"};
+    enum { NAMES = sizeof names / sizeof *names };
+    char *in_model[NAMES] = {0};
+    const char *inputs[NAMES + 3] = {model, data->path, data->labels_path};
+    int status = NS_OK;
+    for (int i = 0; i < NAMES && !status; i++) {
+        in_model[i] = ns_path_join(model, names[i], err);
+        inputs[3 + i] = in_model[i];
+        if (!in_model[i]) status = NS_EFAIL;
+    }
+    if (!status) status = ns_output_ready(s->output, true, inputs, NAMES + 3, err);
+    for (int i = 0; i < NAMES; i++) free(in_model[i]);
+    return status;
+}
+
+static int run_parsed(const settings *s, const ns_list *rest, int argc, char **argv,
+                      ns_error *err) {
+    ns_model *model = NULL;
+    ns_dataset *data = NULL;
+    if (!s->output && !s->dry_run)
+        return ns_fail(err, NS_EUSAGE, "expected -o FILE, the file to write");
+    int status = ns_model_open(&model, rest->items[0], err);
+    if (!status) status = set_image(&model->image, s, err);
+    if (!status) status = ns_dataset_open(&data, rest->items[1], s->labels, &model->image, err);
+    if (!status && s->output && !s->dry_run) status = output_ready(s, rest->items[0], data, err);
+    bool *wanted = status ? NULL : ns_calloc((size_t)model->site_count, sizeof *wanted, err);
+    if (!status && !wanted) status = NS_EFAIL;
+    if (!status) {
+        const ns_selection selection = {s->select.items, s->select.count, s->exclude.items,
+                                        s->exclude.count, s->layers};
+        status =
+            ns_select_sites(&selection, model->site_count, ns_model_site_at, model, wanted, err);
+        if (status) ns_fail_context(err, "%s", rest->items[0]);
+    }
+    if (!status) status = run_with(model, data, s, wanted, argc, argv, err);
+    free(wanted);
+    ns_dataset_close(data);
+    ns_model_close(model);
+    return status;
+}
+
+static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
+    settings s = {.batch = 32, .fit = -1, .interpolation = -1};
+    const ns_option options[] = {
+        {"output", 'o', NS_OPT_TEXT, &s.output, "FILE", "HDF5 file to write", NULL, 0, 0},
+        {"samples", 'n', NS_OPT_INT, &s.samples, "N", "how many samples to run", "all", 1, 1e15},
+        {"skip", 0, NS_OPT_INT, &s.skip, "N",
+         "leave out the first N samples of the order, for parts that merge puts together", "0", 0,
+         1e15},
+        {"batch", 'b', NS_OPT_INT, &s.batch, "N", "samples run and committed together", "32", 1,
+         1e6},
+        {"order", 0, NS_OPT_CHOICE, &s.order, NS_ORDERS,
+         "order of the samples; shuffled by the seed, or classes in turn", "data", 0, 0},
+        {"seed", 0, NS_OPT_INT, &s.seed, "N", "seed of the order and of --sample-rows", "0", 0,
+         9e18},
+        {"labels", 0, NS_OPT_TEXT, &s.labels, "FILE",
+         "labels, where the data set does not bring them or has others", NULL, 0, 0},
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Images (where not given, as the checkpoint says)",
+         NULL, 0, 0},
+        {"resize", 0, NS_OPT_INT, &s.resize, "N",
+         "length of the shorter side (stretched: of both) in pixels, of which the centre is then "
+         "cut out",
+         NULL, 1, 65536},
+        {"fit", 0, NS_OPT_CHOICE, &s.fit, "centre|stretch",
+         "keep the ratio of the sides, or stretch both to the same length", NULL, 0, 0},
+        {"interpolation", 0, NS_OPT_CHOICE, &s.interpolation, "bilinear|bicubic",
+         "filter of the resizing, antialiased", NULL, 0, 0},
+        {"mean", 0, NS_OPT_TEXT, &s.mean, "LIST",
+         "subtracted from values in 0..1, a number or one a channel", NULL, 0, 0},
+        {"std", 0, NS_OPT_TEXT, &s.std, "LIST", "what the values are then divided by", NULL, 0, 0},
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},
+        {"select", 's', NS_OPT_LIST, &s.select, "GLOB",
+         "sites by name, whole components (blocks.1 is not blocks.10); may be repeated", "all", 0,
+         0},
+        {"exclude", 'x', NS_OPT_LIST, &s.exclude, "GLOB", "leave these out; may be repeated", NULL,
+         0, 0},
+        {"layers", 'l', NS_OPT_TEXT, &s.layers, "LIST", "sites by number, such as 5,15,20-25", NULL,
+         0, 0},
+        {"to-the-end", 0, NS_OPT_FLAG, &s.to_the_end, NULL,
+         "run what follows the last site asked for, and report the accuracy", NULL, 0, 0},
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Storage", NULL, 0, 0},
+        {"mode", 0, NS_OPT_CHOICE, &s.mode, NS_DUMP_MODES,
+         "all rows; a sketch of each site (counts, moments, bins, a picture; some 4.5 MiB whatever "
+         "the number of rows) and a sample of its rows; or both",
+         "full", 0, 0},
+        {"sample-rows", 0, NS_OPT_INT, &s.sample_rows, "N",
+         "keep N rows (tokens) of each site, chosen by a hash of sample and position; its extreme "
+         "rows are kept besides, for drawing only",
+         "all rows; 1024 with a sketch alone", 1, 1e15},
+        {"dtype", 0, NS_OPT_CHOICE, &s.dtype, "f32|f16", "type in the file", "f32", 0, 0},
+        {"force", 'f', NS_OPT_FLAG, &s.force, NULL, "overwrite an existing file", NULL, 0, 0},
+        {"resume", 0, NS_OPT_FLAG, &s.resume, NULL, "go on with an interrupted file", NULL, 0, 0},
+        {"dry-run", 0, NS_OPT_FLAG, &s.dry_run, NULL, "print the bytes a site and write nothing",
+         NULL, 0, 0},
+        {"format", 0, NS_OPT_CHOICE, &s.format, NS_TABLE_FORMATS, "form of the table of --dry-run",
+         "table", 0, 0},
+        {0},
+    };
+    ns_list rest;
+    int status = ns_cli_parse(self, options, argc, argv, 2, 2, &rest, err);
+    if (!status && s.force && s.resume)
+        status = ns_fail(err, NS_EUSAGE, "--force and --resume exclude each other");
+    if (!status) status = run_parsed(&s, &rest, argc, argv, err);
+    ns_list_free(&rest);
+    ns_list_free(&s.select);
+    ns_list_free(&s.exclude);
+    return status < 0 ? NS_OK : status;
+}
+
+const ns_command ns_command_dump = {
+    .name = "dump",
+    .group = "Capture",
+    .summary = "run a model over data and keep input and output of its sites",
+    .usage = "[options] MODEL DATA -o FILE",
+    .details = "MODEL is a safetensors file or a Hugging Face folder. DATA is a path (IDX, plain "
+               "or gzip; a folder of PNG and JPEG; "
+               ".npy) or the name of a data set: fashion-mnist-1000 is bundled.\nSamples are "
+               "committed batch by batch: after an "
+               "interruption, a kill or a full disk, the file holds every committed batch and "
+               "--resume goes on.",
+    .examples = "  normscope dump datasets/vit-fmnist-layernorm fashion-mnist-1000 -o run.h5\n"
+                "  normscope dump vit-b/ photographs/ -o run.h5 --layers 5,15,20,25 --dtype f16\n",
+    .run = run,
+};

@@ -1,0 +1,78 @@
+/* A run: a model over a data set, watched by a store. */
+#ifndef NS_DUMP_H
+#define NS_DUMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "datasets/dataset.h"
+#include "probe/base/error.h"
+#include "probe/base/progress.h"
+#include "probe/models/model.h"
+#include "probe/sketch/sketch.h"
+#include "probe/store/store_write.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ns_dump_mode {
+    NS_DUMP_FULL,   /* the rows */
+    NS_DUMP_SKETCH, /* a sketch of each site, and a sample of the rows */
+    NS_DUMP_BOTH    /* the rows and a sketch */
+} ns_dump_mode;
+#define NS_DUMP_MODES       "full|sketch|both"
+#define NS_DUMP_SKETCH_ROWS 1024 /* kept beside a sketch where nothing is said */
+
+typedef struct ns_dump_options {
+    const char *output;
+    const char *command_line; /* for provenance, or NULL */
+    const char *created;      /* ISO 8601, or NULL */
+    const bool *wanted;       /* [model->site_count] */
+    int64_t skip;             /* samples of the order that are left out first */
+    int64_t samples;          /* 0: all that are left */
+    int64_t batch;
+    ns_order order;
+    uint64_t seed;
+    ns_dump_mode mode;
+    uint64_t sample_rows; /* 0: all rows, or NS_DUMP_SKETCH_ROWS beside a sketch */
+    ns_dtype dtype;
+    bool force, resume;
+    bool
+        to_the_end; /* run the layers behind the last wanted site, and with labels count the hits */
+    ns_progress *progress; /* or NULL */
+} ns_dump_options;
+
+typedef struct ns_dump_result {
+    uint64_t samples, resumed_at; /* committed; where this call began */
+    uint64_t hits,
+        judged; /* right predictions among those of this call; 0 of 0 where none were made */
+    double seconds;
+} ns_dump_result;
+
+/* The plan of such a run, for ns_store_estimate; ns_dump_plan_free frees its arrays. It stays where it was made: the
+ * store's plan points into it. */
+typedef struct ns_dump_plan {
+    ns_store_plan store;
+    ns_sketches *sketches; /* NULL where there are none */
+    int64_t *ids;
+    int32_t *labels;
+    ns_attribute *attributes;
+    char model_hash[NS_HASH_HEX], data_hash[NS_HASH_HEX];
+    char preprocessing[256];
+    bool predictions;
+    int last_site; /* index after which the pass may stop, 0: none */
+} ns_dump_plan;
+/* NS_EINPUT: fewer samples than are asked for; predictions are compared with a label that the model has no class for. */
+int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset *data,
+                      const ns_dump_options *options, ns_error *err);
+void ns_dump_plan_free(ns_dump_plan *plan);
+
+/* Runs it. NS_ESTOP after a request to stop: what was committed is in the file, and result says how much. */
+int ns_dump_run(ns_model *model, const ns_dataset *data, const ns_dump_options *options,
+                ns_dump_result *result, ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

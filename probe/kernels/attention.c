@@ -1,0 +1,161 @@
+/* Attention, one head of one sample at a time, spread over threads. Few tokens are multiplied here, many by BLAS. */
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "probe/base/rmath.h"
+#include "probe/base/simd.h"
+#include "probe/kernels/gemm.h"
+#include "probe/kernels/kernels.h"
+#include "probe/kernels/pieces.h"
+#include "probe/kernels/small.h"
+
+/* Softmax of the first `seen` of n scores in place; the others become 0. */
+NS_CLONES static void softmax_row(size_t seen, size_t n, ns_real *row) {
+    ns_real most = row[0], sum = 0;
+#pragma omp simd reduction(max : most)
+    for (size_t i = 0; i < seen; i++) most = row[i] > most ? row[i] : most;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < seen; i++) {
+        ns_real e = ns_rexp(row[i] - most);
+        row[i] = e;
+        sum += e;
+    }
+    ns_real scale = 1 / sum;
+#pragma omp simd
+    for (size_t i = 0; i < seen; i++) row[i] *= scale;
+    for (size_t i = seen; i < n; i++) row[i] = 0;
+}
+
+/* d becomes scale * w (d - sum of w d): from the gradient of a row of weights to that of the scores before the scale. */
+NS_CLONES static void softmax_row_back(size_t n, const ns_real *w, ns_real scale, ns_real *d) {
+    ns_real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++) sum += w[i] * d[i];
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) d[i] = scale * w[i] * (d[i] - sum);
+}
+
+static bool worth_threads(const ns_attention *a) {
+    return a->samples * a->heads * a->tokens * a->tokens * a->dim > 8 * NS_WORTH_THREADS;
+}
+
+static ns_real scale_of(const ns_attention *a) {
+    return (ns_real)(1 / sqrt((double)a->dim));
+}
+
+/* Where one head of one sample lies: queries, keys, values, `row` values from token to token. */
+typedef struct head {
+    size_t tokens, dim, row, inner;
+    bool causal;
+    ns_real scale;
+} head;
+
+static head head_of(const ns_attention *a) {
+    size_t inner = a->heads * a->dim;
+    return (head){a->tokens, a->dim, 3 * inner, inner, a->causal, scale_of(a)};
+}
+
+/* Values a row of what is transposed, or of scores: whole blocks of ns_small_product. */
+static size_t padded(size_t tokens) {
+    return (tokens + 7) / 8 * 8;
+}
+
+static size_t scratch_of_head(const ns_attention *a) {
+    size_t few = 2 * padded(a->tokens) * (a->dim > a->tokens ? a->dim : a->tokens);
+    size_t many = a->tokens * a->tokens;
+    return ((a->tokens <= NS_FEW_TOKENS ? few : many) + 15) / 16 * 16;
+}
+
+/* scratch: keys transposed, then scores. */
+NS_CLONES static void attend_few(const head *h, const ns_real *q, const ns_real *k,
+                                 const ns_real *v, ns_real *weights, ns_real *out,
+                                 ns_real *scratch) {
+    size_t t = h->tokens, d = h->dim, ld = padded(t);
+    ns_real *turned = scratch, *scores = scratch + ld * d;
+    ns_small_transpose(t, d, k, h->row, turned, ld);
+    ns_small_product(t, ld, d, q, h->row, 1, turned, ld, h->scale, scores, ld);
+    for (size_t r = 0; r < t; r++) {
+        softmax_row(h->causal ? r + 1 : t, t, scores + r * ld);
+        memcpy(weights + r * t, scores + r * ld, t * sizeof *weights);
+    }
+    ns_small_product(t, d, t, scores, ld, 1, v, h->row, 1, out, h->inner);
+}
+
+static void attend_many(const head *h, const ns_real *q, const ns_real *k, const ns_real *v,
+                        ns_real *weights, ns_real *out) {
+    size_t t = h->tokens, d = h->dim;
+    ns_gemm(0, 1, t, t, d, h->scale, q, h->row, k, h->row, 0, weights, t);
+    for (size_t r = 0; r < t; r++) softmax_row(h->causal ? r + 1 : t, t, weights + r * t);
+    ns_gemm(0, 0, t, d, t, 1, weights, t, v, h->row, 0, out, h->inner);
+}
+
+size_t ns_attention_scratch(const ns_attention *a) {
+    return (size_t)omp_get_max_threads() * scratch_of_head(a);
+}
+
+void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_real *out,
+               ns_real *scratch) {
+    const head h = head_of(a);
+    size_t t = a->tokens, room = scratch_of_head(a);
+#pragma omp parallel for schedule(static) if (worth_threads(a))
+    for (size_t i = 0; i < a->samples * a->heads; i++) {
+        size_t s = i / a->heads, at = i % a->heads * a->dim;
+        const ns_real *q = qkv + s * t * h.row + at, *k = q + h.inner, *v = k + h.inner;
+        ns_real *w = weights + i * t * t, *o = out + s * t * h.inner + at;
+        if (t <= NS_FEW_TOKENS)
+            attend_few(&h, q, k, v, w, o, scratch + (size_t)omp_get_thread_num() * room);
+        else
+            attend_many(&h, q, k, v, w, o);
+    }
+}
+
+/* What a head's backward pass reads, and where it writes. */
+typedef struct head_back {
+    const ns_real *q, *k, *v, *weights, *dout;
+    ns_real *dq, *dk, *dv;
+} head_back;
+
+/* scratch: values transposed, then the gradient of the weights, which becomes that of the scores. */
+NS_CLONES static void attend_back_few(const head *h, const head_back *b, ns_real *scratch) {
+    size_t t = h->tokens, d = h->dim, ld = padded(t);
+    ns_real *turned = scratch, *dw = scratch + ld * d;
+    ns_small_transpose(t, d, b->v, h->row, turned, ld);
+    ns_small_product(t, ld, d, b->dout, h->inner, 1, turned, ld, 1, dw, ld);
+    ns_small_product(t, d, t, b->weights, 1, t, b->dout, h->inner, 1, b->dv, h->row);
+    for (size_t r = 0; r < t; r++) softmax_row_back(t, b->weights + r * t, h->scale, dw + r * ld);
+    ns_small_product(t, d, t, dw, ld, 1, b->k, h->row, 1, b->dq, h->row);
+    ns_small_product(t, d, t, dw, 1, ld, b->q, h->row, 1, b->dk, h->row);
+}
+
+static void attend_back_many(const head *h, const head_back *b, ns_real *dw) {
+    size_t t = h->tokens, d = h->dim;
+    ns_gemm(0, 1, t, t, d, 1, b->dout, h->inner, b->v, h->row, 0, dw, t);
+    ns_gemm(1, 0, t, d, t, 1, b->weights, t, b->dout, h->inner, 0, b->dv, h->row);
+    for (size_t r = 0; r < t; r++) softmax_row_back(t, b->weights + r * t, h->scale, dw + r * t);
+    ns_gemm(0, 0, t, d, t, 1, dw, t, b->k, h->row, 0, b->dq, h->row);
+    ns_gemm(1, 0, t, d, t, 1, dw, t, b->q, h->row, 0, b->dk, h->row);
+}
+
+void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *weights,
+                    const ns_real *dout, ns_real *dqkv, ns_real *scratch) {
+    const head h = head_of(a);
+    size_t t = a->tokens, room = scratch_of_head(a);
+#pragma omp parallel for schedule(static) if (worth_threads(a))
+    for (size_t i = 0; i < a->samples * a->heads; i++) {
+        size_t s = i / a->heads, at = s * t * h.row + i % a->heads * a->dim;
+        ns_real *mine = scratch + (size_t)omp_get_thread_num() * room;
+        const head_back b = {.q = qkv + at,
+                             .k = qkv + at + h.inner,
+                             .v = qkv + at + 2 * h.inner,
+                             .weights = weights + i * t * t,
+                             .dout = dout + s * t * h.inner + i % a->heads * a->dim,
+                             .dq = dqkv + at,
+                             .dk = dqkv + at + h.inner,
+                             .dv = dqkv + at + 2 * h.inner};
+        if (t <= NS_FEW_TOKENS)
+            attend_back_few(&h, &b, mine);
+        else
+            attend_back_many(&h, &b, mine);
+    }
+}

@@ -1,0 +1,103 @@
+/* Sites and hooks: where normalization layers stand in a model, and how their tensors reach whoever watches.
+ *
+ * The model asks first (`wants`) and delivers second (`deliver`), so that a site that nobody watches costs nothing:
+ * its y is then not even computed apart from the affine. */
+#ifndef NS_SITE_H
+#define NS_SITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe/base/error.h"
+#include "probe/norms/norm.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ns_role {
+    NS_ROLE_ATTENTION, /* before attention */
+    NS_ROLE_MLP,       /* before the MLP */
+    NS_ROLE_FINAL,     /* before the head */
+    NS_ROLE_STEM,      /* on the embeddings */
+    NS_ROLE_HEAD,      /* inside the head */
+    NS_ROLE_OTHER
+} ns_role;
+#define NS_ROLE_COUNT 6
+
+/* "attention", "mlp", ... and back; ns_role_find gives NS_ROLE_OTHER for a word that it does not know. */
+const char *ns_role_name(ns_role role);
+ns_role ns_role_find(const char *name);
+
+/* What a row is. Padding is counted and is part of no statistic. The numbers stand in files: never renumber. */
+typedef enum ns_row_kind {
+    NS_ROW_PATCH = 0,
+    NS_ROW_CLASS = 1,
+    NS_ROW_REGISTER = 2,
+    NS_ROW_WORD = 3,
+    NS_ROW_PADDING = 4
+} ns_row_kind;
+
+typedef struct ns_site {
+    int index;        /* from 1, in order of execution */
+    const char *name; /* module path in the checkpoint's own words: "blocks.7.norm1" */
+    ns_role role;
+    int positions; /* rows that a sample has at this site */
+    ns_norm norm;
+} ns_site;
+
+/* A batch at a site. Rows are ordered by sample, then by position: row r belongs to sample r / positions. */
+typedef struct ns_rows {
+    size_t samples;              /* N */
+    size_t positions;            /* P; rows = N * P */
+    const int64_t *sample_ids;   /* [N], index of the sample in its dataset */
+    const int32_t *position_ids; /* [P], index of the token in the sample */
+    const uint8_t *kinds;        /* [N * P], ns_row_kind */
+    const float *x;              /* [N * P, C], input */
+    const float *y;              /* [N * P, C], output before the affine */
+} ns_rows;
+
+typedef struct ns_observer {
+    void *user;
+    /* Whether this site's tensors are wanted, asked for every batch before they are computed. */
+    bool (*wants)(void *user, const ns_site *site);
+    /* The tensors, valid until it returns. Not 0 stops the forward pass, which returns that value. */
+    int (*deliver)(void *user, const ns_site *site, const ns_rows *rows, ns_error *err);
+    /* Where the model may write y directly instead of into its own memory, [rows, C] floats: an observer that copies
+     * y anyway saves a pass with it. NULL, or a NULL result: no such place. May block until there is room. */
+    float *(*place_output)(void *user, const ns_site *site, size_t rows);
+    /* After the last site of a batch, with the batch's ids; may be NULL. */
+    int (*batch_done)(void *user, const int64_t *sample_ids, size_t samples, ns_error *err);
+} ns_observer;
+
+/* Several observers as one. `observers` must outlive `tee`; at most one of them has its place_output used. */
+typedef struct ns_tee {
+    const ns_observer *observers;
+    int count;
+} ns_tee;
+ns_observer ns_tee_observer(ns_tee *tee);
+
+/* Where the site of that index stands among `sites` [count], -1 where it does not. At once where `site` is one of them. */
+int ns_site_place(const ns_site *sites, int count, const ns_site *site);
+
+/* Which sites are wanted: those that match any of `select` (all, where it is empty) and none of `exclude`, by
+ * ns_glob_match, and whose index stands in `layers` ("5,15,20-25"; NULL: any). */
+typedef struct ns_selection {
+    const char *const *select;
+    int select_count;
+    const char *const *exclude;
+    int exclude_count;
+    const char *layers;
+} ns_selection;
+
+/* Sets wanted[count]. A pattern that matches no site, a layer that does not exist and an empty result are NS_EINPUT
+ * with names that come near. site_at(user, i) gives site i, from 0. */
+int ns_select_sites(const ns_selection *selection, int count,
+                    const ns_site *(*site_at)(const void *user, int i), const void *user,
+                    bool *wanted, ns_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,98 @@
+/* Reading a run's HDF5 file. Writing is in probe/store/store_write.h; every group, dataset and attribute is described in
+ * docs/run-format.md.
+ *
+ * Memory: the list of sites, and the row table of a site while it is asked for. Values are read in pieces into the
+ * caller's memory, by position in the file where the layout allows it, so that several threads may read at once. */
+#ifndef NS_STORE_H
+#define NS_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe/base/error.h"
+#include "probe/norms/site.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ns_store ns_store;
+
+typedef enum ns_tensor { NS_INPUT, NS_OUTPUT } ns_tensor;
+typedef enum ns_dtype { NS_F32, NS_F16 } ns_dtype;
+
+/* A site as the file has it. */
+typedef struct ns_store_site {
+    ns_site site; /* index, name, role, norm with its arrays; owned by the store */
+    uint64_t
+        rows; /* complete rows: of committed samples, or those kept of them; 0 for a sketch alone */
+    bool sampled;          /* the rows are a sample by hashed priority, not all */
+    uint64_t rows_seen;    /* rows of the committed samples, kept or not */
+    uint64_t extreme_rows; /* rows of the extra dataset for drawing; see ns_store_read_extreme */
+    bool has_sketch;
+    ns_dtype dtype;
+} ns_store_site;
+
+/* Opens a complete or an interrupted file, also while it is being written. NS_EINPUT: not HDF5, not of this program, of
+ * a newer major version (the message names both), damaged. */
+int ns_store_open(ns_store **out, const char *path, ns_error *err);
+void ns_store_close(ns_store *store);
+
+const char *ns_store_path(const ns_store *store);
+int ns_store_site_count(const ns_store *store);
+/* Site i, from 0, in order of index. The index of the site itself is ->site.index. */
+const ns_store_site *ns_store_site_at(const ns_store *store, int i);
+/* For ns_select_sites: user is an ns_store. */
+const ns_site *ns_store_select_at(const void *user, int i);
+
+/* What site i takes of this file, in bytes: rows, sketch, extreme rows and parameters; nothing for rows that a merge links to. NS_EINPUT where
+ * the site's group cannot be read. */
+int ns_store_site_bytes(const ns_store *store, int i, uint64_t *bytes, ns_error *err);
+
+/* Samples planned, and those committed so far. */
+uint64_t ns_store_samples_planned(const ns_store *store);
+uint64_t ns_store_samples(const ns_store *store);
+
+/* Id, label and predicted class of samples [first, first + count) in the order of the run; count must lie within those committed.
+ * Each array may be NULL. Where the file has no labels or no predictions they are set to -1. */
+int ns_store_read_samples(const ns_store *store, uint64_t first, uint64_t count, int64_t *ids,
+                          int32_t *labels, int32_t *predictions, ns_error *err);
+
+/* The root attributes that say where a run comes from, in the order in which people read them; NULL ends them. */
+extern const char *const ns_store_provenance[];
+
+/* A root attribute as text ("model_sha256", "command_line", "seed"), or NULL. Numbers are printed. Borrowed. */
+const char *ns_store_attribute(const ns_store *store, const char *name);
+
+/* Rows [first, first + rows) of a site's tensor as float into out [rows, C]. Thread-safe. */
+int ns_store_read(const ns_store *store, int i, ns_tensor which, uint64_t first, uint64_t rows,
+                  float *out, ns_error *err);
+
+/* Which sample, position and ns_row_kind those rows are; any of the three may be NULL. Thread-safe. */
+int ns_store_read_rows(const ns_store *store, int i, uint64_t first, uint64_t rows,
+                       int64_t *samples, int32_t *positions, uint8_t *kinds, ns_error *err);
+
+/* The extreme rows of a sampled site (the rows with its largest and smallest values), x and y [extreme_rows, C], for
+ * drawing alone; they are no part of any statistic. Either may be NULL. */
+int ns_store_read_extreme(const ns_store *store, int i, float *x, float *y, int64_t *samples,
+                          int32_t *positions, ns_error *err);
+
+/* Results that a file has a place for. */
+typedef enum ns_result { NS_RESULT_FIT, NS_RESULT_STATS, NS_RESULTS } ns_result;
+extern const char *const ns_result_names[NS_RESULTS];
+
+/* Stores a result's text in the file, in place of an earlier one, which stays until the new one is whole. NS_EINPUT where the run is not
+ * complete, the file was made before there was a place for it, or may not be written; NS_EFAIL where the text is too long. */
+int ns_store_put_result(const ns_store *store, ns_result which, const char *text, ns_error *err);
+/* The stored text, NULL in *out where there is none. The caller frees it. */
+int ns_store_get_result(const ns_store *store, ns_result which, char **out, ns_error *err);
+
+/* The site's values as they lie in the mapped file, [rows, C] floats, where they are float32 in one piece; else NULL.
+ * Valid until ns_store_close. Pages that were read can be dropped by the caller with madvise. */
+const float *ns_store_map(const ns_store *store, int i, ns_tensor which);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,77 @@
+/* The writer of a store, shared by the files that open it and that run it. Not installed as an interface. */
+#ifndef NS_STORE_WRITER_INTERNAL_H
+#define NS_STORE_WRITER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "probe/base/queue.h"
+#include "probe/store/store_internal.h"
+
+/* What the queue carries: rows of a site, or the end of a batch. */
+typedef struct ns_store_message {
+    int site; /* -1: a commit */
+    uint64_t first, rows;
+    float *x, *y;       /* [rows, C] in `values` */
+    int64_t *samples;   /* [rows] */
+    int32_t *positions; /* [rows] */
+    uint8_t *kinds;     /* [rows] */
+    float *values;
+    uint64_t committed; /* of a commit: samples before it and in it */
+    uint64_t added;
+    bool held; /* the count in the file stays as it is for now */
+    bool predicted;
+    int32_t *predictions;
+    unsigned char *blocks; /* the blocks of all sites and the extremes, one after the other */
+} ns_store_message;
+
+struct ns_store_writer {
+    ns_store_plan plan;
+    char *path, *shown; /* the file's; as messages name it */
+    int fd;
+    ns_layout layout;
+    ns_kept_rows *kept;           /* one for each number of positions */
+    const ns_kept_rows **kept_of; /* [site_count], or NULLs */
+    int kept_count;
+    ns_extremes *extremes; /* [site_count], where rows are sampled */
+    uint64_t *next_row;    /* [site_count], rows delivered so far */
+    uint64_t committed;    /* by the model's side */
+    size_t buffer_rows, buffer_values, block_bytes;
+    ns_store_message *messages; /* NS_STORE_BUFFERS for rows, 2 for commits */
+    ns_queue *free_rows, *free_commits, *work;
+    ns_store_message *placed; /* the buffer whose y the model is writing */
+    pthread_t thread;
+    bool running;
+    uint64_t in_file; /* samples that the file says are committed, once the queue is empty */
+    double counted;   /* when that was */
+    pthread_mutex_t lock;
+    ns_error failure; /* of the thread; status 0 while all is well */
+    double synced;
+};
+
+/* Blocks in the file: where a walk over them stands, and which of the two slots it means. */
+typedef struct ns_slot_cursor {
+    unsigned char *from;
+    uint64_t slot;
+} ns_slot_cursor;
+
+/* Calls `each` for every block of the file in a fixed order: the sites' own, then their extreme rows. */
+int ns_store_blocks(ns_store_writer *w,
+                    int (*each)(ns_store_writer *w, void *bytes, uint64_t size, uint64_t offset,
+                                void *user, ns_error *err),
+                    void *user, ns_error *err);
+/* Which of a block's two slots belongs to so many committed samples. */
+uint64_t ns_store_slot(const ns_store_writer *w, uint64_t committed);
+/* Whether the blocks of so many samples go to the slot that the file does not refer to. */
+bool ns_store_other_slot(const ns_store_writer *w, uint64_t committed);
+/* For ns_store_blocks: copies the bytes to where user, an unsigned char **, points, and moves it on. */
+int ns_store_copy_block(ns_store_writer *w, void *bytes, uint64_t size, uint64_t offset, void *user,
+                        ns_error *err);
+/* When all samples are committed: the blocks into the other slot too, so that a finished file does not depend on when
+ * commits were made. */
+int ns_store_mirror(ns_store_writer *w, unsigned char *blocks, ns_error *err);
+/* The failure of the writer's thread, NS_OK while all is well. */
+int ns_store_failed(ns_store_writer *w, ns_error *err);
+/* What the thread runs; user is the writer. */
+void *ns_store_thread(void *user);
+
+#endif
