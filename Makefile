@@ -35,15 +35,18 @@ TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*/*.c tes
 INTERNAL     := probe/store/h5.h $(filter-out probe/train/train.h,$(wildcard probe/train/*.h)) \
                 $(wildcard probe/kernels/*.h probe/norms/kinds/*.h plots/figures/*.h */*_internal.h */*_kernel.h \
                 */*/*_internal.h) \
-                $(filter-out probe/models/model.h,$(wildcard probe/models/*.h))
+                $(wildcard probe/models/families/*.h) \
+                $(addprefix probe/models/,blocks.h plan.h reading.h)
 ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*/*.h probe/*/*/*.h datasets/*.h analysis/*.h plots/*.h plots/*/*.h))
 HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIB_OBJECTS  += $(BUILD)/plots/report_assets.o
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 GRAD_SOURCES := $(sort $(wildcard tests/gradients/*.c))
-REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/kinds/*.c probe/kernels/*.c) \
-                $(patsubst %,probe/train/%.c,gpt parameters start team trunk trunk_run vit)) \
+REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/kinds/*.c probe/kernels/*.c \
+                probe/models/families/*_build.c) \
+                $(patsubst %,probe/models/%.c,blocks build network operations plan run) \
+                $(patsubst %,probe/train/%.c,parameters start team trainee)) \
                 probe/base/error.c probe/base/mem.c probe/base/near.c
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))

@@ -6,6 +6,7 @@
 
 #include "analysis/select.h"
 #include "analysis/walk.h"
+#include "probe/base/moments.h"
 #include "probe/base/mem.h"
 
 const double ns_stats_quantiles[NS_STATS_QUANTILES] = {0.001, 0.01, 0.25, 0.5, 0.75, 0.99, 0.999};
@@ -291,7 +292,8 @@ static int walk(making *m, int (*visit)(void *, const ns_piece *, ns_error *), n
 static double median_inverse(const ns_select *row) {
     enum { MIDDLE = 1 }; /* of row_quantiles */
     double below, above, share = ns_select_between(row, MIDDLE, &below, &above);
-    return share > 0 ? (1 / below + 1 / above) / 2 : 1 / below;
+    return share > 0 ? (ns_inverse_sigma(below) + ns_inverse_sigma(above)) / 2
+                     : ns_inverse_sigma(below);
 }
 
 static int quantiles_of_all(making *m, ns_error *err) {
@@ -386,8 +388,8 @@ int ns_stats_make(ns_stats *out, const ns_points *points, const ns_stats_options
     if (!status) status = quantiles_of_all(&m, err);
     if (!status) status = deviations(&m, err);
     if (!status) {
-        out->inverse_sigma = 1 / out->sigma;
-        out->inverse_sigma_robust = 1 / (1.4826 * out->mad);
+        out->inverse_sigma = ns_inverse_sigma(out->sigma);
+        out->inverse_sigma_robust = ns_inverse_sigma_robust(out->mad);
     }
     for (int t = 0; m.corners && t < m.threads; t++) free_corner(&m.corners[t]);
     free(m.corners);

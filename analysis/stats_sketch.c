@@ -6,6 +6,7 @@
 #include "analysis/bins.h"
 #include "analysis/row_sigma.h"
 #include "analysis/stats.h"
+#include "probe/base/moments.h"
 #include "probe/base/mem.h"
 #include "probe/base/order.h"
 
@@ -164,9 +165,9 @@ int ns_stats_sketch(ns_stats *out, const ns_sketch *s, const ns_stats_options *o
     if (!status) {
         report_extremes(out, s);
         report_saturation(out, &bins);
-        out->inverse_sigma = 1 / out->sigma;
-        out->inverse_sigma_row = 1 / out->row_sigma[2];
-        out->inverse_sigma_robust = 1 / (1.4826 * out->mad);
+        out->inverse_sigma = ns_inverse_sigma(out->sigma);
+        out->inverse_sigma_row = ns_inverse_sigma(out->row_sigma[2]);
+        out->inverse_sigma_robust = ns_inverse_sigma_robust(out->mad);
     }
     ns_bins_free(&bins);
     return status;

@@ -82,12 +82,16 @@ char *ns_dataset_path(const char *spec, ns_error *err) {
     return NULL;
 }
 
-static const ns_dataset_kind *recognise(const char *path, bool text, ns_error *err) {
-    if (text && ns_dataset_text.recognise(path)) return &ns_dataset_text;
-    if (text) {
-        ns_fail(err, NS_EINPUT, "%s: expected a file of text", path);
-        return NULL;
-    }
+/* Any file may be text, so that the forms of ids go first. */
+static const ns_dataset_kind *recognise_words(const char *path, ns_error *err) {
+    static const ns_dataset_kind *const words[] = {&ns_dataset_ids, &ns_dataset_text};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (words[i]->recognise(path)) return words[i];
+    ns_fail(err, NS_EINPUT, "%s: expected a file of text, or of token ids (.npy)", path);
+    return NULL;
+}
+
+static const ns_dataset_kind *recognise(const char *path, ns_error *err) {
     for (int i = 0; i < KIND_COUNT; i++)
         if (kinds[i]->recognise(path)) return kinds[i];
     ns_mapped file;
@@ -100,8 +104,8 @@ static const ns_dataset_kind *recognise(const char *path, bool text, ns_error *e
     return NULL;
 }
 
-int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
-                    const ns_image_shape *shape, ns_error *err) {
+static int open_any(ns_dataset **out, const char *spec, const char *labels_path,
+                    const ns_image_shape *image, const ns_text_shape *text, ns_error *err) {
     *out = NULL;
     char *path = ns_dataset_path(spec, err);
     if (!path) return NS_EINPUT;
@@ -115,8 +119,10 @@ int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
         ns_dataset_close(dataset);
         return NS_EFAIL;
     }
-    if (shape) dataset->shape = *shape;
-    dataset->kind = recognise(path, shape && shape->tokens, err);
+    if (image) dataset->shape = *image;
+    if (text) dataset->text = *text;
+    dataset->input = text ? NS_INPUT_WORDS : NS_INPUT_PIXELS;
+    dataset->kind = text ? recognise_words(path, err) : recognise(path, err);
     int status = dataset->kind ? dataset->kind->open(dataset, labels_path, err) : NS_EINPUT;
     if (!status && dataset->count == 0)
         status = ns_fail(err, NS_EINPUT, "%s: expected samples, found none", path);
@@ -126,6 +132,23 @@ int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
     }
     *out = dataset;
     return NS_OK;
+}
+
+int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
+                    const ns_image_shape *shape, ns_error *err) {
+    return open_any(out, spec, labels_path, shape, NULL, err);
+}
+
+int ns_dataset_open_words(ns_dataset **out, const char *spec, const char *labels_path,
+                          const ns_text_shape *shape, ns_error *err) {
+    return open_any(out, spec, labels_path, NULL, shape, err);
+}
+
+int ns_dataset_open_input(ns_dataset **out, const char *spec, const char *labels_path,
+                          const ns_input_shape *input, ns_error *err) {
+    bool words = input->kind == NS_INPUT_WORDS;
+    return open_any(out, spec, labels_path, words ? NULL : &input->image,
+                    words ? &input->text : NULL, err);
 }
 
 void ns_dataset_close(ns_dataset *dataset) {
@@ -141,18 +164,28 @@ void ns_dataset_close(ns_dataset *dataset) {
     free(dataset);
 }
 
-int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,
-                    ns_error *err) {
+/* One sample, into whichever of the two there is. */
+static int read_one(const ns_dataset *d, int64_t id, float *pixels, int32_t *words, ns_error *err) {
+    if (id < 0 || id >= d->count)
+        return ns_fail(err, NS_EUSAGE, "%s: no sample %lld among %lld", d->path, (long long)id,
+                       (long long)d->count);
+    if (pixels && d->kind->read) return d->kind->read(d, id, pixels, err);
+    if (words && d->kind->words) return d->kind->words(d, id, words, err);
+    return ns_fail(err, NS_EUSAGE, "%s: expected a data set of %s, found one of %s", d->path,
+                   pixels ? "images" : "words", pixels ? "words" : "images");
+}
+
+static int read_all(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,
+                    int32_t *words, ns_error *err) {
     size_t size = (size_t)dataset->shape.channels * (size_t)dataset->shape.height *
-                  (size_t)dataset->shape.width;
+                  (size_t)dataset->shape.width,
+           length = (size_t)dataset->text.length;
     int status = NS_OK;
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i < n; i++) {
         ns_error mine = {0};
-        int one = ids[i] < 0 || ids[i] >= dataset->count
-                      ? ns_fail(&mine, NS_EUSAGE, "%s: no sample %lld among %lld", dataset->path,
-                                (long long)ids[i], (long long)dataset->count)
-                      : dataset->kind->read(dataset, ids[i], pixels + i * size, &mine);
+        int one = read_one(dataset, ids[i], pixels ? pixels + i * size : NULL,
+                           words ? words + i * length : NULL, &mine);
         if (one) {
 #pragma omp critical(ns_dataset_error)
             if (!status) {
@@ -162,6 +195,16 @@ int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, flo
         }
     }
     return status;
+}
+
+int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,
+                    ns_error *err) {
+    return read_all(dataset, ids, n, pixels, NULL, err);
+}
+
+int ns_dataset_words(const ns_dataset *dataset, const int64_t *ids, size_t n, int32_t *words,
+                     ns_error *err) {
+    return read_all(dataset, ids, n, NULL, words, err);
 }
 
 static int rising(const void *a, const void *b) {
@@ -187,6 +230,14 @@ int ns_dataset_hash(const ns_dataset *dataset, const int64_t *ids, size_t n, cha
 }
 
 char *ns_dataset_steps(const ns_dataset *dataset, char text[256]) {
+    if (dataset->input == NS_INPUT_WORDS) {
+        snprintf(text, 256, "%s, %d tokens a sample",
+                 dataset->kind == &ns_dataset_ids ? "ids"
+                 : dataset->text.vocabulary       ? "characters"
+                                                  : "bytes",
+                 dataset->text.length);
+        return text;
+    }
     return ns_image_steps(&dataset->shape, dataset->resized, dataset->scaled, text);
 }
 

@@ -1,7 +1,7 @@
 /* Datasets: samples by index, as tensors that a model takes. One format, one file in datasets/, one row of the table in
  * datasets/dataset.c.
  *
- * This room knows nothing of models: what an image must look like is told in an ns_image_shape. */
+ * This room knows nothing of models: what an image or a text must look like is told in an ns_input_shape. */
 #ifndef NS_DATASET_H
 #define NS_DATASET_H
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "datasets/image.h"
+#include "datasets/input.h"
 #include "probe/base/error.h"
 #include "probe/base/hash.h"
 
@@ -29,7 +29,9 @@ struct ns_dataset {
     char *labels_path;  /* the file that they were read from, owned; NULL: path tells them itself */
     int classes;        /* labels are 0..classes-1; 0 without labels */
     char **class_names; /* [classes], owned, or NULL */
-    ns_image_shape shape;
+    ns_input_kind input;
+    ns_image_shape shape; /* of pixels, */
+    ns_text_shape text;   /* and of words; text.length is what each sample has */
     bool resized,
         scaled;  /* which steps of the shape this data takes: resize and crop; mean and std */
     void *state; /* the kind's own */
@@ -43,8 +45,10 @@ struct ns_dataset_kind {
     /* Fills in count, labels, classes, class_names, resized, scaled, state. kind, path and shape are set. */
     int (*open)(ns_dataset *dataset, const char *labels_path, ns_error *err);
     void (*close)(ns_dataset *dataset);
-    /* One sample into pixels [channels, height, width]. Called by several threads at once. */
+    /* One sample into pixels [channels, height, width], or, in a data set of words, into words [text.length], below 0 where there is none.
+     * Called by several threads at once. A kind has one of the two. */
     int (*read)(const ns_dataset *dataset, int64_t id, float *pixels, ns_error *err);
+    int (*words)(const ns_dataset *dataset, int64_t id, int32_t *words, ns_error *err);
     /* Adds the bytes that determine samples ids[0..n-1] (rising), or all samples where that costs little, to the hash. */
     int (*hash)(const ns_dataset *dataset, const int64_t *ids, size_t n, ns_hash *hash,
                 ns_error *err);
@@ -54,9 +58,15 @@ struct ns_dataset_kind {
 
 /* Opens `spec`: a path, or a name that the package manager or the bundle provides ("fashion-mnist", the 10,000 test
  * images; "fashion-mnist-train"; "fashion-mnist-1000", bundled). labels_path may be NULL: then labels are looked for
- * where the format puts them. shape may be NULL: samples keep their own size, values in 0..1. */
+ * where the format puts them. shape may be NULL: images keep their own size, values in 0..1. */
 int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
                     const ns_image_shape *shape, ns_error *err);
+/* The same for a language model: text, whose stretches of shape->length words are the samples, or token ids. */
+int ns_dataset_open_words(ns_dataset **out, const char *spec, const char *labels_path,
+                          const ns_text_shape *shape, ns_error *err);
+/* Whichever of the two a model takes. */
+int ns_dataset_open_input(ns_dataset **out, const char *spec, const char *labels_path,
+                          const ns_input_shape *input, ns_error *err);
 void ns_dataset_close(ns_dataset *dataset);
 /* Whether a name is one of those that ns_dataset_open knows. */
 bool ns_dataset_has_name(const char *name);
@@ -66,6 +76,9 @@ char *ns_dataset_path(const char *spec, ns_error *err);
 /* Samples ids[0..n-1] into pixels [n, channels, height, width], read by several threads. */
 int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,
                     ns_error *err);
+/* The same of a data set of words: words [n, text.length], below 0 where a sample has none (padding). */
+int ns_dataset_words(const ns_dataset *dataset, const int64_t *ids, size_t n, int32_t *words,
+                     ns_error *err);
 
 /* SHA-256 over labels and samples ids[0..n-1], in any order: of a file that is in memory anyway, over all of it; of a
  * folder or a large tensor, over these samples only, so that a run over a few of very many does not read them all. */

@@ -155,11 +155,6 @@ static size_t add_channels(char *text, size_t used, size_t room, const char *nam
 char *ns_image_steps(const ns_image_shape *s, bool resized, bool scaled, char text[256]) {
     size_t room = 256, used = 0;
     text[0] = 0;
-    if (s->tokens) {
-        snprintf(text, room, "%s, %d tokens a sample", s->vocabulary ? "characters" : "bytes",
-                 s->tokens);
-        return text;
-    }
     resized = resized && (s->crop > 0 || s->resize);
     if (resized) {
         int64_t h = s->resize ? s->resize : (int64_t)floor(s->height / s->crop);

@@ -20,11 +20,6 @@ typedef struct ns_image_shape {
     double crop;   /* share of the resized side that is kept; 0: images must have the size above */
     bool stretch;  /* both sides are resized alike, whatever their ratio */
     bool bilinear; /* else bicubic; both antialiased, bit for bit as Pillow does it */
-    /* A language model takes text instead: samples of so many tokens, 0: images; bytes, or the characters of this vocabulary (UTF-8,
-     * borrowed), whose place in it is their token. */
-    int tokens;
-    const char *vocabulary;
-    int words; /* tokens that there must be; 0: any number */
 } ns_image_shape;
 
 /* "0.485,0.456,0.406", or one number for all channels, into out[channels]; `option` names it in the message. */

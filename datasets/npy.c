@@ -9,22 +9,15 @@
 #include <string.h>
 
 #include "datasets/kinds.h"
+#include "datasets/npy_internal.h"
 #include "probe/base/half.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 
-#define MOST_DIMS  8
+#define MOST_DIMS  NS_NPY_MOST_DIMS
 #define MOST_LABEL (1 << 24)
 
-typedef struct npy {
-    ns_mapped file;
-    const char *path; /* borrowed */
-    char type[4];     /* "f4": without the byte order */
-    size_t item;
-    int dims;
-    int64_t shape[MOST_DIMS], count;
-    const unsigned char *values;
-} npy;
+typedef ns_npy npy;
 
 /* ---- the header ---- */
 
@@ -167,7 +160,7 @@ static int parse(npy *a, ns_error *err) {
     return status ? status : check_size(a, begin + length, err);
 }
 
-static int open_file(npy *a, const char *path, ns_error *err) {
+int ns_npy_open(npy *a, const char *path, ns_error *err) {
     *a = (npy){.path = path};
     int status = ns_map_file(&a->file, path, err);
     return status ? status : parse(a, err);
@@ -185,8 +178,8 @@ bool ns_npy_recognise(const char *path) {
 
 /* ---- labels ---- */
 
-/* A whole number of at most 8 bytes; where it is negative, the sign fills the upper ones. */
-static int64_t whole_number(const npy *a, int64_t i) {
+/* At most 8 bytes; where it is negative, the sign fills the upper ones. */
+int64_t ns_npy_whole_number(const npy *a, int64_t i) {
     const unsigned char *b = a->values + (size_t)i * a->item;
     uint64_t value = 0;
     if (!a->item) return 0;
@@ -197,7 +190,7 @@ static int64_t whole_number(const npy *a, int64_t i) {
 
 int ns_npy_labels(ns_dataset *dataset, const char *path, ns_error *err) {
     npy a;
-    int status = open_file(&a, path, err);
+    int status = ns_npy_open(&a, path, err);
     if (!status && (a.dims != 1 || a.shape[0] != dataset->count || a.type[0] == 'f'))
         status = ns_fail(err, NS_EINPUT,
                          "%s: expected %lld whole numbers in one dimension, one for each sample of "
@@ -206,7 +199,7 @@ int ns_npy_labels(ns_dataset *dataset, const char *path, ns_error *err) {
                          path, (long long)dataset->count, dataset->spec, a.type, a.dims,
                          (long long)a.count);
     for (int64_t i = 0; i < dataset->count && !status; i++) {
-        int64_t label = whole_number(&a, i);
+        int64_t label = ns_npy_whole_number(&a, i);
         if (label < 0 || label >= MOST_LABEL)
             status = ns_fail(err, NS_EINPUT,
                              "%s: label %lld: expected a whole number from 0, found %lld", path,
@@ -263,7 +256,7 @@ static int npy_open(ns_dataset *dataset, const char *labels_path, ns_error *err)
     npy *a = ns_calloc(1, sizeof *a, err);
     if (!a) return NS_EFAIL;
     dataset->state = a;
-    int status = open_file(a, dataset->path, err);
+    int status = ns_npy_open(a, dataset->path, err);
     bool given = dataset->shape.channels > 0;
     if (!status) status = check_samples(a, &dataset->shape, given, err);
     if (status) return status;

@@ -1,5 +1,5 @@
-/* Text from any file, plain or gzip, as tokens: bytes, or the characters of a vocabulary. A sample is a stretch of `tokens` tokens, as
- * "pixels" of one channel and one row; a float holds whole numbers up to 2^24 exactly. */
+/* Text from any file, plain or gzip, as tokens: bytes, or the characters of a vocabulary. A sample is a stretch of
+ * text.length tokens. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,7 +137,7 @@ int ns_text_vocabulary(const char *path, char **out, ns_error *err) {
 
 static int tokenize(ns_dataset *d, const unsigned char *bytes, size_t size, ns_error *err) {
     text *t = d->state;
-    const char *vocabulary = d->shape.vocabulary;
+    const char *vocabulary = d->text.vocabulary;
     int32_t *table = NULL;
     d->classes = 256;
     if (vocabulary && !(table = table_of(vocabulary, &d->classes, err))) return NS_EINPUT;
@@ -178,18 +178,19 @@ static int text_open(ns_dataset *d, const char *labels_path, ns_error *err) {
     if (!status) status = tokenize(d, bytes, size, err);
     free(bytes);
     if (status) return status;
-    if (d->shape.words && d->shape.words != d->classes)
+    if (d->text.words && d->text.words != d->classes)
         return ns_fail(err, NS_EINPUT,
                        "%s: expected the model's %d words, found %d %s: words of several letters "
-                       "are not made here, give \"vocabulary\" in config.json or use bytes",
-                       d->path, d->shape.words, d->classes,
-                       d->shape.vocabulary ? "characters" : "bytes");
-    d->shape.channels = d->shape.height = 1;
-    d->shape.width = d->shape.tokens;
-    d->count = ((const text *)d->state)->count / d->shape.tokens;
+                       "are not made here, give their ids as a .npy file [samples, words]",
+                       d->path, d->text.words, d->classes,
+                       d->text.vocabulary ? "characters" : "bytes");
+    if (d->text.length < 1)
+        return ns_fail(err, NS_EUSAGE, "%s: expected how many tokens a sample of text has",
+                       d->path);
+    d->count = ((const text *)d->state)->count / d->text.length;
     if (d->count) return NS_OK;
     return ns_fail(err, NS_EINPUT, "%s: expected a sample of %d tokens, found %lld", d->path,
-                   d->shape.tokens, (long long)((const text *)d->state)->count);
+                   d->text.length, (long long)((const text *)d->state)->count);
 }
 
 static void text_close(ns_dataset *d) {
@@ -198,11 +199,11 @@ static void text_close(ns_dataset *d) {
     free(t);
 }
 
-static int text_read(const ns_dataset *d, int64_t id, float *pixels, ns_error *err) {
+static int text_words(const ns_dataset *d, int64_t id, int32_t *words, ns_error *err) {
     const text *t = d->state;
+    size_t n = (size_t)d->text.length;
     (void)err;
-    for (int64_t i = 0; i < d->shape.width; i++)
-        pixels[i] = (float)t->tokens[id * d->shape.width + i];
+    memcpy(words, t->tokens + (size_t)id * n, n * sizeof *words);
     return NS_OK;
 }
 
@@ -230,5 +231,5 @@ const ns_dataset_kind ns_dataset_text = {.name = "text",
                                          .recognise = text_recognise,
                                          .open = text_open,
                                          .close = text_close,
-                                         .read = text_read,
+                                         .words = text_words,
                                          .hash = text_hash};

@@ -12,7 +12,7 @@ extern "C" {
 #endif
 
 /* The characters of a file (UTF-8, plain or gzip), each once, rising by code point, as UTF-8 text to be freed: a vocabulary for
- * ns_image_shape. NS_EINPUT where the file is no UTF-8. */
+ * ns_text_shape. NS_EINPUT where the file is no UTF-8. */
 int ns_text_vocabulary(const char *path, char **out, ns_error *err);
 
 /* All tokens of a data set of text, [ns_text_count], borrowed; NULL and 0 of another. */

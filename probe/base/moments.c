@@ -53,3 +53,11 @@ double ns_moments_excess_kurtosis(const ns_moments *m) {
 double ns_moments_skewness(const ns_moments *m) {
     return m->m2 > 0 ? sqrt(m->n) * m->m3 / (m->m2 * sqrt(m->m2)) : (double)NAN;
 }
+
+double ns_inverse_sigma(double sigma) {
+    return 1 / sigma;
+}
+
+double ns_inverse_sigma_robust(double mad) {
+    return 1 / (1.4826 * mad);
+}

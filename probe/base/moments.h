@@ -21,6 +21,10 @@ void ns_moments_merge(ns_moments *to, const ns_moments *from);
 
 /* sqrt(m2 / n); NaN without points. */
 double ns_moments_sigma(const ns_moments *moments);
+/* 1/sigma, of all values or of one row, and the robust one, of the median absolute deviation: 1/(1.4826 MAD), which is 1/sigma of a
+ * Gaussian (1.4826 = 1/Phi^-1(3/4)). Wherever 1/sigma is told, it is one of these. */
+double ns_inverse_sigma(double sigma);
+double ns_inverse_sigma_robust(double mad);
 /* n m4 / m2^2 - 3: 0 for a Gaussian. NaN where all values are the same. */
 double ns_moments_excess_kurtosis(const ns_moments *moments);
 /* sqrt(n) m3 / m2^1.5. */

@@ -147,7 +147,7 @@ static double run_products(const shapes *g, const float *a, const float *b, floa
 typedef struct bench {
     const settings *s;
     ns_model *model;
-    float *pixels, *logits;
+    float *pixels;
     int64_t *ids;
     bool *wanted;
     ns_sketches *sketches;
@@ -156,11 +156,12 @@ typedef struct bench {
 
 /* The sketches of all sites are kept from run to run. */
 static int run_passes(const bench *b, const ns_observer *observer, double *seconds, ns_error *err) {
-    const ns_batch batch = {(size_t)b->s->batch, b->ids, b->pixels};
+    const ns_batch batch = {
+        .samples = (size_t)b->s->batch, .sample_ids = b->ids, .pixels = b->pixels};
     int status = NS_OK;
     double began = ns_seconds();
     for (int64_t i = 0; i < b->s->batches && !status; i++)
-        status = ns_model_forward(b->model, &batch, observer, 0, b->logits, err);
+        status = ns_model_forward(b->model, &batch, observer, 0, err);
     *seconds = ns_seconds() - began;
     return status;
 }
@@ -184,8 +185,9 @@ static int run_dumped(const bench *b, double *seconds, ns_error *err) {
     ns_observer observer = ns_store_writer_observer(writer);
     double began = ns_seconds();
     for (int64_t i = 0; i < s->batches && !status; i++) {
-        const ns_batch batch = {(size_t)s->batch, b->ids + i * s->batch, b->pixels};
-        status = ns_model_forward(b->model, &batch, &observer, 0, b->logits, err);
+        const ns_batch batch = {
+            .samples = (size_t)s->batch, .sample_ids = b->ids + i * s->batch, .pixels = b->pixels};
+        status = ns_model_forward(b->model, &batch, &observer, 0, err);
         if (!status) status = ns_store_writer_commit(writer, (uint64_t)s->batch, NULL, err);
     }
     int closed = ns_store_writer_close(writer, status ? NULL : err);
@@ -273,7 +275,6 @@ static int prepare(bench *b, const settings *s, const char *folder, ns_error *er
            values = (size_t)s->batch * 3 * (size_t)(s->image * s->image);
     b->s = s;
     b->pixels = ns_alloc_aligned(values, sizeof *b->pixels, err);
-    b->logits = ns_calloc((size_t)(s->batch * b->model->classes), sizeof *b->logits, err);
     b->ids = ns_calloc(images, sizeof *b->ids, err);
     b->wanted = ns_calloc((size_t)b->model->site_count, sizeof *b->wanted, err);
     b->file = ns_path_join(folder, "run.h5", err);
@@ -282,7 +283,7 @@ static int prepare(bench *b, const settings *s, const char *folder, ns_error *er
         status =
             ns_sketches_new(&b->sketches, b->model->sites, b->model->site_count, b->wanted, err);
     if (status) return status;
-    if (!b->pixels || !b->logits || !b->ids || !b->wanted || !b->file) return NS_EFAIL;
+    if (!b->pixels || !b->ids || !b->wanted || !b->file) return NS_EFAIL;
     uint64_t state = 2;
     for (size_t i = 0; i < values; i++) b->pixels[i] = (float)(2 * ns_random_unit(&state) - 1);
     for (size_t i = 0; i < images; i++) b->ids[i] = (int64_t)i;
@@ -298,7 +299,6 @@ static int run_in(const settings *s, const char *folder, ns_error *err) {
     if (b.file) unlink(b.file);
     ns_sketches_free(b.sketches);
     free(b.pixels);
-    free(b.logits);
     free(b.ids);
     free(b.wanted);
     free(b.file);

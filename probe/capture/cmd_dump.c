@@ -58,11 +58,15 @@ static void print_result(const ns_dump_result *r, const settings *s, const ns_da
     printf(", %.2f s", r->seconds);
     if (done) printf(", %.1f samples/s", (double)done / r->seconds);
     printf("\n");
-    if (r->judged)
+    if (r->judged && model->network.head_of_words)
+        printf("next word%s: loss %.4f nats, top-1 accuracy %.2f %% (%" PRIu64 " of %" PRIu64 ")\n",
+               r->resumed_at ? " in this part" : "", r->loss / (double)r->judged,
+               100.0 * (double)r->hits / (double)r->judged, r->hits, r->judged);
+    else if (r->judged)
         printf("top-1 accuracy%s: %.2f %% (%" PRIu64 " of %" PRIu64 ")\n",
                r->resumed_at ? " of this part" : "", 100.0 * (double)r->hits / (double)r->judged,
                r->hits, r->judged);
-    else if (data->labels && model->classes && done)
+    else if ((data->labels || model->network.head_of_words) && model->classes && done)
         printf("the pass ended after the last site asked for, so the accuracy is not known; "
                "--to-the-end asks for it\n");
 }
@@ -164,8 +168,12 @@ static int run_parsed(const settings *s, const ns_list *rest, int argc, char **a
     if (!s->output && !s->dry_run)
         return ns_fail(err, NS_EUSAGE, "expected -o FILE, the file to write");
     int status = ns_model_open(&model, rest->items[0], err);
-    if (!status) status = set_image(&model->image, s, err);
-    if (!status) status = ns_dataset_open(&data, rest->items[1], s->labels, &model->image, err);
+    if (!status && model->input.kind == NS_INPUT_PIXELS)
+        status = set_image(&model->input.image, s, err);
+    if (!status)
+        status = ns_dataset_open_input(&data, rest->items[1], s->labels, &model->input, err);
+    if (!status && data->input == NS_INPUT_WORDS)
+        status = ns_model_set_length(model, data->text.length, err);
     if (!status && s->output && !s->dry_run) status = output_ready(s, rest->items[0], data, err);
     bool *wanted = status ? NULL : ns_calloc((size_t)model->site_count, sizeof *wanted, err);
     if (!status && !wanted) status = NS_EFAIL;
@@ -221,7 +229,9 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"layers", 'l', NS_OPT_TEXT, &s.layers, "LIST", "sites by number, such as 5,15,20-25", NULL,
          0, 0},
         {"to-the-end", 0, NS_OPT_FLAG, &s.to_the_end, NULL,
-         "run what follows the last site asked for, and report the accuracy", NULL, 0, 0},
+         "run what follows the last site asked for, and report the accuracy; of a language model, "
+         "loss and accuracy of the next word",
+         NULL, 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Storage", NULL, 0, 0},
         {"mode", 0, NS_OPT_CHOICE, &s.mode, NS_DUMP_MODES,
          "all rows; a sketch of each site (counts, moments, bins, a picture; some 4.5 MiB whatever "
@@ -256,12 +266,15 @@ const ns_command ns_command_dump = {
     .group = "Capture",
     .summary = "run a model over data and keep input and output of its sites",
     .usage = "[options] MODEL DATA -o FILE",
-    .details = "MODEL is a safetensors file or a Hugging Face folder. DATA is a path (IDX, plain "
-               "or gzip; a folder of PNG and JPEG; "
-               ".npy) or the name of a data set: fashion-mnist-1000 is bundled.\nSamples are "
-               "committed batch by batch: after an "
-               "interruption, a kill or a full disk, the file holds every committed batch and "
-               "--resume goes on.",
+    .details =
+        "MODEL is a safetensors file or a Hugging Face folder. DATA is a path (IDX, plain "
+        "or gzip; a folder of PNG and JPEG; "
+        ".npy) or the name of a data set: fashion-mnist-1000 is bundled. A language model takes "
+        "text or, as a .npy file of whole numbers [samples, words], token ids; what lies "
+        "below 0 is padding.\nSamples are "
+        "committed batch by batch: after an "
+        "interruption, a kill or a full disk, the file holds every committed batch and "
+        "--resume goes on.",
     .examples = "  normscope dump datasets/vit-fmnist-layernorm fashion-mnist-1000 -o run.h5\n"
                 "  normscope dump vit-b/ photographs/ -o run.h5 --layers 5,15,20,25 --dtype f16\n",
     .run = run,

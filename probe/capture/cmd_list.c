@@ -43,7 +43,7 @@ static void print_facts(const ns_model *model) {
         parameters += n;
     }
     printf("%s\n", ns_weights_path(model->weights));
-    print_fact("family", model->kind->name, "names of the tensors");
+    print_fact("family", model->family->name, "names of the tensors");
     snprintf(text, sizeof text, "%.0f", parameters);
     print_fact("parameters", text, "shapes of all tensors");
     for (int i = 0; i < model->fact_count; i++)

@@ -38,15 +38,16 @@ typedef struct ns_dump_options {
     uint64_t sample_rows; /* 0: all rows, or NS_DUMP_SKETCH_ROWS beside a sketch */
     ns_dtype dtype;
     bool force, resume;
-    bool
-        to_the_end; /* run the layers behind the last wanted site, and with labels count the hits */
+    bool to_the_end;       /* run the layers behind the last wanted site, and count the hits */
     ns_progress *progress; /* or NULL */
 } ns_dump_options;
 
 typedef struct ns_dump_result {
     uint64_t samples, resumed_at; /* committed; where this call began */
     uint64_t hits,
-        judged; /* right predictions among those of this call; 0 of 0 where none were made */
+        judged; /* right predictions among those of this call; 0 of 0 where none were made: of images by their label, of text by the
+                   next word */
+    double loss; /* of text: nats of all that were judged */
     double seconds;
 } ns_dump_result;
 
@@ -60,8 +61,8 @@ typedef struct ns_dump_plan {
     ns_attribute *attributes;
     char model_hash[NS_HASH_HEX], data_hash[NS_HASH_HEX];
     char preprocessing[256];
-    bool predictions;
-    int last_site; /* index after which the pass may stop, 0: none */
+    bool predictions, judged; /* kept in the file; and the head is run */
+    int last_site;            /* index after which the pass may stop, 0: none */
 } ns_dump_plan;
 /* NS_EINPUT: fewer samples than are asked for; predictions are compared with a label that the model has no class for. */
 int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset *data,

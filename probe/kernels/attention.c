@@ -10,11 +10,14 @@
 #include "probe/kernels/pieces.h"
 #include "probe/kernels/small.h"
 
-/* Softmax of the first `seen` of n scores in place; the others become 0. */
-NS_CLONES static void softmax_row(size_t seen, size_t n, ns_real *row) {
+/* Softmax of the first `seen` of n scores in place, of those that the mask [n] has where there is one; the others become 0. */
+NS_CLONES static void softmax_row(size_t seen, size_t n, const uint8_t *mask, ns_real *row) {
+    for (size_t i = 0; mask && i < seen; i++)
+        if (!mask[i]) row[i] = -INFINITY;
     ns_real most = row[0], sum = 0;
 #pragma omp simd reduction(max : most)
     for (size_t i = 0; i < seen; i++) most = row[i] > most ? row[i] : most;
+    if (most == -INFINITY) seen = 0; /* nobody is seen */
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < seen; i++) {
         ns_real e = ns_rexp(row[i] - most);
@@ -41,7 +44,7 @@ static bool worth_threads(const ns_attention *a) {
 }
 
 static ns_real scale_of(const ns_attention *a) {
-    return (ns_real)(1 / sqrt((double)a->dim));
+    return (ns_real)(a->scale != 0 ? a->scale : 1 / sqrt((double)a->dim));
 }
 
 /* Where one head of one sample lies: queries, keys, values, `row` values from token to token. */
@@ -49,11 +52,17 @@ typedef struct head {
     size_t tokens, dim, row, inner;
     bool causal;
     ns_real scale;
+    const uint8_t *mask; /* [tokens] or NULL */
 } head;
 
 static head head_of(const ns_attention *a) {
     size_t inner = a->heads * a->dim;
-    return (head){a->tokens, a->dim, 3 * inner, inner, a->causal, scale_of(a)};
+    return (head){.tokens = a->tokens,
+                  .dim = a->dim,
+                  .row = inner + 2 * a->groups * a->dim,
+                  .inner = inner,
+                  .causal = a->causal,
+                  .scale = scale_of(a)};
 }
 
 /* Values a row of what is transposed, or of scores: whole blocks of ns_small_product. */
@@ -76,18 +85,51 @@ NS_CLONES static void attend_few(const head *h, const ns_real *q, const ns_real 
     ns_small_transpose(t, d, k, h->row, turned, ld);
     ns_small_product(t, ld, d, q, h->row, 1, turned, ld, h->scale, scores, ld);
     for (size_t r = 0; r < t; r++) {
-        softmax_row(h->causal ? r + 1 : t, t, scores + r * ld);
-        memcpy(weights + r * t, scores + r * ld, t * sizeof *weights);
+        softmax_row(h->causal ? r + 1 : t, t, h->mask, scores + r * ld);
+        if (weights) memcpy(weights + r * t, scores + r * ld, t * sizeof *weights);
     }
     ns_small_product(t, d, t, scores, ld, 1, v, h->row, 1, out, h->inner);
 }
 
+/* a [T, D] b' [T, D], h->row values from token to token or as given. */
+static void scores_of(const head *h, ns_real scale, const ns_real *a, size_t lda, const ns_real *b,
+                      ns_real *scores) {
+    size_t t = h->tokens, d = h->dim;
+    ns_multiply((ns_product){.m = t,
+                             .n = t,
+                             .k = d,
+                             .scale = scale,
+                             .a = a,
+                             .lda = lda,
+                             .b = b,
+                             .ldb = h->row,
+                             .turn_b = true,
+                             .c = scores,
+                             .ldc = t});
+}
+
+/* c [T, D] = w [T, T], or its transpose, times b [T, D]. */
+static void weigh(const head *h, const ns_real *w, bool turned, const ns_real *b, size_t ldb,
+                  ns_real *c, size_t ldc) {
+    size_t t = h->tokens, d = h->dim;
+    ns_multiply((ns_product){.m = t,
+                             .n = d,
+                             .k = t,
+                             .a = w,
+                             .lda = t,
+                             .turn_a = turned,
+                             .b = b,
+                             .ldb = ldb,
+                             .c = c,
+                             .ldc = ldc});
+}
+
 static void attend_many(const head *h, const ns_real *q, const ns_real *k, const ns_real *v,
                         ns_real *weights, ns_real *out) {
-    size_t t = h->tokens, d = h->dim;
-    ns_gemm(0, 1, t, t, d, h->scale, q, h->row, k, h->row, 0, weights, t);
-    for (size_t r = 0; r < t; r++) softmax_row(h->causal ? r + 1 : t, t, weights + r * t);
-    ns_gemm(0, 0, t, d, t, 1, weights, t, v, h->row, 0, out, h->inner);
+    size_t t = h->tokens;
+    scores_of(h, h->scale, q, h->row, k, weights);
+    for (size_t r = 0; r < t; r++) softmax_row(h->causal ? r + 1 : t, t, h->mask, weights + r * t);
+    weigh(h, weights, false, v, h->row, out, h->inner);
 }
 
 size_t ns_attention_scratch(const ns_attention *a) {
@@ -96,17 +138,22 @@ size_t ns_attention_scratch(const ns_attention *a) {
 
 void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_real *out,
                ns_real *scratch) {
-    const head h = head_of(a);
-    size_t t = a->tokens, room = scratch_of_head(a);
+    const head all = head_of(a);
+    size_t t = a->tokens, room = scratch_of_head(a), shared = a->heads / a->groups;
 #pragma omp parallel for schedule(static) if (worth_threads(a))
     for (size_t i = 0; i < a->samples * a->heads; i++) {
-        size_t s = i / a->heads, at = i % a->heads * a->dim;
-        const ns_real *q = qkv + s * t * h.row + at, *k = q + h.inner, *v = k + h.inner;
-        ns_real *w = weights + i * t * t, *o = out + s * t * h.inner + at;
+        size_t s = i / a->heads, at = i % a->heads, group = at / shared;
+        const ns_real *row = qkv + s * t * all.row, *q = row + at * a->dim,
+                      *k = row + all.inner + group * a->dim, *v = k + a->groups * a->dim;
+        ns_real *mine = scratch + (size_t)omp_get_thread_num() * room;
+        ns_real *w = weights ? weights + i * t * t : NULL,
+                *o = out + s * t * all.inner + at * a->dim;
+        head h = all;
+        if (a->mask) h.mask = a->mask + s * t;
         if (t <= NS_FEW_TOKENS)
-            attend_few(&h, q, k, v, w, o, scratch + (size_t)omp_get_thread_num() * room);
+            attend_few(&h, q, k, v, w, o, mine);
         else
-            attend_many(&h, q, k, v, w, o);
+            attend_many(&h, q, k, v, w ? w : mine, o);
     }
 }
 
@@ -129,12 +176,12 @@ NS_CLONES static void attend_back_few(const head *h, const head_back *b, ns_real
 }
 
 static void attend_back_many(const head *h, const head_back *b, ns_real *dw) {
-    size_t t = h->tokens, d = h->dim;
-    ns_gemm(0, 1, t, t, d, 1, b->dout, h->inner, b->v, h->row, 0, dw, t);
-    ns_gemm(1, 0, t, d, t, 1, b->weights, t, b->dout, h->inner, 0, b->dv, h->row);
+    size_t t = h->tokens;
+    scores_of(h, 1, b->dout, h->inner, b->v, dw);
+    weigh(h, b->weights, true, b->dout, h->inner, b->dv, h->row);
     for (size_t r = 0; r < t; r++) softmax_row_back(t, b->weights + r * t, h->scale, dw + r * t);
-    ns_gemm(0, 0, t, d, t, 1, dw, t, b->k, h->row, 0, b->dq, h->row);
-    ns_gemm(1, 0, t, d, t, 1, dw, t, b->q, h->row, 0, b->dk, h->row);
+    weigh(h, dw, false, b->k, h->row, b->dq, h->row);
+    weigh(h, dw, true, b->q, h->row, b->dk, h->row);
 }
 
 void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *weights,

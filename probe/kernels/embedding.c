@@ -1,75 +1,118 @@
 /* From an image, or from words, to rows. */
 #include <string.h>
 
+#include "probe/base/simd.h"
 #include "probe/kernels/kernels.h"
 #include "probe/kernels/pieces.h"
 
-void ns_patches(size_t samples, size_t channels, size_t height, size_t width, size_t patch,
-                const ns_real *pixels, ns_real *columns) {
-    size_t across = width / patch, patches = height / patch * across, plane = height * width;
-    size_t n = channels * patch * patch;
+/* One patch: C planes of p lines. */
+static void unfold_patch(const ns_patch_grid *g, const ns_real *corner, ns_real *row) {
+    size_t p = g->patch, plane = g->height * g->width;
+    for (size_t c = 0; c < g->channels; c++)
+        for (size_t i = 0; i < p; i++) {
+            const ns_real *line = corner + c * plane + i * g->width;
+            if (!g->channels_last)
+                memcpy(row + (c * p + i) * p, line, p * sizeof *row);
+            else
+                for (size_t j = 0; j < p; j++) row[(i * p + j) * g->channels + c] = line[j];
+        }
+}
+
+void ns_patches(const ns_patch_grid *g, size_t samples, const ns_real *pixels, ns_real *columns) {
+    size_t across = g->width / g->patch, patches = g->height / g->patch * across;
+    size_t plane = g->height * g->width, n = g->channels * g->patch * g->patch;
 #pragma omp parallel for schedule(static) if (samples * patches * n > NS_WORTH_THREADS)
     for (size_t i = 0; i < samples * patches; i++) {
-        size_t s = i / patches, at = i % patches;
-        const ns_real *corner =
-            pixels + s * channels * plane + at / across * patch * width + at % across * patch;
-        for (size_t line = 0; line < channels * patch; line++)
-            memcpy(columns + i * n + line * patch,
-                   corner + line / patch * plane + line % patch * width, patch * sizeof *columns);
+        size_t s = i / patches, at = i % patches, line = at / across, column = at % across;
+        unfold_patch(g, pixels + s * g->channels * plane + (line * g->width + column) * g->patch,
+                     columns + i * n);
     }
 }
 
-void ns_place_tokens(size_t samples, size_t patches, size_t w, const ns_real *class_row,
-                     const ns_real *embedded, const ns_real *positions, ns_real *x) {
-    size_t tokens = patches + 1;
+/* out = a + b + c, where b and c may be NULL. */
+NS_CLONES static void sum_row(size_t n, const ns_real *a, const ns_real *b, const ns_real *c,
+                              ns_real *out) {
+    if (b && c) {
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) out[i] = a[i] + b[i] + c[i];
+    } else if (b || c) {
+        const ns_real *other = b ? b : c;
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) out[i] = a[i] + other[i];
+    } else {
+        memcpy(out, a, n * sizeof *out);
+    }
+}
+
+/* to += from. */
+NS_CLONES static void add_to(size_t n, const ns_real *from, ns_real *to) {
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) to[i] += from[i];
+}
+
+/* ---- images ---- */
+
+static size_t before_patches(const ns_token_rows *t) {
+    return (t->class_row != NULL) + t->registers;
+}
+
+size_t ns_token_rows_count(const ns_token_rows *t) {
+    return before_patches(t) + t->patches;
+}
+
+void ns_place_tokens(const ns_token_rows *t, size_t samples, const ns_real *embedded, ns_real *x) {
+    size_t w = t->width, extra = before_patches(t), tokens = extra + t->patches;
+    size_t classes = t->class_row != NULL;
 #pragma omp parallel for schedule(static) if (samples * tokens * w > NS_WORTH_THREADS)
     for (size_t i = 0; i < samples * tokens; i++) {
-        size_t s = i / tokens, t = i % tokens;
-        const ns_real *from = t ? embedded + (s * patches + t - 1) * w : class_row;
-        const ns_real *position = positions + t * w;
-        ns_real *to = x + i * w;
-#pragma omp simd
-        for (size_t c = 0; c < w; c++) to[c] = from[c] + position[c];
+        size_t s = i / tokens, at = i % tokens;
+        const ns_real *position = t->positions, *from;
+        if (position && t->positions_of_patches)
+            position = at < extra ? NULL : position + (at - extra) * w;
+        else if (position)
+            position += at * w;
+        if (at >= extra)
+            from = embedded + (s * t->patches + at - extra) * w;
+        else
+            from = at < classes ? t->class_row : t->register_rows + (at - classes) * w;
+        sum_row(w, from, position, NULL, x + i * w);
     }
 }
 
-void ns_place_tokens_back(size_t samples, size_t patches, size_t w, const ns_real *dx,
-                          ns_real *dembedded, ns_real *dclass, ns_real *dpositions) {
-    size_t tokens = patches + 1;
+void ns_place_tokens_back(const ns_token_rows *t, size_t samples, const ns_real *dx,
+                          ns_real *dembedded) {
+    size_t w = t->width, extra = before_patches(t), tokens = extra + t->patches;
 #pragma omp parallel for schedule(static) if (samples * tokens * w > NS_WORTH_THREADS)
-    for (size_t t = 0; t < tokens; t++) {
-        ns_real *sum = dpositions + t * w;
+    for (size_t at = 0; at < tokens; at++)
         for (size_t s = 0; s < samples; s++) {
-            const ns_real *d = dx + (s * tokens + t) * w;
-#pragma omp simd
-            for (size_t c = 0; c < w; c++) sum[c] += d[c];
-            if (t) memcpy(dembedded + (s * patches + t - 1) * w, d, w * sizeof *d);
-#pragma omp simd
-            for (size_t c = 0; c < (t ? 0 : w); c++) dclass[c] += d[c];
+            const ns_real *d = dx + (s * tokens + at) * w;
+            add_to(w, d, t->dpositions + at * w);
+            if (at >= extra)
+                memcpy(dembedded + (s * t->patches + at - extra) * w, d, w * sizeof *d);
+            else
+                add_to(w, d, t->dclass);
         }
-    }
 }
 
-void ns_place_words(size_t rows, size_t context, size_t w, const ns_real *tokens,
-                    const ns_real *words, const ns_real *positions, ns_real *x) {
-#pragma omp parallel for schedule(static) if (rows * w > NS_WORTH_THREADS)
+/* ---- words ---- */
+
+void ns_place_words(const ns_word_rows *w, size_t samples, size_t tokens, const int32_t *ids,
+                    const int32_t *types, ns_real *x) {
+    size_t n = w->width, rows = samples * tokens;
+#pragma omp parallel for schedule(static) if (rows * n > NS_WORTH_THREADS)
     for (size_t r = 0; r < rows; r++) {
-        const ns_real *word = words + (size_t)tokens[r] * w,
-                      *position = positions + r % context * w;
-#pragma omp simd
-        for (size_t c = 0; c < w; c++) x[r * w + c] = word[c] + position[c];
+        size_t id = ids[r] < 0 ? 0 : (size_t)ids[r], type = types ? (size_t)types[r] : 0;
+        sum_row(n, w->words + id * n, w->positions ? w->positions + r % tokens * n : NULL,
+                w->types ? w->types + type * n : NULL, x + r * n);
     }
 }
 
 /* One thread, in the order of rows: words repeat. */
-void ns_place_words_back(size_t rows, size_t context, size_t w, const ns_real *tokens,
-                         const ns_real *dx, ns_real *dwords, ns_real *dpositions) {
-    for (size_t r = 0; r < rows; r++) {
-        ns_real *word = dwords + (size_t)tokens[r] * w, *position = dpositions + r % context * w;
-#pragma omp simd
-        for (size_t c = 0; c < w; c++) {
-            word[c] += dx[r * w + c];
-            position[c] += dx[r * w + c];
-        }
+void ns_place_words_back(const ns_word_rows *w, size_t samples, size_t tokens, const int32_t *ids,
+                         const ns_real *dx) {
+    size_t n = w->width;
+    for (size_t r = 0; r < samples * tokens; r++) {
+        add_to(n, dx + r * n, w->dwords + (size_t)ids[r] * n);
+        add_to(n, dx + r * n, w->dpositions + r % tokens * n);
     }
 }

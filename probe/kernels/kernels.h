@@ -1,9 +1,10 @@
-/* What a transformer is trained with: each layer forward, with what its backward pass needs kept, and backward.
+/* The arithmetic of every layer but the norms, once, forward and backward, a file each. Networks that are run and networks that are trained
+ * use the same functions; what only training needs is an argument that may be NULL.
  *
- * N samples of T tokens, R = N * T rows, W channels, H heads of D, F hidden values. Gradients of inputs are written, those of
- * parameters added. The order of every sum depends on shapes and the number of threads alone. */
-#ifndef NS_NET_KERNELS_H
-#define NS_NET_KERNELS_H
+ * N samples of T tokens, R = N * T rows, W channels. Gradients of inputs are written, those of parameters added. All threads, unless
+ * called inside a parallel region; the order of every sum depends on shapes and the number of threads alone. */
+#ifndef NS_KERNELS_H
+#define NS_KERNELS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,44 +12,76 @@
 
 #include "probe/base/real.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* ---- linear.c ---- */
 
-/* out [R, N] = in [R, K] weight' [N, K] + bias [N], which may be NULL. */
-void ns_linear(size_t rows, size_t n, size_t k, const ns_real *in, const ns_real *weight,
-               const ns_real *bias, ns_real *out);
+/* y [R, out] = x [R, in] weight' + bias. The arrays are borrowed. */
+typedef struct ns_linear {
+    size_t in, out;
+    const ns_real *weight; /* [out, in] */
+    bool turned;           /* weight [in, out], as GPT-2's files have it */
+    const ns_real *bias;   /* [out], or NULL */
+    ns_real *dweight;      /* their gradients where the layer is trained, else NULL */
+    ns_real *dbias;
+} ns_linear;
 
-/* din [R, K] = dout [R, N] weight [N, K], where it is wanted; dweight [N, K] += dout' in; dbias [N] += sums of dout's columns.
- * din and dbias may be NULL. work: ns_column_work(N). */
-void ns_linear_back(size_t rows, size_t n, size_t k, const ns_real *in, const ns_real *weight,
-                    const ns_real *dout, ns_real *din, ns_real *dweight, ns_real *dbias,
-                    ns_real *work);
+/* ldy: values from row to row of y, so that several layers may fill one buffer. */
+void ns_linear_forward(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y, size_t ldy);
+/* y [R, out] += the same. */
+void ns_linear_add(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y);
+/* dx [R, in] from dy [R, out], where it is wanted, else NULL; dweight and dbias +=. Not for turned weights. work: ns_column_work(out). */
+void ns_linear_back(const ns_linear *l, size_t rows, const ns_real *x, const ns_real *dy,
+                    ns_real *dx, ns_real *work);
 
 /* ---- rows.c ---- */
 
-/* sums [n] += sums of the columns of x [rows, n]. */
+/* sums [n] += sums of the columns of x [rows, n]. work: ns_column_work(n). */
 void ns_add_column_sums(size_t rows, size_t n, const ns_real *x, ns_real *sums, ns_real *work);
 size_t ns_column_work(size_t n);
 
-/* out [count] = x + y, the residual. */
-void ns_add_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out);
+/* Every row of x [rows, n] becomes, or += , bias [n]. */
+void ns_fill_rows(size_t rows, size_t n, const ns_real *bias, ns_real *x);
+void ns_add_bias(size_t rows, size_t n, const ns_real *bias, ns_real *x);
 
-/* The same with drop path (stochastic depth: Huang et al., ECCV 2016, arXiv 1603.09382):
- * out [N * T, W] = x + keep[n] * branch, keep being 0 or 1/(1 - rate). out may be x. */
-void ns_add_kept(size_t samples, size_t tokens, size_t w, const ns_real *x, const ns_real *keep,
+/* out [count] = x + y, the residual; out may be x. */
+void ns_add_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out);
+/* out [count] = x * y, a gate; out may be either. */
+void ns_multiply_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out);
+
+/* x [rows, n] += scale [n] * branch: LayerScale (Touvron et al., ICCV 2021, arXiv 2103.17239). */
+void ns_add_scaled(size_t rows, size_t n, const ns_real *scale, const ns_real *branch, ns_real *x);
+
+/* The residual with drop path (stochastic depth: Huang et al., ECCV 2016, arXiv 1603.09382) of samples of n values:
+ * out [N, n] = x + keep[N] * branch, keep being 0 or 1/(1 - rate). out may be x. */
+void ns_add_kept(size_t samples, size_t n, const ns_real *x, const ns_real *keep,
                  const ns_real *branch, ns_real *out);
-/* out [N * T, W] = keep[n] * x: its gradient. */
-void ns_keep_rows(size_t samples, size_t tokens, size_t w, const ns_real *keep, const ns_real *x,
-                  ns_real *out);
+/* out [N, n] = keep[N] * x: its gradient. */
+void ns_keep_rows(size_t samples, size_t n, const ns_real *keep, const ns_real *x, ns_real *out);
 
 /* ---- activation.c ---- */
 
-/* GELU as Hendrycks and Gimpel define it, x Phi(x), and their form with tanh, arXiv 1606.08415; and max(x, 0). In the order of
- * NS_TRAIN_ACTIVATIONS. */
-typedef enum ns_activation { NS_GELU_ERF, NS_GELU_TANH, NS_RELU } ns_activation;
+/* GELU as Hendrycks and Gimpel define it, x Phi(x), their form with tanh and the one with a logistic function, x s(1.702 x), arXiv
+ * 1606.08415; max(x, 0); SiLU, x s(x) (Elfwing, Uchibe, Doya, arXiv 1702.03118). The first three in the order of NS_TRAIN_ACTIVATIONS. */
+typedef enum ns_activation {
+    NS_GELU_ERF,
+    NS_GELU_TANH,
+    NS_RELU,
+    NS_GELU_QUICK,
+    NS_SILU,
+    NS_ACTIVATIONS,
+    NS_NO_ACTIVATION = -1
+} ns_activation;
 
-/* g [count] = f(h), and h = f'(h): what the backward pass multiplies by. */
-void ns_activate(ns_activation f, size_t count, ns_real *h, ns_real *g);
-/* d [R, F] *= slope [R, F], and dbias [F] += sums of its columns, since it is what a linear layer gave. */
+/* "GELU (erf)", for people. */
+const char *ns_activation_title(ns_activation f);
+
+/* y [count] = f(h), and slope [count] = f'(h), which the backward pass multiplies by, where it is not NULL. y or slope may be h. */
+void ns_activate(ns_activation f, size_t count, const ns_real *h, ns_real *y, ns_real *slope);
+/* d [R, n] *= slope [R, n], and dbias [n], where it is not NULL, += sums of its columns, since d is what a linear layer gave. work:
+ * ns_column_work(n). */
 void ns_activate_back(size_t rows, size_t n, const ns_real *slope, ns_real *d, ns_real *dbias,
                       ns_real *work);
 
@@ -56,14 +89,19 @@ void ns_activate_back(size_t rows, size_t n, const ns_real *slope, ns_real *d, n
 
 typedef struct ns_attention {
     size_t samples, tokens, heads, dim; /* N, T, H, D */
-    bool causal;                        /* a token sees itself and those before it */
+    size_t groups; /* heads of keys and values, each of which serves H / groups heads in turn: H
+                            but with grouped queries (Ainslie et al., EMNLP 2023, arXiv 2305.13245) */
+    bool causal;   /* a token sees itself and those before it */
+    double scale;  /* of the scores; 0: 1 / sqrt(D) */
+    const uint8_t *mask; /* [N, T], 0: padding, which nobody sees; NULL: there is none */
 } ns_attention;
 
-/* out [N * T, H * D] = softmax(Q K' / sqrt(D)) V for each head of each sample, Vaswani et al., NeurIPS 2017. qkv
- * [N * T, 3 * H * D]: queries, keys, values, each by heads. weights [N, H, T, T] are the softmax's, kept. scratch: ns_attention_scratch values. */
+/* out [R, H * D] = softmax(scale Q K') V for each head of each sample: Vaswani et al., NeurIPS 2017, arXiv 1706.03762. qkv
+ * [R, (H + 2 groups) * D]: queries, keys, values, each by heads. A token that sees nobody gets zeros. weights [N, H, T, T] are the
+ * softmax's, kept for the backward pass, or NULL. scratch: ns_attention_scratch values. */
 void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_real *out,
                ns_real *scratch);
-/* dqkv [N * T, 3 * H * D] from dout [N * T, H * D]. scratch: ns_attention_scratch values. */
+/* dqkv [R, 3 * H * D] from dout [R, H * D]; groups must be H. scratch as above. */
 void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *weights,
                     const ns_real *dout, ns_real *dqkv, ns_real *scratch);
 size_t ns_attention_scratch(const ns_attention *a);
@@ -71,25 +109,71 @@ size_t ns_attention_scratch(const ns_attention *a);
 /* Tokens up to which its products are ours, beyond which BLAS's: measured with 24 channels a head. */
 enum { NS_FEW_TOKENS = 48 };
 
+/* ---- rotary.c ---- */
+
+/* angles [T, D]: D/2 cosines, then D/2 sines, of position t times base^(-2i/D): Su et al., arXiv 2104.09864. */
+void ns_rotary_angles(size_t tokens, size_t dim, double base, ns_real *angles);
+/* Turns the first `heads` heads of D channels of each row of x [R, ldx] by its position's angles, in place; channel i goes with channel i +
+ * D/2, as in GPT-NeoX and in Hugging Face's LLaMA. */
+void ns_rotate(size_t samples, size_t tokens, size_t heads, size_t dim, const ns_real *angles,
+               ns_real *x, size_t ldx);
+
 /* ---- embedding.c ---- */
 
-/* The image as rows of patches: pixels [N, C, h, w] to columns [N * patches, C * p * p], as a convolution of stride p
- * takes them. */
-void ns_patches(size_t samples, size_t channels, size_t height, size_t width, size_t patch,
-                const ns_real *pixels, ns_real *columns);
-/* x [N, 1 + P, W]: the class token's row and the embedded patches [N * P, W], with positions [1 + P, W] added. */
-void ns_place_tokens(size_t samples, size_t patches, size_t w, const ns_real *class_row,
-                     const ns_real *embedded, const ns_real *positions, ns_real *x);
-/* dembedded [N * P, W] from dx [N, 1 + P, W]; dclass [W] and dpositions [1 + P, W] are added to. */
-void ns_place_tokens_back(size_t samples, size_t patches, size_t w, const ns_real *dx,
-                          ns_real *dembedded, ns_real *dclass, ns_real *dpositions);
+typedef struct ns_patch_grid {
+    size_t channels, height, width; /* of an image */
+    size_t patch;                   /* side of a patch, which both are multiples of */
+    bool channels_last; /* columns are (line, column, channel), else (channel, line, column) */
+} ns_patch_grid;
 
-/* x [R, W] = the row of each token [R] of rows [V, W], with positions [T, W] added. */
-void ns_place_words(size_t rows, size_t context, size_t w, const ns_real *tokens,
-                    const ns_real *words, const ns_real *positions, ns_real *x);
-/* dwords [V, W] and dpositions [T, W] are added to. */
-void ns_place_words_back(size_t rows, size_t context, size_t w, const ns_real *tokens,
-                         const ns_real *dx, ns_real *dwords, ns_real *dpositions);
+/* pixels [N, C, h, w] to columns [N * patches, C * p * p], as a convolution of stride p takes them: Dosovitskiy et al., ICLR 2021,
+ * arXiv 2010.11929. */
+void ns_patches(const ns_patch_grid *g, size_t samples, const ns_real *pixels, ns_real *columns);
+
+/* The rows of a sample: a class token, registers (Darcet et al., ICLR 2024, arXiv 2309.16588) and patches, all but the patches optional. */
+typedef struct ns_token_rows {
+    size_t patches, registers, width; /* P, W */
+    const ns_real *class_row;         /* [W] or NULL */
+    const ns_real *register_rows;     /* [registers, W] or NULL */
+    const ns_real *positions;         /* [T, W], of patches alone [P, W], or NULL */
+    bool positions_of_patches;
+    ns_real *dclass, *dpositions; /* gradients where they are trained, else NULL */
+} ns_token_rows;
+
+size_t ns_token_rows_count(const ns_token_rows *t); /* T */
+/* x [N * T, W] from embedded patches [N * P, W]. */
+void ns_place_tokens(const ns_token_rows *t, size_t samples, const ns_real *embedded, ns_real *x);
+/* dembedded [N * P, W] from dx; dclass and dpositions [T, W] +=. Without registers. */
+void ns_place_tokens_back(const ns_token_rows *t, size_t samples, const ns_real *dx,
+                          ns_real *dembedded);
+
+typedef struct ns_word_rows {
+    size_t vocabulary, width;
+    const ns_real *words;     /* [vocabulary, W] */
+    const ns_real *positions; /* [T or more, W] or NULL */
+    const ns_real *types;     /* [type_count, W] or NULL */
+    size_t type_count;
+    ns_real *dwords, *dpositions; /* gradients where they are trained, else NULL */
+} ns_word_rows;
+
+/* x [N * T, W]: the row of each word of ids [N, T], plus its position's, plus its type's (types [N, T], NULL: all 0). Ids and types are in
+ * range; padding, below 0, gets the row of word 0. */
+void ns_place_words(const ns_word_rows *w, size_t samples, size_t tokens, const int32_t *ids,
+                    const int32_t *types, ns_real *x);
+/* dwords and dpositions += from dx [N * T, W]. */
+void ns_place_words_back(const ns_word_rows *w, size_t samples, size_t tokens, const int32_t *ids,
+                         const ns_real *dx);
+
+/* ---- pooling.c ---- */
+
+/* pooled [N, W]: the first token's row of x [N * T, W], or, where `mean`, the mean of the rows from token `from` up. */
+typedef struct ns_pooling {
+    size_t tokens, width, from;
+    bool mean;
+} ns_pooling;
+void ns_pool(const ns_pooling *p, size_t samples, const ns_real *x, ns_real *pooled);
+/* dx [N * T, W] from dpooled [N, W]; of the first token's row alone. */
+void ns_pool_back(const ns_pooling *p, size_t samples, const ns_real *dpooled, ns_real *dx);
 
 /* ---- loss.c ---- */
 
@@ -100,8 +184,15 @@ typedef struct ns_loss {
 
 /* Cross-entropy of softmax(logits [N, K]) with labels [N], smoothed: the target is 1 - s + s/K at the label and s/K elsewhere
  * (Szegedy et al., CVPR 2016, arXiv 1512.00567). A label below 0 is none: it costs nothing. Sums are divided by `of`, the labels of
- * the whole batch. dlogits [N, K] is written. */
+ * the whole batch. dlogits [N, K] is written. One thread. */
 ns_loss ns_cross_entropy(size_t samples, size_t classes, const ns_real *logits,
                          const int32_t *labels, double smoothing, size_t of, ns_real *dlogits);
+/* The loss of one row of logits [K], in nats, without smoothing or gradient; *best is the first class of largest logit. */
+double ns_label_loss(size_t classes, const ns_real *logits, int32_t label, int32_t *best);
+/* The first class of largest logit. */
+int32_t ns_best_class(size_t classes, const ns_real *logits);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -3,24 +3,59 @@
 
 #include "probe/kernels/gemm.h"
 #include "probe/kernels/kernels.h"
-#include "probe/kernels/pieces.h"
 
-static void fill_rows(size_t rows, size_t n, const ns_real *bias, ns_real *out) {
-#pragma omp parallel for schedule(static) if (rows * n > NS_WORTH_THREADS)
-    for (size_t r = 0; r < rows; r++) memcpy(out + r * n, bias, n * sizeof *out);
+static void product(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y, size_t ldy,
+                    bool adds) {
+    ns_multiply((ns_product){.m = rows,
+                             .n = l->out,
+                             .k = l->in,
+                             .a = x,
+                             .lda = l->in,
+                             .b = l->weight,
+                             .ldb = l->turned ? l->out : l->in,
+                             .turn_b = !l->turned,
+                             .c = y,
+                             .ldc = ldy,
+                             .adds = adds});
 }
 
-/* The bias goes in first and the product is added to it: no dearer than the zeros it would else begin with. */
-void ns_linear(size_t rows, size_t n, size_t k, const ns_real *in, const ns_real *weight,
-               const ns_real *bias, ns_real *out) {
-    if (bias) fill_rows(rows, n, bias, out);
-    ns_gemm(0, 1, rows, n, k, 1, in, k, weight, k, bias ? 1 : 0, out, n);
+/* The bias goes in first and the product is added to it: no dearer than the zeros that it would else begin with. */
+void ns_linear_forward(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y, size_t ldy) {
+    if (l->bias && ldy == l->out)
+        ns_fill_rows(rows, l->out, l->bias, y);
+    else if (l->bias)
+        for (size_t r = 0; r < rows; r++) memcpy(y + r * ldy, l->bias, l->out * sizeof *y);
+    product(l, rows, x, y, ldy, l->bias != NULL);
 }
 
-void ns_linear_back(size_t rows, size_t n, size_t k, const ns_real *in, const ns_real *weight,
-                    const ns_real *dout, ns_real *din, ns_real *dweight, ns_real *dbias,
-                    ns_real *work) {
-    if (din) ns_gemm(0, 0, rows, k, n, 1, dout, n, weight, k, 0, din, k);
-    ns_gemm(1, 0, n, k, rows, 1, dout, n, in, k, 1, dweight, k);
-    if (dbias) ns_add_column_sums(rows, n, dout, dbias, work);
+void ns_linear_add(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y) {
+    if (l->bias) ns_add_bias(rows, l->out, l->bias, y);
+    product(l, rows, x, y, l->out, true);
+}
+
+void ns_linear_back(const ns_linear *l, size_t rows, const ns_real *x, const ns_real *dy,
+                    ns_real *dx, ns_real *work) {
+    const size_t n = l->out, k = l->in;
+    if (dx)
+        ns_multiply((ns_product){.m = rows,
+                                 .n = k,
+                                 .k = n,
+                                 .a = dy,
+                                 .lda = n,
+                                 .b = l->weight,
+                                 .ldb = k,
+                                 .c = dx,
+                                 .ldc = k});
+    ns_multiply((ns_product){.m = n,
+                             .n = k,
+                             .k = rows,
+                             .a = dy,
+                             .lda = n,
+                             .turn_a = true,
+                             .b = x,
+                             .ldb = k,
+                             .c = l->dweight,
+                             .ldc = k,
+                             .adds = true});
+    if (l->dbias) ns_add_column_sums(rows, n, dy, l->dbias, work);
 }

@@ -33,10 +33,8 @@ NS_CLONES static void scale_and_shift(size_t classes, ns_real scale, ns_real shi
 
 static double one(size_t classes, const ns_real *logits, int32_t label, double smoothing,
                   double weight, ns_real *gradient, bool *hit) {
-    size_t best = 0;
-    for (size_t k = 1; k < classes; k++)
-        if (logits[k] > logits[best]) best = k;
-    *hit = best == (size_t)label;
+    int32_t best = ns_best_class(classes, logits);
+    *hit = best == label;
     double sum, total, share = smoothing / (double)classes, most = (double)logits[best];
     exponentials(classes, logits, logits[best], gradient, &sum, &total);
     scale_and_shift(classes, (ns_real)(weight / sum), (ns_real)(share * weight), gradient);
@@ -57,4 +55,30 @@ ns_loss ns_cross_entropy(size_t samples, size_t classes, const ns_real *logits,
         loss.hits += hit;
     }
     return loss;
+}
+
+NS_CLONES static double sum_of_exponentials(size_t classes, const ns_real *logits, ns_real most) {
+    double sum = 0;
+    for (size_t from = 0; from < classes; from += SUM_BLOCK) {
+        size_t to = classes - from < SUM_BLOCK ? classes : from + SUM_BLOCK;
+        ns_real s = 0;
+#pragma omp simd reduction(+ : s)
+        for (size_t k = from; k < to; k++) s += ns_rexp(logits[k] - most);
+        sum += (double)s;
+    }
+    return sum;
+}
+
+int32_t ns_best_class(size_t classes, const ns_real *logits) {
+    size_t best = 0;
+    for (size_t k = 1; k < classes; k++)
+        if (logits[k] > logits[best]) best = k;
+    return (int32_t)best;
+}
+
+double ns_label_loss(size_t classes, const ns_real *logits, int32_t label, int32_t *best) {
+    *best = ns_best_class(classes, logits);
+    double most = (double)logits[*best];
+    return log(sum_of_exponentials(classes, logits, logits[*best])) -
+           ((double)logits[label] - most);
 }

@@ -1,7 +1,7 @@
 /* Sums over rows in a fixed order: rows are cut into pieces by their number alone, each piece is summed by one thread, and the
  * pieces are added in order, in double. */
-#ifndef NS_NET_PIECES_H
-#define NS_NET_PIECES_H
+#ifndef NS_KERNELS_PIECES_H
+#define NS_KERNELS_PIECES_H
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /* Products of matrices that are too small for a library: what it spends on a call and on packing is more than the product itself.
  * Included by one file, into a function that NS_CLONES builds for several instruction sets. */
-#ifndef NS_NET_SMALL_H
-#define NS_NET_SMALL_H
+#ifndef NS_KERNELS_SMALL_H
+#define NS_KERNELS_SMALL_H
 
 #include <stddef.h>
 

@@ -1,24 +1,30 @@
 #include "probe/models/model.h"
 
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "probe/base/mem.h"
+#include "probe/models/reading.h"
 
-/* X(name): a file of probe/models/ exports ns_model_NAME. */
-#define MODEL_KINDS(X) X(vit) X(gpt)
+/* X(name): a file of probe/models/families/ exports ns_family_NAME. */
+#define FAMILIES(X) X(vit) X(gpt) X(bert) X(llama)
 
-#define DECLARE(name) extern const ns_model_kind ns_model_##name;
-MODEL_KINDS(DECLARE)
+#define DECLARE(name) extern const ns_family ns_family_##name;
+FAMILIES(DECLARE)
 
-#define ROW(name) &ns_model_##name,
-static const ns_model_kind *const kinds[] = {MODEL_KINDS(ROW)};
-enum { KINDS = sizeof kinds / sizeof kinds[0] };
+#define ROW(name) &ns_family_##name,
+static const ns_family *const families[] = {FAMILIES(ROW)};
+enum { FAMILY_COUNT = sizeof families / sizeof families[0] };
+
+/* ---- which family ---- */
 
 static int unknown_family(const ns_weights *weights, ns_error *err) {
     ns_fail(err, NS_EINPUT, "%s: expected a model of a family that is known (",
             ns_weights_path(weights));
-    for (int i = 0; i < KINDS; i++)
-        ns_fail_more(err, "%s%s: %s", i ? "; " : "", kinds[i]->name, kinds[i]->summary);
+    for (int i = 0; i < FAMILY_COUNT; i++)
+        ns_fail_more(err, "%s%s: %s", i ? "; " : "", families[i]->name, families[i]->summary);
     int count = ns_weights_count(weights), shown = count < 5 ? count : 5;
     ns_fail_more(err, "), found %d tensors%s", count, count ? ": " : "");
     for (int i = 0; i < shown; i++)
@@ -27,15 +33,125 @@ static int unknown_family(const ns_weights *weights, ns_error *err) {
     return NS_EINPUT;
 }
 
+/* Whether a list "vit|deit*" has a word; a * stands for any end. */
+static bool list_has(const char *list, const char *word) {
+    for (const char *at = list; at && *at; at += *at == '|') {
+        size_t n = strcspn(at, "|");
+        bool open = n && at[n - 1] == '*';
+        if (open ? !strncmp(at, word, n - 1) : strlen(word) == n && !strncmp(at, word, n))
+            return true;
+        at += n;
+    }
+    return false;
+}
+
+static const char *words_of(const ns_family *family, int which) {
+    return which == 0 ? family->timm : which == 1 ? family->model_types : family->architectures;
+}
+
+/* What config.json says the model is: the family in *out, NULL where it says nothing. NS_EINPUT where it is none of those that there are. */
+static int family_by_config(ns_config *config, const ns_family **out) {
+    static const char *const keys[] = {"architecture", "model_type", "architectures"};
+    *out = NULL;
+    for (int k = 0; k < 3; k++) {
+        ns_origin from;
+        const json_t *j = ns_config_find(config, keys[k], from);
+        const char *word = json_string_value(json_is_array(j) ? json_array_get(j, 0) : j);
+        const ns_family *said = NULL;
+        if (!word || (*out && k == 2)) continue; /* a class of one's own is no other family */
+        for (int i = 0; i < FAMILY_COUNT && !said; i++)
+            if (list_has(words_of(families[i], k), word)) said = families[i];
+        if (said && (!*out || *out == said)) {
+            *out = said;
+            continue;
+        }
+        char expected[256] = "one of";
+        for (int i = 0; i < FAMILY_COUNT; i++) {
+            const char *words = words_of(families[i], k);
+            size_t used = strlen(expected);
+            if (words)
+                snprintf(expected + used, sizeof expected - used, "%s %s", i ? "," : "", words);
+        }
+        return ns_config_contradicts(config, from, expected, word);
+    }
+    return NS_OK;
+}
+
+/* The scheme of a family's whose first block the weights have. */
+static bool naming_of(ns_reading *r, const ns_family *family) {
+    for (int s = 0; s < family->name_count; s++) {
+        const ns_names *names = family->names[s];
+        ns_part part = names->parts[NS_PART_QKV] ? NS_PART_QKV : NS_PART_Q;
+        for (const char *at = names->prefixes;; at++) {
+            ns_name name;
+            int length = (int)strcspn(at, "|");
+            r->naming = (ns_naming){names, at, length};
+            if (ns_reading_name(r, part, 0, "weight", &name)) return true;
+            at += length;
+            if (!*at) break;
+        }
+    }
+    return false;
+}
+
+static bool find_naming(ns_reading *r, const ns_family *said) {
+    for (int i = 0; i < FAMILY_COUNT; i++) {
+        if (said && families[i] != said) continue;
+        r->model->family = families[i];
+        if (naming_of(r, families[i])) return true;
+    }
+    return false;
+}
+
+/* What others wrap a model in, so that its tensors' names begin with it. */
+static const char *const wrappers[] = {
+    "module.", "_orig_mod.",  "model.",   "backbone.", "encoder.",        "network.",
+    "net.",    "state_dict.", "student.", "teacher.",  "_forward_module."};
+
+/* Takes off one wrapper that the checkpoint has; false where it has none. */
+static bool unwrap(ns_reading *r, int *status) {
+    for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++) {
+        int count = ns_weights_strip(r->model->weights, wrappers[i], r->err);
+        if (count < 0) *status = NS_EINPUT;
+        if (count < 1) continue;
+        *status = ns_reading_fact(r, "names", "taken off, to find the network", "%s (%d tensors)",
+                                  wrappers[i], count);
+        return true;
+    }
+    return false;
+}
+
+static int find_family(ns_reading *r) {
+    const ns_family *said;
+    int status = family_by_config(&r->config, &said);
+    while (!status && !find_naming(r, said))
+        if (!unwrap(r, &status)) {
+            r->model->family = NULL;
+            return status ? status : unknown_family(r->model->weights, r->err);
+        }
+    return status;
+}
+
+/* ---- opening ---- */
+
+static int read_model(ns_model *model, ns_error *err) {
+    ns_reading r = {.model = model, .config = {.weights = model->weights, .err = err}, .err = err};
+    int status = find_family(&r);
+    if (!status)
+        status = ns_reading_fact(&r, "naming", "names of the tensors", "%s", r.naming.names->name);
+    if (!status) status = model->family->open(&r);
+    ns_reading_end(&r);
+    model->sites = model->network.sites;
+    model->site_count = model->network.site_count;
+    return status;
+}
+
 int ns_model_open(ns_model **out, const char *path, ns_error *err) {
     *out = NULL;
     ns_model *model = ns_calloc(1, sizeof *model, err);
     if (!model) return NS_EFAIL;
     int status = ns_weights_open(&model->weights, path, err);
-    for (int i = 0; i < KINDS && !status && !model->kind; i++)
-        if (kinds[i]->recognise(model->weights)) model->kind = kinds[i];
-    if (!status)
-        status = model->kind ? model->kind->open(model, err) : unknown_family(model->weights, err);
+    if (!status) status = read_model(model, err);
     if (status)
         ns_model_close(model);
     else
@@ -45,23 +161,32 @@ int ns_model_open(ns_model **out, const char *path, ns_error *err) {
 
 void ns_model_close(ns_model *model) {
     if (!model) return;
-    if (model->kind) model->kind->close(model);
-    for (int i = 0; i < model->site_count; i++) free((void *)(uintptr_t)model->sites[i].name);
-    free(model->sites);
+    ns_run_free(&model->run);
+    ns_network_free(&model->network);
     free(model->facts);
     ns_weights_close(model->weights);
     free(model);
 }
 
+int ns_model_set_length(ns_model *model, int words, ns_error *err) {
+    const ns_text_shape *text = &model->input.text;
+    if (model->input.kind != NS_INPUT_WORDS) return NS_OK;
+    if (words < 1 || (text->most && words > text->most))
+        return ns_fail(err, NS_EINPUT, "%s: expected samples of 1 to %d words, found %d",
+                       ns_weights_path(model->weights), text->most, words);
+    model->input.text.length = words;
+    for (int i = 0; i < model->site_count; i++) model->sites[i].positions = words;
+    return NS_OK;
+}
+
 int ns_model_forward(ns_model *model, const ns_batch *batch, const ns_observer *observer,
-                     int last_site, float *logits, ns_error *err) {
+                     int last_site, ns_error *err) {
     if (last_site < 0 || last_site > model->site_count)
         return ns_fail(err, NS_EUSAGE, "the last site: expected 0 to %d, found %d",
                        model->site_count, last_site);
-    if (last_site && logits)
-        return ns_fail(err, NS_EUSAGE, "logits are not computed when the pass ends at a site");
     if (!batch->samples) return NS_OK;
-    int status = model->kind->forward(model, batch, observer, last_site, logits, err);
+    const ns_run_options pass = {.observer = observer, .last_site = last_site};
+    int status = ns_run_forward(&model->run, &model->network, batch, pass, err);
     if (!status && observer && observer->batch_done)
         status = observer->batch_done(observer->user, batch->sample_ids, batch->samples, err);
     return status;

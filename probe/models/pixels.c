@@ -10,17 +10,18 @@
 enum { MOST_SIDE = 1 << 16 }; /* pixels */
 
 /* A list of a number a channel, which may be absent (NULL), to `to` [channels]. */
-static int read_channels(ns_reading *r, const json_t *list, const ns_source from, const char *name,
+static int read_channels(ns_reading *r, const json_t *list, const ns_origin from, const char *name,
                          bool positive, float *to) {
-    int channels = r->model->image.channels;
+    int channels = r->model->input.image.channels;
     if (list && (!json_is_array(list) || json_array_size(list) != (size_t)channels))
-        return ns_reading_refuse(r, from, "a list with one number a channel", list);
+        return ns_config_refuse(&r->config, from, "a list with one number a channel", list);
     char text[96] = "";
     for (int c = 0; c < channels; c++) {
         const json_t *one = json_array_get(list, (size_t)c);
         if (one) to[c] = (float)json_number_value(one);
         if (one && (!json_is_number(one) || !isfinite(to[c]) || (positive && !(to[c] > 0))))
-            return ns_reading_refuse(r, from, positive ? "positive numbers" : "numbers", list);
+            return ns_config_refuse(&r->config, from, positive ? "positive numbers" : "numbers",
+                                    list);
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%g", c ? ", " : "",
                  (double)to[c]);
     }
@@ -29,22 +30,22 @@ static int read_channels(ns_reading *r, const json_t *list, const ns_source from
 
 /* ---- Hugging Face ---- */
 
-static const json_t *preprocessor_key(const ns_reading *r, const char *key, ns_source from) {
-    snprintf(from, sizeof(ns_source), "preprocessor_config.json: %s", key);
+static const json_t *preprocessor_key(const ns_reading *r, const char *key, ns_origin from) {
+    snprintf(from, sizeof(ns_origin), "preprocessor_config.json: %s", key);
     const json_t *found = json_object_get(ns_weights_preprocessor(r->model->weights), key);
     return json_is_null(found) ? NULL : found;
 }
 
 /* A step that may be switched off. */
 static bool does(const ns_reading *r, const char *key, bool otherwise) {
-    ns_source from;
+    ns_origin from;
     const json_t *j = preprocessor_key(r, key, from);
     return j ? json_is_true(j) : otherwise;
 }
 
 /* A size of an image, N or {"height": N, "width": N}, which stretch it, or {"shortest_edge": N}. */
 static int read_side(ns_reading *r, const char *key, int *side, bool *stretch) {
-    ns_source from;
+    ns_origin from;
     const json_t *j = preprocessor_key(r, key, from), *other = NULL;
     if (!j) return NS_OK;
     const json_t *number = j;
@@ -60,32 +61,32 @@ static int read_side(ns_reading *r, const char *key, int *side, bool *stretch) {
     }
     json_int_t n = json_integer_value(number);
     if (!json_is_integer(number) || n < 1 || n > MOST_SIDE || (other && !json_equal(number, other)))
-        return ns_reading_refuse(r, from, "one length in pixels for both sides, or a shortest_edge",
-                                 j);
+        return ns_config_refuse(&r->config, from,
+                                "one length in pixels for both sides, or a shortest_edge", j);
     *side = (int)n;
     return NS_OK;
 }
 
 static int read_filter(ns_reading *r) {
-    ns_source from;
+    ns_origin from;
     const json_t *type = preprocessor_key(r, "image_processor_type", from);
     if (!type) type = preprocessor_key(r, "feature_extractor_type", from);
     const char *name = json_string_value(type);
     bool deit = name && !strncmp(name, "DeiT", 4);
     const json_t *j = preprocessor_key(r, "resample", from);
     if (j && (!json_is_integer(j) || (json_integer_value(j) != 2 && json_integer_value(j) != 3)))
-        return ns_reading_refuse(r, from, "2 (bilinear) or 3 (bicubic)", j);
+        return ns_config_refuse(&r->config, from, "2 (bilinear) or 3 (bicubic)", j);
     bool bilinear = j ? json_integer_value(j) == 2 : !deit;
-    r->model->image.bilinear = bilinear;
+    r->model->input.image.bilinear = bilinear;
     return ns_reading_fact(r, "interpolation", j ? from : "default", "%s",
                            bilinear ? "bilinear" : "bicubic");
 }
 
 static int read_geometry(ns_reading *r) {
-    ns_image_shape *image = &r->model->image;
+    ns_image_shape *image = &r->model->input.image;
     int side = image->height, cut = image->height;
     bool square,
-        crops = does(r, "do_center_crop", preprocessor_key(r, "crop_size", (ns_source){0}) != NULL);
+        crops = does(r, "do_center_crop", preprocessor_key(r, "crop_size", (ns_origin){0}) != NULL);
     if (!does(r, "do_resize", true)) { /* images must come in the model's size */
         image->crop = 0;
         return ns_reading_fact(r, "resize", "preprocessor_config.json: do_resize", "none");
@@ -95,7 +96,7 @@ static int read_geometry(ns_reading *r) {
     int status = read_side(r, "size", &side, &image->stretch);
     if (!status && crops) status = read_side(r, "crop_size", &cut, &square);
     if (status) return status;
-    ns_source from;
+    ns_origin from;
     const json_t *j = preprocessor_key(r, crops ? "crop_size" : "size", from);
     int last = crops ? cut : side;
     if (last != image->height || last != image->width || side < last ||
@@ -103,7 +104,7 @@ static int read_geometry(ns_reading *r) {
         char expected[96];
         snprintf(expected, sizeof expected, "images of %d x %d in the end, as the tensors have it",
                  image->width, image->height);
-        return ns_reading_refuse(r, from, expected, j);
+        return ns_config_refuse(&r->config, from, expected, j);
     }
     image->resize = side;
     preprocessor_key(r, "size", from);
@@ -112,14 +113,14 @@ static int read_geometry(ns_reading *r) {
 }
 
 static int read_preprocessor(ns_reading *r) {
-    ns_image_shape *image = &r->model->image;
-    ns_source from;
+    ns_image_shape *image = &r->model->input.image;
+    ns_origin from;
     bool normalizes = does(r, "do_normalize", true);
     const json_t *rescales = preprocessor_key(r, "do_rescale", from);
-    if (json_is_false(rescales)) return ns_reading_refuse(r, from, "true", rescales);
+    if (json_is_false(rescales)) return ns_config_refuse(&r->config, from, "true", rescales);
     const json_t *factor = preprocessor_key(r, "rescale_factor", from);
     if (factor && !(fabs(json_number_value(factor) * 255 - 1) < 1e-6))
-        return ns_reading_refuse(r, from, "1/255", factor);
+        return ns_config_refuse(&r->config, from, "1/255", factor);
     for (int c = 0; c < image->channels && !normalizes; c++) image->mean[c] = 0, image->std[c] = 1;
     const json_t *list = normalizes ? preprocessor_key(r, "image_mean", from) : NULL;
     int status = read_channels(r, list, from, "mean", false, image->mean);
@@ -134,35 +135,35 @@ static int read_preprocessor(ns_reading *r) {
 /* ---- timm ---- */
 
 static int read_config(ns_reading *r) {
-    ns_image_shape *image = &r->model->image;
-    ns_source from = "default";
-    const json_t *list = ns_config_find(r, "mean|image_mean", from);
+    ns_image_shape *image = &r->model->input.image;
+    ns_origin from = "default";
+    const json_t *list = ns_config_find(&r->config, "mean|image_mean", from);
     int status = read_channels(r, list, from, "mean", false, image->mean);
     if (status) return status;
-    list = ns_config_find(r, "std|image_std", from);
+    list = ns_config_find(&r->config, "std|image_std", from);
     status = read_channels(r, list, from, "std", true, image->std);
     if (status) return status;
     bool found;
-    status = ns_config_real(r, "crop_pct", 0.01, 1, &image->crop, &found, from);
+    status = ns_config_real(&r->config, "crop_pct", 0.01, 1, &image->crop, &found, from);
     const char *word = image->stretch ? "squash" : "center";
     if (!status) status = ns_reading_fact(r, "crop", found ? from : "default", "%g", image->crop);
-    if (!status) status = ns_config_word(r, "crop_mode", &word, &found, from);
+    if (!status) status = ns_config_word(&r->config, "crop_mode", &word, &found, from);
     if (status) return status;
     if (strcmp(word, "squash") != 0 && strcmp(word, "center") != 0)
-        return ns_config_contradicts(r, from, "center or squash", word);
+        return ns_config_contradicts(&r->config, from, "center or squash", word);
     image->stretch = !strcmp(word, "squash");
     status = ns_reading_fact(r, "crop mode", found ? from : "default", "%s", word);
     word = image->bilinear ? "bilinear" : "bicubic";
-    if (!status) status = ns_config_word(r, "interpolation", &word, &found, from);
+    if (!status) status = ns_config_word(&r->config, "interpolation", &word, &found, from);
     if (status) return status;
     image->bilinear = !strcmp(word, "bilinear");
     if (!image->bilinear && strcmp(word, "bicubic") != 0)
-        return ns_config_contradicts(r, from, "bilinear or bicubic", word);
+        return ns_config_contradicts(&r->config, from, "bilinear or bicubic", word);
     return ns_reading_fact(r, "interpolation", found ? from : "default", "%s", word);
 }
 
 int ns_reading_pixels(ns_reading *r, const ns_pixel_defaults *defaults) {
-    ns_image_shape *image = &r->model->image;
+    ns_image_shape *image = &r->model->input.image;
     for (int c = 0; c < image->channels; c++) {
         image->mean[c] = defaults->mean[c < 3 ? c : 2];
         image->std[c] = defaults->std[c < 3 ? c : 2];

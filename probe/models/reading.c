@@ -1,6 +1,5 @@
 #include "probe/models/reading.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,115 +7,32 @@
 
 #include "probe/base/mem.h"
 
-void ns_reading_end(ns_reading *reading) {
-    free(reading->used);
-    reading->used = NULL;
-    reading->used_count = reading->used_room = 0;
+void ns_reading_end(ns_reading *r) {
+    free(r->used);
+    r->used = NULL;
+    r->used_count = r->used_room = 0;
+    ns_config_end(&r->config);
 }
 
-const json_t *ns_config_find(const ns_reading *reading, const char *keys, ns_source from) {
-    static const char *const places[] = {NULL, "model_args", "pretrained_cfg"};
-    const json_t *config = ns_weights_config(reading->model->weights);
-    for (size_t p = 0; p < sizeof places / sizeof *places && config; p++) {
-        const json_t *object = places[p] ? json_object_get(config, places[p]) : config;
-        for (const char *key = keys; *key;) {
-            char name[64];
-            size_t n = strcspn(key, "|");
-            snprintf(name, sizeof name, "%.*s", (int)n, key);
-            key += n + (key[n] == '|');
-            const json_t *value = json_object_get(object, name);
-            if (!value || json_is_null(value)) continue;
-            snprintf(from, sizeof(ns_source), "config.json: %s%s%s", places[p] ? places[p] : "",
-                     places[p] ? "." : "", name);
-            return value;
-        }
-    }
-    return NULL;
-}
-
-/* What follows "config.json: " in a source. */
-static const char *key_of(const char *from) {
-    const char *key = strstr(from, ": ");
-    return key ? key + 2 : from;
-}
-
-int ns_reading_refuse(ns_reading *reading, const ns_source from, const char *expected,
-                      const json_t *found) {
-    const ns_weights *w = reading->model->weights;
-    bool config = !strncmp(from, "config.json", 11);
-    char *text = json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
-    ns_fail(reading->err, NS_EINPUT, "%s: \"%s\": expected %s, found %.80s",
-            config ? ns_weights_config_path(w) : ns_weights_preprocessor_path(w), key_of(from),
-            expected, text ? text : "something else");
-    free(text);
-    return NS_EINPUT;
-}
-
-int ns_config_int(ns_reading *reading, const char *keys, int64_t least, int64_t most,
-                  int64_t *value, bool *found, ns_source from) {
-    const json_t *j = ns_config_find(reading, keys, from);
-    *found = j != NULL;
-    if (!j) return NS_OK;
-    char expected[96];
-    snprintf(expected, sizeof expected, "an integer from %lld to %lld", (long long)least,
-             (long long)most);
-    if (!json_is_integer(j) || json_integer_value(j) < least || json_integer_value(j) > most)
-        return ns_reading_refuse(reading, from, expected, j);
-    *value = json_integer_value(j);
-    return NS_OK;
-}
-
-int ns_config_real(ns_reading *reading, const char *keys, double least, double most, double *value,
-                   bool *found, ns_source from) {
-    const json_t *j = ns_config_find(reading, keys, from);
-    *found = j != NULL;
-    if (!j) return NS_OK;
-    char expected[96];
-    snprintf(expected, sizeof expected, "a number from %g to %g", least, most);
-    double said = json_number_value(j);
-    if (!json_is_number(j) || !(said >= least && said <= most))
-        return ns_reading_refuse(reading, from, expected, j);
-    *value = said;
-    return NS_OK;
-}
-
-int ns_config_word(ns_reading *reading, const char *keys, const char **value, bool *found,
-                   ns_source from) {
-    const json_t *j = ns_config_find(reading, keys, from);
-    *found = j != NULL;
-    if (!j) return NS_OK;
-    if (!json_is_string(j)) return ns_reading_refuse(reading, from, "a word", j);
-    *value = json_string_value(j);
-    return NS_OK;
-}
-
-int ns_config_contradicts(ns_reading *reading, const ns_source from, const char *expected,
-                          const char *found) {
-    return ns_fail(reading->err, NS_EINPUT, "%s: \"%s\": expected %s, found %s",
-                   ns_weights_config_path(reading->model->weights), key_of(from), expected, found);
-}
-
-int ns_reading_agree(ns_reading *reading, const char *name, const char *keys, int64_t value,
+int ns_reading_agree(ns_reading *r, const char *name, const char *keys, int64_t value,
                      const char *shape_source) {
-    ns_source from;
+    ns_origin from;
     int64_t said = value;
     bool found;
-    int status = ns_config_int(reading, keys, 0, INT32_MAX, &said, &found, from);
+    int status = ns_config_int(&r->config, keys, 0, INT32_MAX, &said, &found, from);
     if (status) return status;
     if (said != value) {
         char expected[160], other[32];
         snprintf(expected, sizeof expected, "%lld (%s)", (long long)value, shape_source);
         snprintf(other, sizeof other, "%lld", (long long)said);
-        return ns_config_contradicts(reading, from, expected, other);
+        return ns_config_contradicts(&r->config, from, expected, other);
     }
-    return ns_reading_fact(reading, name, found ? from : shape_source, "%lld", (long long)value);
+    return ns_reading_fact(r, name, found ? from : shape_source, "%lld", (long long)value);
 }
 
-int ns_reading_fact(ns_reading *reading, const char *name, const char *from, const char *format,
-                    ...) {
-    ns_model *model = reading->model;
-    ns_fact *facts =
-        ns_realloc(model->facts, (size_t)model->fact_count + 1, sizeof *facts, reading->err);
+int ns_reading_fact(ns_reading *r, const char *name, const char *from, const char *format, ...) {
+    ns_model *model = r->model;
+    ns_fact *facts = ns_realloc(model->facts, (size_t)model->fact_count + 1, sizeof *facts, r->err);
     if (!facts) return NS_EFAIL;
     model->facts = facts;
     ns_fact *fact = &facts[model->fact_count++];
@@ -129,23 +45,85 @@ int ns_reading_fact(ns_reading *reading, const char *name, const char *from, con
     return NS_OK;
 }
 
-void ns_reading_ignore(ns_reading *reading, const ns_tensor_info *info) {
-    if (reading->used_count == reading->used_room) {
-        size_t room = 2 * reading->used_room + 64;
-        const ns_tensor_info **used = ns_realloc(reading->used, room, sizeof *used, NULL);
+/* ---- tensors ---- */
+
+void ns_reading_ignore(ns_reading *r, const ns_tensor_info *info) {
+    if (r->used_count == r->used_room) {
+        size_t room = 2 * r->used_room + 64;
+        const ns_tensor_info **used = ns_realloc(r->used, room, sizeof *used, NULL);
         if (!used) return; /* ns_reading_all_used then names the tensor */
-        reading->used = used;
-        reading->used_room = room;
+        r->used = used;
+        r->used_room = room;
     }
-    reading->used[reading->used_count++] = info;
+    r->used[r->used_count++] = info;
 }
 
-int ns_reading_tensor(ns_reading *reading, const char *name, int dims, const int64_t *shape,
-                      const float **out) {
-    ns_weights *weights = reading->model->weights;
-    int status = ns_weights_get(weights, name, dims, shape, out, reading->err);
-    if (!status) ns_reading_ignore(reading, ns_weights_find(weights, name));
-    return status;
+static bool has(void *user, const char *name) {
+    return ns_weights_find(((ns_reading *)user)->model->weights, name) != NULL;
+}
+
+static int tensor(void *user, const char *name, int dims, const int64_t *shape, bool decays,
+                  ns_array *out, ns_error *err) {
+    ns_reading *r = user;
+    (void)decays;
+#ifdef NS_REAL_DOUBLE
+    (void)dims, (void)shape, (void)out, (void)r;
+    return ns_fail(err, NS_EUSAGE, "%s: checkpoints hold floats", name);
+#else
+    const float *values;
+    int status = ns_weights_get(r->model->weights, name, dims, shape, &values, err);
+    if (status) return status;
+    ns_reading_ignore(r, ns_weights_find(r->model->weights, name));
+    *out = (ns_array){values, NULL};
+    return NS_OK;
+#endif
+}
+
+static int matrix(void *user, const char *name, size_t out, size_t in, bool turned, ns_array *array,
+                  bool *is_turned, ns_error *err) {
+    const int64_t shape[] = {(int64_t)(turned ? in : out), (int64_t)(turned ? out : in)};
+    *is_turned = turned;
+    return tensor(user, name, 2, shape, true, array, err);
+}
+
+ns_source ns_reading_source(ns_reading *r) {
+    return (ns_source){r, has, tensor, matrix, ns_reading_norm};
+}
+
+bool ns_reading_name(ns_reading *r, ns_part part, int block, const char *suffix, ns_name *out) {
+    const ns_source source = ns_reading_source(r);
+    return ns_part_name(&r->naming, &source, part, block, suffix, out);
+}
+
+const ns_tensor_info *ns_reading_find(ns_reading *r, ns_part part, int block, const char *suffix,
+                                      ns_name *out) {
+    return ns_reading_name(r, part, block, suffix, out)
+               ? ns_weights_find(r->model->weights, out->text)
+               : NULL;
+}
+
+int ns_reading_need(ns_reading *r, ns_part part, int block, const char *suffix, ns_name *out,
+                    const ns_tensor_info **info) {
+    *info = ns_reading_find(r, part, block, suffix, out);
+    const float *none;
+    return *info ? NS_OK : ns_weights_get(r->model->weights, out->text, 0, NULL, &none, r->err);
+}
+
+void ns_reading_ignore_unused(ns_reading *r) {
+    const char *templates = r->naming.names->parts[NS_PART_UNUSED];
+    const ns_weights *weights = r->model->weights;
+    for (int i = 0; templates && i < ns_weights_count(weights); i++) {
+        const ns_tensor_info *info = ns_weights_info(weights, i);
+        for (const char *at = templates; *at; at += *at == '|') {
+            size_t n = strcspn(at, "|");
+            bool prefixed = *at == '@';
+            char start[96];
+            snprintf(start, sizeof start, "%.*s%.*s", prefixed ? r->naming.prefix_length : 0,
+                     r->naming.prefix, (int)(n - prefixed), at + prefixed);
+            if (!strncmp(info->name, start, strlen(start))) ns_reading_ignore(r, info);
+            at += n;
+        }
+    }
 }
 
 static int by_address(const void *a, const void *b) {
@@ -153,24 +131,22 @@ static int by_address(const void *a, const void *b) {
     return (p > q) - (p < q);
 }
 
-int ns_reading_all_used(ns_reading *reading, const char *family) {
-    const ns_weights *weights = reading->model->weights;
+int ns_reading_all_used(ns_reading *r, const char *family) {
+    const ns_weights *weights = r->model->weights;
     int count = ns_weights_count(weights), unknown = 0;
-    if (reading->used_count)
-        qsort(reading->used, reading->used_count, sizeof *reading->used, by_address);
+    if (r->used_count) qsort(r->used, r->used_count, sizeof *r->used, by_address);
     for (int i = 0; i < count; i++) {
         const ns_tensor_info *info = ns_weights_info(weights, i);
-        if (reading->used_count &&
-            bsearch(&info, reading->used, reading->used_count, sizeof *reading->used, by_address))
+        if (r->used_count && bsearch(&info, r->used, r->used_count, sizeof *r->used, by_address))
             continue;
         if (!unknown++)
-            ns_fail(reading->err, NS_EINPUT,
+            ns_fail(r->err, NS_EINPUT,
                     "%s: expected the tensors of a %s alone, found others that would change what "
                     "it computes: %s",
                     info->file, family, info->name);
         else if (unknown <= 4)
-            ns_fail_more(reading->err, ", %s", info->name);
+            ns_fail_more(r->err, ", %s", info->name);
     }
-    if (unknown > 4) ns_fail_more(reading->err, " and %d more", unknown - 4);
-    return unknown ? NS_EINPUT : NS_OK;
+    if (unknown > 4) ns_fail_more(r->err, " and %d more", unknown - 4);
+    return unknown ? NS_EINPUT : ns_config_all_read(&r->config);
 }

@@ -1,24 +1,27 @@
-/* Reading a checkpoint as a model of some family: what config.json says under any of several keys, tensors with the record of
- * which were used, and the facts that come of it. For the files of this folder. */
+/* Reading a checkpoint as a network of some family: its tensors as a source for ns_build_..., with the record of which were used; what
+ * config.json says; and the facts that come of it. For the families. */
 #ifndef NS_MODELS_READING_H
 #define NS_MODELS_READING_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
+#include "probe/models/blocks.h"
 #include "probe/models/model.h"
+#include "probe/weights/config.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-struct json_t;
-
-/* Zero-initialised but for model and err; ns_reading_end frees what it holds. The functions that return int give 0 or
- * a described failure. */
+/* The functions that return int give 0 or a described failure. */
 typedef struct ns_reading {
     ns_model *model;
+    ns_naming naming;
+    ns_config config;
+    const char
+        *usual_norm; /* kind of a norm with a weight alone, "rmsnorm"; NULL: it must be told */
+    /* ns_read_norms: */
+    float eps;
+    const char *norm; /* what config.json calls the norm, or NULL */
+    ns_origin norm_from;
     const ns_tensor_info **used;
     size_t used_count, used_room;
     ns_error *err;
@@ -26,41 +29,44 @@ typedef struct ns_reading {
 
 void ns_reading_end(ns_reading *reading);
 
-/* Where a value came from, as the fact's third column shows it. */
-typedef char ns_source[96];
+/* The checkpoint's tensors. Borrowed from the weights, whose values they stay. */
+ns_source ns_reading_source(ns_reading *reading);
 
-/* The value under the first of `keys` ("embed_dim|hidden_size") that config.json has and that is not null, at its top, in
- * "model_args" or in "pretrained_cfg" (timm's folders); NULL where there is none. `from` becomes "config.json: KEY". */
-const struct json_t *ns_config_find(const ns_reading *reading, const char *keys, ns_source from);
-
-/* Found values go to *value, which keeps its default otherwise, and *found says which. NS_EINPUT, with the file, the key and
- * what stands there, where the value has another type or lies out of range. */
-int ns_config_int(ns_reading *reading, const char *keys, int64_t least, int64_t most,
-                  int64_t *value, bool *found, ns_source from);
-int ns_config_real(ns_reading *reading, const char *keys, double least, double most, double *value,
-                   bool *found, ns_source from);
-int ns_config_word(ns_reading *reading, const char *keys, const char **value, bool *found,
-                   ns_source from);
-
-/* NS_EINPUT: the value `found` under the key of `from` ("FILE: KEY") is not what is expected. */
-int ns_reading_refuse(ns_reading *reading, const ns_source from, const char *expected,
-                      const struct json_t *found);
-
-/* NS_EINPUT: config.json says `found` under the key of `from`, the tensors say `expected`. */
-int ns_config_contradicts(ns_reading *reading, const ns_source from, const char *expected,
-                          const char *found);
+/* The name of a part of the naming scheme, as ns_part_name has it; and its tensor, NULL where there is none. */
+bool ns_reading_name(ns_reading *reading, ns_part part, int block, const char *suffix,
+                     ns_name *out);
+const ns_tensor_info *ns_reading_find(ns_reading *reading, ns_part part, int block,
+                                      const char *suffix, ns_name *out);
+/* The same, NS_EINPUT with near names where there is none. */
+int ns_reading_need(ns_reading *reading, ns_part part, int block, const char *suffix, ns_name *out,
+                    const ns_tensor_info **info);
+/* Whether the checkpoint has any array of a norm. */
+bool ns_reading_has_norm(ns_reading *reading, ns_part part, int block);
+/* Whether config.json names a norm without arrays, which then stands wherever one must be. */
+bool ns_reading_norms_leave_no_trace(const ns_reading *reading);
 
 /* An integer that the shapes determine: what config.json says about it must agree. Adds the fact `name`, from config.json or
  * from `shape_source`. */
 int ns_reading_agree(ns_reading *reading, const char *name, const char *keys, int64_t value,
                      const char *shape_source);
-
 int ns_reading_fact(ns_reading *reading, const char *name, const char *from, const char *format,
                     ...) NS_PRINTF(4, 5);
 
-/* ns_weights_get, with a record that the tensor was used. */
-int ns_reading_tensor(ns_reading *reading, const char *name, int dims, const int64_t *shape,
-                      const float **out);
+/* ns_source.norm of a checkpoint. */
+int ns_reading_norm(void *user, const char *path, bool required, ns_norm *norm,
+                    ns_norm_trained *trained, ns_error *err);
+
+/* The norms' eps, `usual` where config.json does not say, and the kind that it names. */
+int ns_read_norms(ns_reading *reading, const char *keys, double usual);
+
+/* Depth, heads, hidden values and activation of spec, whose width and turned are set; `activation` where config.json does not say. Grouped
+ * heads are read where the scheme has queries, keys and values apart. */
+int ns_read_blocks(ns_reading *reading, ns_block_spec *spec, const char *activation);
+/* The function that a word of config.json means; NS_NO_ACTIVATION: none. */
+ns_activation ns_activation_named(const char *word);
+
+/* Rows of words: width, vocabulary, longest sample (0: any) by learned positions, if the scheme has them, and the input of the model. */
+int ns_read_words(ns_reading *reading, ns_block_spec *spec, int64_t *longest);
 
 /* How the usual checkpoints of a naming scheme take images, where no file says so. */
 typedef struct ns_pixel_defaults {
@@ -69,14 +75,16 @@ typedef struct ns_pixel_defaults {
     bool bilinear, stretch;
 } ns_pixel_defaults;
 
-/* Fills in mean, std, resize, crop, stretch and bilinear of model->image, whose size and channels are set, from
+/* Fills in mean, std, resize, crop, stretch and bilinear of the model's image, whose size and channels are set, from
  * preprocessor_config.json (Hugging Face), else from config.json (timm's keys), else from the defaults; adds the facts. */
 int ns_reading_pixels(ns_reading *reading, const ns_pixel_defaults *defaults);
 
-/* Records a tensor as understood and of no effect on the sites. */
+/* Records a tensor as understood and of no effect on the sites; and all whose names begin as NS_PART_UNUSED says. */
 void ns_reading_ignore(ns_reading *reading, const ns_tensor_info *info);
+void ns_reading_ignore_unused(ns_reading *reading);
 
-/* NS_EINPUT where a tensor of the checkpoint was not used: a model run without it would be another model. */
+/* NS_EINPUT where a tensor of the checkpoint was not used, or a key of config.json was not read: a network run without it would be another
+ * one. `family`: "ViT", for the message. */
 int ns_reading_all_used(ns_reading *reading, const char *family);
 
 #ifdef __cplusplus

@@ -6,8 +6,8 @@
 #include "probe/base/mem.h"
 #include "probe/base/near.h"
 
-static const char *const role_names[NS_ROLE_COUNT] = {"attention", "mlp",  "final",
-                                                      "stem",      "head", "other"};
+static const char *const role_names[NS_ROLE_COUNT] = {
+    "attention", "mlp", "post-attention", "post-mlp", "final", "stem", "head", "other"};
 
 const char *ns_role_name(ns_role role) {
     return (unsigned)role < NS_ROLE_COUNT ? role_names[role] : "other";
@@ -46,7 +46,7 @@ static int tee_deliver(void *user, const ns_site *site, const ns_rows *rows, ns_
 }
 
 /* The first that wants the site and has such a place. */
-static float *tee_place_output(void *user, const ns_site *site, size_t rows) {
+static ns_real *tee_place_output(void *user, const ns_site *site, size_t rows) {
     const ns_tee *tee = user;
     for (int i = 0; i < tee->count; i++) {
         const ns_observer *one = &tee->observers[i];
@@ -66,12 +66,26 @@ static int tee_batch_done(void *user, const int64_t *sample_ids, size_t samples,
     return NS_OK;
 }
 
+static int tee_logits(void *user, size_t first, size_t rows, size_t classes, const ns_real *logits,
+                      ns_error *err) {
+    const ns_tee *tee = user;
+    int status = NS_OK;
+    for (int i = 0; i < tee->count && !status; i++) {
+        const ns_observer *one = &tee->observers[i];
+        if (one->logits) status = one->logits(one->user, first, rows, classes, logits, err);
+    }
+    return status;
+}
+
 ns_observer ns_tee_observer(ns_tee *tee) {
+    bool logits = false;
+    for (int i = 0; i < tee->count; i++) logits |= tee->observers[i].logits != NULL;
     return (ns_observer){.user = tee,
                          .wants = tee_wants,
                          .deliver = tee_deliver,
                          .place_output = tee_place_output,
-                         .batch_done = tee_batch_done};
+                         .batch_done = tee_batch_done,
+                         .logits = logits ? tee_logits : NULL};
 }
 
 typedef struct site_list {

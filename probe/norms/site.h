@@ -17,14 +17,16 @@ extern "C" {
 #endif
 
 typedef enum ns_role {
-    NS_ROLE_ATTENTION, /* before attention */
-    NS_ROLE_MLP,       /* before the MLP */
-    NS_ROLE_FINAL,     /* before the head */
-    NS_ROLE_STEM,      /* on the embeddings */
-    NS_ROLE_HEAD,      /* inside the head */
+    NS_ROLE_ATTENTION,      /* before attention */
+    NS_ROLE_MLP,            /* before the MLP */
+    NS_ROLE_POST_ATTENTION, /* behind attention and its residual */
+    NS_ROLE_POST_MLP,       /* behind the MLP and its residual */
+    NS_ROLE_FINAL,          /* before the head */
+    NS_ROLE_STEM,           /* on the embeddings */
+    NS_ROLE_HEAD,           /* inside the head */
     NS_ROLE_OTHER
 } ns_role;
-#define NS_ROLE_COUNT 6
+#define NS_ROLE_COUNT 8
 
 /* "attention", "mlp", ... and back; ns_role_find gives NS_ROLE_OTHER for a word that it does not know. */
 const char *ns_role_name(ns_role role);
@@ -54,8 +56,8 @@ typedef struct ns_rows {
     const int64_t *sample_ids;   /* [N], index of the sample in its dataset */
     const int32_t *position_ids; /* [P], index of the token in the sample */
     const uint8_t *kinds;        /* [N * P], ns_row_kind */
-    const float *x;              /* [N * P, C], input */
-    const float *y;              /* [N * P, C], output before the affine */
+    const ns_real *x;            /* [N * P, C], input */
+    const ns_real *y;            /* [N * P, C], output before the affine */
 } ns_rows;
 
 typedef struct ns_observer {
@@ -66,9 +68,15 @@ typedef struct ns_observer {
     int (*deliver)(void *user, const ns_site *site, const ns_rows *rows, ns_error *err);
     /* Where the model may write y directly instead of into its own memory, [rows, C] floats: an observer that copies
      * y anyway saves a pass with it. NULL, or a NULL result: no such place. May block until there is room. */
-    float *(*place_output)(void *user, const ns_site *site, size_t rows);
+    ns_real *(*place_output)(void *user, const ns_site *site, size_t rows);
     /* After the last site of a batch, with the batch's ids; may be NULL. */
     int (*batch_done)(void *user, const int64_t *sample_ids, size_t samples, ns_error *err);
+    /* The output of the network's head, in pieces of rows: [rows, classes], of which the first is row `first` of the batch (a sample, or a
+     * token of a language model). NULL: nobody looks, and the head is not run. */
+    int (*logits)(void *user, size_t first, size_t rows, size_t classes, const ns_real *logits,
+                  ns_error *err);
+    /* In the backward pass of a training: the loss's gradient at the site's output, dz [rows, C], after the affine; may be NULL. */
+    void (*gradient)(void *user, const ns_site *site, size_t rows, const ns_real *dz);
 } ns_observer;
 
 /* Several observers as one. `observers` must outlive `tee`; at most one of them has its place_output used. */

@@ -233,7 +233,8 @@ static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
 }
 
 ns_observer ns_store_writer_observer(ns_store_writer *w) {
-    return (ns_observer){w, wants, deliver, place_output, NULL};
+    return (ns_observer){
+        .user = w, .wants = wants, .deliver = deliver, .place_output = place_output};
 }
 
 uint64_t ns_store_writer_committed(const ns_store_writer *w) {

@@ -3,7 +3,6 @@
 
 #include "datasets/text.h"
 #include "probe/base/random.h"
-#include "probe/train/gpt.h"
 #include "probe/train/trainer.h"
 
 static int open_text(ns_trainer *t) {
@@ -12,10 +11,12 @@ static int open_text(ns_trainer *t) {
     if (!path) return NS_EINPUT;
     int status = p->characters ? ns_text_vocabulary(path, &t->vocabulary, t->err) : NS_OK;
     free(path);
-    const ns_image_shape shape = {
-        .std = {1, 1, 1, 1}, .tokens = (int)p->context, .vocabulary = t->vocabulary};
-    if (!status) status = ns_dataset_open(&t->data, p->data, p->labels, &shape, t->err);
-    if (!status && p->test) status = ns_dataset_open(&t->test, p->test, NULL, &shape, t->err);
+    const ns_text_shape shape = {
+        .length = (int)p->context, .vocabulary = t->vocabulary, .padding = -1};
+    if (!status) status = ns_dataset_open_words(&t->data, p->data, p->labels, &shape, t->err);
+    if (!status && p->test) status = ns_dataset_open_words(&t->test, p->test, NULL, &shape, t->err);
+    if (!status && !(ns_text_tokens(t->data) && (!t->test || ns_text_tokens(t->test))))
+        status = ns_fail(t->err, NS_EINPUT, "%s: expected text, found token ids", p->data);
     if (!status) status = ns_trainer_split(t);
     return status ? status : ns_trainer_allocate(t);
 }
@@ -33,10 +34,7 @@ static int build(ns_trainer *t) {
                                 .norm = kind,
                                 .eps = 1e-5,
                                 .activation = (ns_activation)p->activation};
-    ns_gpt *gpt;
-    int status = ns_gpt_new(&gpt, &shape, t->err);
-    if (!status) t->net = &gpt->net;
-    return status;
+    return ns_gpt_new(&t->net, &shape, t->err);
 }
 
 /* The stretch that begins at token `from`, and behind each token the one that follows; -1 behind the last of the text. */
@@ -44,7 +42,7 @@ static void take(ns_trainer *t, const ns_dataset *data, int64_t from, int64_t i)
     const int32_t *tokens = ns_text_tokens(data);
     int64_t n = t->plan->context, count = ns_text_count(data);
     for (int64_t k = 0; k < n; k++) {
-        t->pixels[i * n + k] = (float)tokens[from + k];
+        t->words[i * n + k] = tokens[from + k];
         t->labels[i * n + k] = from + k + 1 < count ? tokens[from + k + 1] : -1;
     }
 }
@@ -70,14 +68,15 @@ static int load(ns_trainer *t, const ns_dataset *data, const int64_t *ids, int64
 /* Hugging Face's keys where it has them. */
 static json_t *config_of(const ns_trainer *t) {
     static const char *const activations[] = {"gelu", "gelu_new", "relu"};
-    const ns_trunk_shape *s = &t->net->trunk.shape;
+    const ns_block_spec *s = ns_trainee_blocks(t->net);
+    const ns_parameters *p = &t->net->parameters;
     json_t *j = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s}", "architecture",
                           "gpt", "model_type", "gpt2", "vocab_size", (json_int_t)t->net->classes,
-                          "n_positions", (json_int_t)s->tokens, "n_embd", (json_int_t)s->width,
+                          "n_positions", (json_int_t)t->net->tokens, "n_embd", (json_int_t)s->width,
                           "n_layer", (json_int_t)s->depth, "n_head", (json_int_t)s->heads,
                           "n_inner", (json_int_t)s->hidden, "activation_function",
-                          activations[s->activation], "norm", s->norm->name);
-    if (s->norm->has & NS_HAS_EPS) json_object_set_new(j, "layer_norm_epsilon", json_real(s->eps));
+                          activations[s->activation], "norm", p->norm->name);
+    if (p->norm->has & NS_HAS_EPS) json_object_set_new(j, "layer_norm_epsilon", json_real(p->eps));
     if (t->vocabulary) json_object_set_new(j, "vocabulary", json_string(t->vocabulary));
     return j;
 }

@@ -6,7 +6,6 @@
 
 #include "probe/base/mem.h"
 #include "probe/base/random.h"
-#include "probe/train/vit.h"
 #include "probe/train/trainer.h"
 
 /* A name whose training images have the name NAME-train is trained on those, and tested on itself. */
@@ -98,11 +97,7 @@ static int build(ns_trainer *t) {
                                 .norm = kind,
                                 .eps = kind->has & NS_HAS_RUNNING ? 1e-5 : 1e-6,
                                 .activation = (ns_activation)p->activation};
-    ns_vit *vit;
-    int status = ns_vit_new(&vit, &shape, t->err);
-    if (status) return status;
-    t->net = &vit->net;
-    return NS_OK;
+    return ns_vit_new(&t->net, &shape, t->err);
 }
 
 /* One plane of h x w, moved by (down, right) over a border of black, mirrored or not. */
@@ -159,16 +154,19 @@ static json_t *short_real(float value) {
 
 static json_t *config_of(const ns_trainer *t) {
     static const char *const activations[] = {"gelu", "gelu_tanh", "relu"};
-    const ns_vit_shape *s = &((const ns_vit *)t->net)->shape;
+    const ns_vit_spec *vit = &t->net->vit;
+    const ns_block_spec *s = &vit->blocks;
+    const ns_parameters *p = &t->net->parameters;
     const ns_image_shape *image = &t->data->shape;
-    json_t *j = json_pack(
-        "{s:s, s:s, s:[I,I], s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:f}", "architecture",
-        "vit", "naming", "timm", "img_size", (json_int_t)s->height, (json_int_t)s->width,
-        "in_chans", (json_int_t)s->channels, "patch_size", (json_int_t)s->patch, "embed_dim",
-        (json_int_t)s->embed, "depth", (json_int_t)s->depth, "num_heads", (json_int_t)s->heads,
-        "mlp_dim", (json_int_t)s->hidden, "num_classes", (json_int_t)s->classes, "norm",
-        s->norm->name, "act", activations[s->activation], "crop_pct", 1.0);
-    if (s->norm->has & NS_HAS_EPS) json_object_set_new(j, "norm_eps", json_real(s->eps));
+    json_t *j =
+        json_pack("{s:s, s:s, s:[I,I], s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:f}",
+                  "architecture", "vit", "naming", "timm", "img_size", (json_int_t)vit->grid.height,
+                  (json_int_t)vit->grid.width, "in_chans", (json_int_t)vit->grid.channels,
+                  "patch_size", (json_int_t)vit->grid.patch, "embed_dim", (json_int_t)s->width,
+                  "depth", (json_int_t)s->depth, "num_heads", (json_int_t)s->heads, "mlp_dim",
+                  (json_int_t)s->hidden, "num_classes", (json_int_t)vit->classes, "norm",
+                  p->norm->name, "act", activations[s->activation], "crop_pct", 1.0);
+    if (p->norm->has & NS_HAS_EPS) json_object_set_new(j, "norm_eps", json_real(p->eps));
     json_t *mean = json_array(), *std = json_array();
     for (int c = 0; c < image->channels; c++) {
         json_array_append_new(mean, short_real(image->mean[c]));

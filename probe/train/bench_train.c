@@ -11,9 +11,8 @@
 #include "probe/base/progress.h"
 #include "probe/base/random.h"
 #include "probe/base/blas.h"
-#include "probe/kernels/gemm.h"
-#include "probe/train/vit.h"
 #include "probe/train/adamw.h"
+#include "probe/train/trainee.h"
 
 typedef struct settings {
     const char *norm;
@@ -23,13 +22,13 @@ typedef struct settings {
 
 typedef struct bench {
     const settings *s;
-    ns_vit *vit;
+    ns_trainee *vit;
     ns_team team;
     ns_adamw adam;
     float *pixels;
     int32_t *labels;
-    float *block[3]; /* operands for the products alone, for each thread */
-    size_t room[3];
+    float *block[4]; /* operands for the products alone, for each thread */
+    size_t room[4];
 } bench;
 
 static void make_images(bench *b) {
@@ -57,38 +56,39 @@ static int prepare(bench *b, const settings *s, ns_error *err) {
     b->s = s;
     int status = ns_vit_new(&b->vit, &shape, err);
     if (status) return status;
-    status = ns_vit_reserve(b->vit, (size_t)s->batch, err);
-    if (!status) status = ns_team_new(&b->team, &b->vit->net, err);
-    if (!status) status = ns_adamw_new(&b->adam, &adam, &b->vit->net.parameters, err);
+    status = ns_trainee_reserve(b->vit, (size_t)s->batch, err);
+    if (!status) status = ns_team_new(&b->team, b->vit, err);
+    if (!status) status = ns_adamw_new(&b->adam, &adam, &b->vit->parameters, err);
     if (status) return status;
-    b->vit->net.kind->initialize(&b->vit->net, &(ns_start){1, 0, (double)NAN, (double)NAN});
+    ns_trainee_initialize(b->vit, &(ns_start){1, 0, (double)NAN, (double)NAN});
     size_t rows = (size_t)s->batch * b->vit->tokens, wide = 4 * (size_t)s->width;
     size_t threads = (size_t)omp_get_max_threads();
     b->pixels = ns_alloc_aligned((size_t)(s->batch * s->image * s->image), sizeof *b->pixels, err);
     b->labels = ns_calloc((size_t)s->batch, sizeof *b->labels, err);
     b->room[0] = b->room[1] = rows * wide;
-    b->room[2] = wide * wide;
-    for (int i = 0; i < 3; i++) {
+    b->room[2] = b->room[3] = wide * wide;
+    for (int i = 0; i < 4; i++) {
         b->block[i] = ns_alloc_aligned(threads * b->room[i], sizeof(float), err);
         for (size_t k = 0; b->block[i] && k < threads * b->room[i]; k++)
             b->block[i][k] = (float)(k % 97) / 97;
     }
-    if (!b->pixels || !b->labels || !b->block[0] || !b->block[1] || !b->block[2]) return NS_EFAIL;
+    if (!b->pixels || !b->labels || !b->block[0] || !b->block[1] || !b->block[2] || !b->block[3])
+        return NS_EFAIL;
     make_images(b);
     return NS_OK;
 }
 
 static void release(bench *b) {
-    for (int i = 0; i < 3; i++) free(b->block[i]);
+    for (int i = 0; i < 4; i++) free(b->block[i]);
     free(b->pixels);
     free(b->labels);
     ns_team_free(&b->team);
     ns_adamw_free(&b->adam);
-    ns_vit_free(b->vit);
+    ns_trainee_free(b->vit);
 }
 
 static double run_steps(bench *b) {
-    ns_parameters *p = &b->vit->net.parameters;
+    ns_parameters *p = &b->vit->parameters;
     double began = ns_seconds();
     for (int64_t i = 0; i < b->s->steps; i++) {
         ns_team_train(&b->team, (size_t)b->s->batch, b->pixels, b->labels, 0.1, (ns_keep){NULL, 0});
@@ -106,14 +106,16 @@ static void shapes_of(const settings *s, size_t n[4], size_t k[4]) {
 }
 
 /* Forward, and the gradients of input and weight, of all blocks' linear layers for so many rows. */
-static void run_products(const bench *b, size_t rows, const float *in, float *out, float *weight) {
+static void run_products(const bench *b, size_t rows, const float *in, float *out,
+                         const float *weight, float *gradient) {
     size_t n[4], k[4];
     shapes_of(b->s, n, k);
     for (int64_t block = 0; block < b->s->depth; block++)
         for (int i = 0; i < 4; i++) {
-            ns_gemm(0, 1, rows, n[i], k[i], 1, in, k[i], weight, k[i], 0, out, n[i]);
-            ns_gemm(0, 0, rows, k[i], n[i], 1, in, n[i], weight, k[i], 0, out, k[i]);
-            ns_gemm(1, 0, n[i], k[i], rows, 1, in, n[i], out, k[i], 0, weight, k[i]);
+            const ns_linear layer = {
+                .in = k[i], .out = n[i], .weight = weight, .dweight = gradient};
+            ns_linear_forward(&layer, rows, in, out, n[i]);
+            ns_linear_back(&layer, rows, in, in, out, NULL);
         }
 }
 
@@ -122,7 +124,7 @@ static double time_products(const bench *b) {
     size_t batch = (size_t)b->s->batch, tokens = b->vit->tokens, piece = b->team.piece;
     double began = ns_seconds();
     if (!b->team.count) {
-        run_products(b, batch * tokens, b->block[0], b->block[1], b->block[2]);
+        run_products(b, batch * tokens, b->block[0], b->block[1], b->block[2], b->block[3]);
         return ns_seconds() - began;
     }
     size_t pieces = (batch + piece - 1) / piece;
@@ -130,7 +132,8 @@ static double time_products(const bench *b) {
     for (size_t i = 0; i < pieces; i++) {
         size_t me = (size_t)omp_get_thread_num(), rest = batch - i * piece;
         run_products(b, (rest < piece ? rest : piece) * tokens, b->block[0] + me * b->room[0],
-                     b->block[1] + me * b->room[1], b->block[2] + me * b->room[2]);
+                     b->block[1] + me * b->room[1], b->block[2] + me * b->room[2],
+                     b->block[3] + me * b->room[3]);
     }
     return ns_seconds() - began;
 }
@@ -160,7 +163,7 @@ static int print(const bench *b, const measures *m, ns_error *err) {
         printf(
             "%s, %zu parameters, batches of %d, %zu tokens each, %d threads, median of %d runs of "
             "%d steps in turn\n",
-            b->s->norm, ns_parameters_learned(&b->vit->net.parameters), (int)b->s->batch,
+            b->s->norm, ns_parameters_learned(&b->vit->parameters), (int)b->s->batch,
             b->vit->tokens, omp_get_max_threads(), (int)b->s->runs, (int)b->s->steps);
     ns_table_free(table);
     return status;

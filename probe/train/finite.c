@@ -10,12 +10,16 @@ static bool all_finite(const float *x, size_t n) {
 }
 
 /* The first site, in the order of the forward pass, whose input has such values. */
-static const char *first_site(const ns_trainer *t) {
-    const ns_trunk *trunk = &t->net->trunk;
-    size_t n = (size_t)t->plan->batch * t->net->trunk.shape.tokens * trunk->shape.width;
-    for (int i = 0; i < trunk->site_count; i++)
-        if (!all_finite(trunk->sites[i].x, n)) return trunk->sites[i].name;
-    return NULL;
+static bool wants(void *user, const ns_site *site) {
+    (void)site;
+    return !*(const char **)user;
+}
+
+static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_error *err) {
+    (void)err;
+    size_t n = rows->samples * rows->positions * (size_t)site->norm.channels;
+    if (!all_finite(rows->x, n)) *(const char **)user = site->name;
+    return NS_OK;
 }
 
 /* The last tensor of the table, which the backward pass reaches first. */
@@ -36,13 +40,17 @@ static int say_what_is_kept(ns_trainer *t) {
 
 int ns_trainer_not_finite(ns_trainer *t, ns_keep keep, bool backward) {
     const ns_train_plan *p = t->plan;
-    t->net->trunk.hold_running = true;
-    t->net->kind->forward(t->net, (size_t)p->batch, t->pixels, true, keep);
-    t->net->trunk.hold_running = false;
+    const char *site = NULL;
+    const ns_observer observer = {.user = &site, .wants = wants, .deliver = deliver};
+    t->net->hold_running = true;
+    t->net->observer = &observer;
+    ns_trainee_forward(t->net, (size_t)p->batch, ns_trainer_input(t), true, keep);
+    t->net->hold_running = false;
+    t->net->observer = NULL;
     ns_fail(t->err, NS_EFAIL, "%s: step %lld (epoch %lld): the %s is not finite; ", p->folder,
             (long long)t->step + 1, (long long)(t->step / t->epoch_steps) + 1,
             backward ? "gradient" : "loss");
-    const char *where = backward ? first_gradient(t) : first_site(t);
+    const char *where = backward ? first_gradient(t) : site;
     if (where)
         ns_fail_more(t->err, "it began %s %s", backward ? "at" : "in the input of", where);
     else

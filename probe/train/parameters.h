@@ -1,16 +1,13 @@
-/* The parameters of a network: one block of values, one of gradients, and a table of who lies where. */
-#ifndef NS_NET_PARAMETERS_H
-#define NS_NET_PARAMETERS_H
+/* The parameters of a network: one block of values, one of gradients, and a table of who lies where. They are a source to build a network
+ * from: the first time they are added, in the order in which they are asked for; when the blocks are made, the same asking gives the places. */
+#ifndef NS_TRAIN_PARAMETERS_H
+#define NS_TRAIN_PARAMETERS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "probe/base/error.h"
-#include "probe/base/real.h"
-
-/* No such tensor. */
-#define NS_NOWHERE ((size_t)-1)
+#include "probe/models/build.h"
 
 typedef struct ns_parameter {
     char name[48]; /* as it stands in a checkpoint */
@@ -22,9 +19,18 @@ typedef struct ns_parameter {
         decays; /* weight decay acts on it: matrices, not biases, norms or embeddings of positions */
 } ns_parameter;
 
-typedef struct ns_parameters {
+typedef struct ns_parameter_list {
     ns_parameter *items; /* [count], owned */
     int count, room;
+    int next; /* that is asked for */
+} ns_parameter_list;
+
+typedef struct ns_parameters {
+    const ns_norm_kind *norm; /* of every new norm, with eps */
+    double eps;
+    ns_parameter_list learning, running; /* while they are added; then the second is empty */
+    ns_parameter *items;                 /* [count], owned, when they are allocated */
+    int count;
     int learned_count; /* the first of them are learned; the rest are running statistics */
     size_t learned, total;
     ns_real *values; /* [total], owned unless borrowed; between tensors lie zeros that stay so */
@@ -32,13 +38,10 @@ typedef struct ns_parameters {
     ns_real *gradient; /* [learned], owned */
 } ns_parameters;
 
-/* Adds a tensor and tells where it will lie in *at. All learned ones come before the first running statistic. */
-int ns_parameters_add(ns_parameters *p, bool learned, bool decays, int dims, const int64_t *shape,
-                      size_t *at, ns_error *err, const char *name, ...) NS_PRINTF(8, 9);
-/* Makes the two blocks, zeroed, when all tensors are added. */
-int ns_parameters_allocate(ns_parameters *p, ns_error *err);
-/* Gives up its own values for those of another with the same table, which must outlive it. */
-void ns_parameters_borrow(ns_parameters *p, const ns_parameters *of);
+ns_source ns_parameters_source(ns_parameters *p);
+
+/* Makes the two blocks, zeroed, when all tensors are added; with `of`, which has the same table and must outlive it, its values. */
+int ns_parameters_allocate(ns_parameters *p, const ns_parameters *of, ns_error *err);
 void ns_parameters_free(ns_parameters *p);
 
 /* Number of learned values, without what fills up. */

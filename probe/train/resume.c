@@ -16,17 +16,17 @@ static json_t *real(double value) {
 
 json_t *ns_trainer_settings(const ns_trainer *t) {
     const ns_train_plan *p = t->plan;
-    const ns_trunk_shape *s = &t->net->trunk.shape;
+    const ns_block_spec *s = ns_trainee_blocks(t->net);
     char *data = ns_strdup(p->data, t->err); /* a path, of any bytes; JSON takes UTF-8 alone */
     if (!data) return NULL;
     ns_printable(data, false);
     json_t *j =
         json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:f, s:o, s:o}", "arch",
                   t->arch->name, "data", data, "data_sha256", t->data_hash, "validation",
-                  (json_int_t)t->validation_count, "norm", s->norm->name, "width",
+                  (json_int_t)t->validation_count, "norm", t->net->parameters.norm->name, "width",
                   (json_int_t)s->width, "depth", (json_int_t)s->depth, "heads",
                   (json_int_t)s->heads, "hidden", (json_int_t)s->hidden, "tokens",
-                  (json_int_t)s->tokens, "activation", p->activation, "init_std", p->deviation,
+                  (json_int_t)t->net->tokens, "activation", p->activation, "init_std", p->deviation,
                   "alpha_init", real(p->alpha), "alpha_init_attn", real(p->alpha_attention));
     json_t *recipe = json_pack(
         "{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:b, s:I, s:I}",
@@ -87,7 +87,7 @@ static int take_means(ns_trainer *t, ns_weights *state, const char *prefix, floa
 }
 
 static int take_records(ns_trainer *t, ns_weights *state, const json_t *steps) {
-    const int64_t sites = t->net->trunk.site_count;
+    const int64_t sites = t->net->network.site_count;
     int64_t count = (int64_t)json_array_size(steps);
     const int64_t watch[] = {count, sites, NS_WATCH_COLUMNS},
                   history[] = {t->step, NS_STEP_COLUMNS};

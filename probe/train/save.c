@@ -120,10 +120,11 @@ static int save_state(ns_trainer *t) {
         ns_parameters_tensors(p, learned, t->adam.m, "m.", names + p->count, out + p->count);
         ns_parameters_tensors(p, learned, t->adam.v, "v.", names + p->count + learned,
                               out + p->count + learned);
-        out[count++] = (ns_tensor_out){"records.watch",
-                                       3,
-                                       {t->watch_count, t->net->trunk.site_count, NS_WATCH_COLUMNS},
-                                       t->watched};
+        out[count++] =
+            (ns_tensor_out){"records.watch",
+                            3,
+                            {t->watch_count, t->net->network.site_count, NS_WATCH_COLUMNS},
+                            t->watched};
         if (t->step)
             out[count++] =
                 (ns_tensor_out){"records.steps", 2, {t->step, NS_STEP_COLUMNS}, &t->history[0][0]};

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "probe/base/random.h"
-#include "probe/train/vit.h"
+#include "probe/train/trainee.h"
 
 /* Two normal numbers from two uniform ones (Box, Muller 1958); the first is kept away from 0. */
 static void normal(uint64_t *stream, double deviation, size_t count, ns_real *values) {
@@ -40,8 +40,8 @@ static bool ends_with(const char *name, const char *end) {
     return n >= m && !strcmp(name + n - m, end);
 }
 
-static void start_fixup(ns_network *net) {
-    double scale = 1 / sqrt(2 * (double)net->trunk.shape.depth);
+static void start_fixup(ns_trainee *net) {
+    double scale = 1 / sqrt(2 * (double)ns_trainee_blocks(net)->depth);
     for (int i = 0; i < net->parameters.learned_count; i++) {
         const ns_parameter *t = &net->parameters.items[i];
         ns_real *values = net->parameters.values + t->at;
@@ -55,30 +55,31 @@ static void start_fixup(ns_network *net) {
     }
 }
 
-static void start_norms(ns_network *net, const ns_start *start) {
-    const ns_trunk *t = &net->trunk;
-    const ns_norm_kind *kind = t->shape.norm;
-    ns_real *values = net->parameters.values;
-    size_t w = t->shape.width;
+/* The arrays are the trainee's own, which its network reads alone. */
+static void fill_array(ns_real value, int count, const ns_real *array) {
+    if (array) fill(value, (size_t)count, (ns_real *)(uintptr_t)array);
+}
+
+static void start_norms(ns_trainee *net, const ns_start *start) {
+    const ns_norm_kind *kind = net->parameters.norm;
     double alpha = isnan(start->alpha) ? kind->alpha : start->alpha;
     double before = isnan(start->alpha_attention) ? alpha : start->alpha_attention;
-    for (int i = 0; i < t->site_count; i++) {
-        const ns_trunk_site *s = &t->sites[i];
-        size_t alphas = kind->alpha_per_channel ? w : 1;
-        if (s->gamma != NS_NOWHERE) fill(1, w, values + s->gamma);
-        if (s->alpha != NS_NOWHERE)
-            fill((ns_real)(s->attention ? before : alpha), alphas, values + s->alpha);
-        if (s->variance != NS_NOWHERE) fill(1, w, values + s->variance);
+    for (int i = 0; i < net->network.site_count; i++) {
+        const ns_site *s = &net->network.sites[i];
+        bool attention = s->role == NS_ROLE_ATTENTION;
+        fill_array(1, s->norm.channels, s->norm.gamma);
+        fill_array((ns_real)(attention ? before : alpha), s->norm.alpha_count, s->norm.alpha);
+        fill_array(1, s->norm.channels, s->norm.variance);
     }
 }
 
-void ns_start_vit(ns_network *net, const ns_start *start) {
-    const ns_vit_shape *shape = &((const ns_vit *)net)->shape;
+static void start_vit(ns_trainee *net, const ns_start *start) {
+    const ns_patch_grid *grid = &net->vit.grid;
     ns_parameters *p = &net->parameters;
     memset(p->values, 0, p->total * sizeof *p->values);
     double deviation =
-        start->deviation > 0 ? start->deviation : 0.02 * sqrt(768 / (double)shape->embed);
-    double bound = 1 / sqrt((double)(shape->channels * shape->patch * shape->patch));
+        start->deviation > 0 ? start->deviation : 0.02 * sqrt(768 / (double)net->vit.blocks.width);
+    double bound = 1 / sqrt((double)(grid->channels * grid->patch * grid->patch));
     for (int i = 0; i < p->learned_count; i++) {
         const ns_parameter *t = &p->items[i];
         uint64_t stream = ns_mix64(ns_mix64(start->seed + 1) + (uint64_t)i);
@@ -89,12 +90,10 @@ void ns_start_vit(ns_network *net, const ns_start *start) {
         else if (!strcmp(t->name, "cls_token"))
             normal(&stream, 1e-6, t->count, p->values + t->at);
     }
-    start_norms(net, start);
-    if (shape->norm->small_start) start_fixup(net);
 }
 
-void ns_start_gpt(ns_network *net, const ns_start *start) {
-    const ns_trunk_shape *shape = &net->trunk.shape;
+static void start_gpt(ns_trainee *net, const ns_start *start) {
+    const ns_block_spec *shape = &net->gpt.blocks;
     ns_parameters *p = &net->parameters;
     double deviation =
         start->deviation > 0 ? start->deviation : 0.02 * sqrt(768 / (double)shape->width);
@@ -112,6 +111,13 @@ void ns_start_gpt(ns_network *net, const ns_start *start) {
             continue;
         normal(&stream, scale * deviation, t->count, p->values + t->at);
     }
-    start_norms(net, start);
-    if (shape->norm->small_start) start_fixup(net);
+}
+
+void ns_trainee_initialize(ns_trainee *t, const ns_start *start) {
+    if (t->words)
+        start_gpt(t, start);
+    else
+        start_vit(t, start);
+    start_norms(t, start);
+    if (t->parameters.norm->small_start) start_fixup(t);
 }

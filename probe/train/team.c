@@ -5,31 +5,26 @@
 
 #include "probe/base/mem.h"
 #include "probe/base/simd.h"
-#include "probe/train/network.h"
+#include "probe/train/trainee.h"
 
-void ns_network_close(ns_network *network) {
-    if (network) network->kind->close(network);
-}
-
-int ns_team_new(ns_team *team, ns_network *whole, ns_error *err) {
-    const ns_trunk_shape *shape = &whole->trunk.shape;
-    *team = (ns_team){.whole = whole, .piece = NS_PIECE_ROWS / shape->tokens};
+int ns_team_new(ns_team *team, ns_trainee *whole, ns_error *err) {
+    *team = (ns_team){.whole = whole, .piece = NS_PIECE_ROWS / whole->tokens};
     if (!team->piece) team->piece = 1;
-    if (shape->norm->forward_batch) return NS_OK;
+    if (whole->parameters.norm->forward_batch) return NS_OK;
     int count = omp_get_max_threads(), status = NS_OK;
     team->members = ns_calloc((size_t)count, sizeof *team->members, err);
     team->losses = team->members ? ns_calloc((size_t)count, sizeof *team->losses, err) : NULL;
     if (!team->losses) return NS_EFAIL;
     for (int i = 0; i < count && !status; i++) {
-        status = whole->kind->twin(&team->members[i], whole, err);
+        status = ns_trainee_twin(&team->members[i], whole, err);
         if (!status) team->count++;
-        if (!status) status = whole->kind->reserve(team->members[i], team->piece, err);
+        if (!status) status = ns_trainee_reserve(team->members[i], team->piece, err);
     }
     return status;
 }
 
 void ns_team_free(ns_team *team) {
-    for (int i = 0; i < team->count; i++) ns_network_close(team->members[i]);
+    for (int i = 0; i < team->count; i++) ns_trainee_free(team->members[i]);
     free(team->members);
     free(team->losses);
     *team = (ns_team){0};
@@ -44,23 +39,23 @@ typedef struct job {
     bool training;
 } job;
 
-static void clear_gradient(ns_network *n) {
+static void clear_gradient(ns_trainee *n) {
     memset(n->parameters.gradient, 0, n->parameters.learned * sizeof(ns_real));
 }
 
 /* Samples [from, to) through one network. */
-static ns_loss run_piece(ns_network *n, const job *j, size_t from, size_t to) {
+static ns_loss run_piece(ns_trainee *n, const job *j, size_t from, size_t to) {
     ns_keep keep = j->keep;
     if (keep.factors) keep.factors += from;
-    n->kind->forward(n, to - from, j->input + from * n->input_bytes, j->training, keep);
-    ns_loss loss = n->kind->loss(n, to - from, j->labels + from * n->labels, j->smoothing,
-                                 j->samples * n->labels);
-    if (j->training) n->kind->backward(n, to - from);
+    ns_trainee_forward(n, to - from, j->input + from * n->input_bytes, j->training, keep);
+    ns_loss loss =
+        ns_trainee_loss(n, j->labels + from * n->labels, j->smoothing, j->samples * n->labels);
+    if (j->training) ns_trainee_backward(n);
     return loss;
 }
 
 static ns_loss run_member(const ns_team *team, int member, const job *j) {
-    ns_network *n = team->members[member];
+    ns_trainee *n = team->members[member];
     size_t pieces = (j->samples + team->piece - 1) / team->piece, count = (size_t)team->count;
     size_t first = pieces * (size_t)member / count, end = pieces * (size_t)(member + 1) / count;
     ns_loss loss = {0, 0};

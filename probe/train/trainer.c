@@ -79,6 +79,8 @@ int ns_trainer_split(ns_trainer *t) {
 int ns_trainer_allocate(ns_trainer *t) {
     const ns_image_shape *s = &t->data->shape;
     size_t n = (size_t)t->plan->batch, steps = (size_t)t->steps;
+    bool words = t->data->input == NS_INPUT_WORDS;
+    size_t length = words ? (size_t)t->data->text.length : 0;
     size_t pixels = n * (size_t)s->channels * (size_t)s->height * (size_t)s->width;
     const struct {
         void **to;
@@ -89,7 +91,8 @@ int ns_trainer_allocate(ns_trainer *t) {
         {(void **)&t->loaded, pixels, sizeof *t->loaded},
         {(void **)&t->keep, 2 * (size_t)t->plan->depth * n, sizeof *t->keep},
         {(void **)&t->ids, n, sizeof *t->ids},
-        {(void **)&t->labels, n * (s->tokens ? (size_t)s->tokens : 1), sizeof *t->labels},
+        {(void **)&t->words, n * length, sizeof *t->words},
+        {(void **)&t->labels, n * (words ? length : 1), sizeof *t->labels},
         {(void **)&t->history, steps, sizeof *t->history},
         {(void **)&t->epochs, (size_t)t->plan->epochs, sizeof *t->epochs},
     };
@@ -98,29 +101,34 @@ int ns_trainer_allocate(ns_trainer *t) {
     return NS_OK;
 }
 
+const void *ns_trainer_input(const ns_trainer *t) {
+    return t->data->input == NS_INPUT_WORDS ? (const void *)t->words : t->pixels;
+}
+
 static int build(ns_trainer *t) {
     const ns_train_plan *p = t->plan;
     int status = t->arch->build(t);
-    if (!status) status = t->net->kind->reserve(t->net, (size_t)p->batch, t->err);
+    if (!status) status = ns_trainee_reserve(t->net, (size_t)p->batch, t->err);
     if (!status) status = ns_team_new(&t->team, t->net, t->err);
     const ns_adamw_options adam = {p->beta1, p->beta2, p->adam_eps, p->weight_decay};
     if (!status) status = ns_adamw_new(&t->adam, &adam, &t->net->parameters, t->err);
     if (!status)
-        t->net->kind->initialize(t->net,
-                                 &(ns_start){p->seed, p->deviation, p->alpha, p->alpha_attention});
+        ns_trainee_initialize(t->net,
+                              &(ns_start){p->seed, p->deviation, p->alpha, p->alpha_attention});
     return status;
 }
 
 static void close_trainer(ns_trainer *t) {
-    void *const blocks[] = {t->training, t->order,   t->pixels, t->loaded,  t->keep,         t->ids,
-                            t->labels,   t->history, t->epochs, t->watched, t->watched_steps};
+    void *const blocks[] = {t->training, t->order,   t->pixels,        t->loaded,
+                            t->keep,     t->ids,     t->labels,        t->history,
+                            t->epochs,   t->watched, t->watched_steps, t->words};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
     if (t->lock >= 0) close(t->lock);
     free(t->vocabulary);
     ns_dataset_close(t->data);
     ns_dataset_close(t->test);
     ns_team_free(&t->team);
-    ns_network_close(t->net);
+    ns_trainee_free(t->net);
     ns_adamw_free(&t->adam);
 }
 
@@ -132,7 +140,7 @@ static int take_step(ns_trainer *t) {
     int status = t->arch->batch(t, t->step);
     if (status) return status;
     const ns_keep keep = {ns_trainer_keep(t, t->step), n};
-    ns_loss loss = ns_team_train(&t->team, n, t->pixels, t->labels, p->smoothing, keep);
+    ns_loss loss = ns_team_train(&t->team, n, ns_trainer_input(t), t->labels, p->smoothing, keep);
     if (!isfinite(loss.mean)) return ns_trainer_not_finite(t, keep, false);
     double norm = ns_gradient_norm(&t->net->parameters);
     if (!isfinite(norm)) return ns_trainer_not_finite(t, keep, true);
@@ -164,7 +172,7 @@ static int evaluate(ns_trainer *t, const ns_dataset *data, const int64_t *ids, i
             for (int64_t i = 0; i < n; i++) t->ids[i] = from + i;
         int status = t->arch->load(t, data, t->ids, n);
         if (status) return status;
-        ns_loss one = ns_team_evaluate(&t->team, (size_t)n, t->pixels, t->labels);
+        ns_loss one = ns_team_evaluate(&t->team, (size_t)n, ns_trainer_input(t), t->labels);
         sum += one.mean * (double)n;
         hits += (int64_t)one.hits;
     }

@@ -5,33 +5,14 @@
 #include <jansson.h>
 
 #include "datasets/dataset.h"
-#include "probe/train/network.h"
+#include "probe/store/training_write.h"
 #include "probe/train/adamw.h"
 #include "probe/train/train.h"
+#include "probe/train/trainee.h"
 
 /* Of train.json. A reader refuses a larger version. */
 #define NS_RUN_FORMAT "normscope training run"
 enum { NS_RUN_VERSION = 1 };
-
-/* What is recorded of a step. */
-enum { NS_STEP_LOSS, NS_STEP_ACCURACY, NS_STEP_RATE, NS_STEP_GRADIENT, NS_STEP_COLUMNS };
-
-/* What is watched of a site. */
-enum {
-    NS_WATCH_ALPHA, /* mean over channels where there are several */
-    NS_WATCH_ALPHA_LEAST,
-    NS_WATCH_ALPHA_MOST,
-    NS_WATCH_SIGMA,        /* 1/sigma of all values */
-    NS_WATCH_SIGMA_ROWS,   /* median over rows of 1/sigma of a row */
-    NS_WATCH_SIGMA_ROBUST, /* 1/(1.4826 MAD) */
-    NS_WATCH_ROW_LOW,      /* sigma of rows: 5th percentile, */
-    NS_WATCH_ROW_MEDIAN,   /* 50th, */
-    NS_WATCH_ROW_HIGH,     /* 95th */
-    NS_WATCH_LARGEST,      /* |x| */
-    NS_WATCH_SATURATED,    /* share of |alpha x| > 2 */
-    NS_WATCH_GRADIENT,     /* norm of the loss's gradient by the site's output */
-    NS_WATCH_COLUMNS
-};
 
 typedef struct ns_trainer ns_trainer;
 
@@ -41,7 +22,7 @@ typedef struct ns_architecture {
     /* data and test, training and validation samples, memory for a batch; see ns_trainer_split and ns_trainer_allocate. */
     int (*open)(ns_trainer *t);
     int (*build)(ns_trainer *t); /* net */
-    /* Inputs and labels to pixels and labels: of a step, augmented; and of any samples, as they are. */
+    /* Inputs and labels to pixels or words, and labels: of a step, augmented; and of any samples, as they are. */
     int (*batch)(ns_trainer *t, int64_t step);
     int (*load)(ns_trainer *t, const ns_dataset *data, const int64_t *ids, int64_t n);
     json_t *(*config)(const ns_trainer *t); /* config.json, a new reference */
@@ -58,7 +39,7 @@ struct ns_trainer {
     int64_t training_count, validation_count;
     int64_t *order; /* [training_count], owned: this epoch's */
     int64_t ordered_epoch;
-    ns_network *net; /* owned */
+    ns_trainee *net; /* owned */
     ns_team team;
     ns_adamw adam;
     int64_t epoch_steps, steps, warmup_steps; /* of an epoch, of the run, of the rise */
@@ -74,10 +55,12 @@ struct ns_trainer {
     float *watched;                    /* [watch_count, sites, NS_WATCH_COLUMNS], owned */
     int64_t *watched_steps;            /* [watch_count], owned */
     int64_t watch_count, watch_room;
-    float *pixels, *keep; /* [batch samples], [2 * depth * batch], owned */
-    float *loaded;        /* [batch samples], owned: before augmentation */
-    int64_t *ids;         /* [batch] */
-    int32_t *labels;      /* [batch * net->labels] */
+    float *pixels;   /* [batch samples], owned, of images; */
+    int32_t *words;  /* [batch, context], owned, of text */
+    float *keep;     /* [2 * depth * batch], owned */
+    float *loaded;   /* [batch samples], owned: before augmentation */
+    int64_t *ids;    /* [batch] */
+    int32_t *labels; /* [batch * net->labels] */
     char data_hash[NS_HASH_HEX];
     char test_hash[NS_HASH_HEX];
     int64_t saved_step;              /* of the state in the folder */
@@ -87,6 +70,9 @@ struct ns_trainer {
     char *vocabulary; /* of text by characters, owned, or NULL */
     ns_error *err;
 };
+
+/* trainer.c: what the network takes, of the samples that were loaded last. */
+const void *ns_trainer_input(const ns_trainer *t);
 
 /* trainer.c, for architectures: ids of all samples in order, the last ones held out, and the steps that follow from their number; and
  * memory for a batch of data->shape. */
@@ -114,9 +100,7 @@ int ns_trainer_resume(ns_trainer *t);
 /* watch.c: one record of all sites, on the first samples that are held out (else of the training samples). loss: of those samples, as
  * training has it; or NULL. */
 int ns_trainer_watch(ns_trainer *t, double *loss);
-extern const char *const ns_watch_names[NS_WATCH_COLUMNS];
-extern const char *const ns_watch_units[NS_WATCH_COLUMNS];
-/* watch_file.c: training.h5. */
+/* training.h5. */
 int ns_trainer_save_watched(ns_trainer *t);
 
 /* finite.c: describes where values of this step's batch that are not finite began. NS_EFAIL. */

@@ -264,6 +264,27 @@ const ns_tensor_info *ns_weights_find(const ns_weights *w, const char *name) {
     return e ? &e->tensor->info : NULL;
 }
 
+int ns_weights_strip(ns_weights *w, const char *prefix, ns_error *err) {
+    size_t n = strlen(prefix);
+    int count = 0;
+    for (int i = 0; i < w->shard_count; i++)
+        for (int j = 0; j < w->shards[i].count; j++) {
+            char *name = (char *)(uintptr_t)w->shards[i].tensors[j].info.name;
+            if (strncmp(name, prefix, n) != 0 || !name[n]) continue;
+            memmove(name, name + n, strlen(name + n) + 1);
+            count++;
+        }
+    if (!count) return 0;
+    qsort(w->entries, (size_t)w->count, sizeof *w->entries, by_name);
+    for (int i = 1; i < w->count; i++)
+        if (by_name(&w->entries[i - 1], &w->entries[i]) == 0) {
+            ns_fail(err, NS_EINPUT, "%s: tensor %s: found twice, with and without %s before it",
+                    w->path, w->entries[i].tensor->info.name, prefix);
+            return -1;
+        }
+    return count;
+}
+
 static const char *entry_name(const void *user, size_t i) {
     return ((const ns_weights *)user)->entries[i].tensor->info.name;
 }

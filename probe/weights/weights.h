@@ -46,6 +46,10 @@ const ns_tensor_info *ns_weights_find(const ns_weights *weights, const char *nam
 int ns_weights_get(ns_weights *weights, const char *name, int dims, const int64_t *shape,
                    const float **out, ns_error *err);
 
+/* Takes `prefix` off the names of all tensors that begin with it, and gives their number; -1, with NS_EINPUT described, where two would then
+ * be called alike. Names that were given out before are no longer valid. */
+int ns_weights_strip(ns_weights *weights, const char *prefix, ns_error *err);
+
 /* The parsed config.json of the folder (or beside the file), or NULL where there is none. Borrowed. */
 const struct json_t *ns_weights_config(const ns_weights *weights);
 /* Path that was opened, and that of config.json or NULL. */

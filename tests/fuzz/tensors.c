@@ -157,10 +157,17 @@ static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
     return NS_OK;
 }
 
+static int take_logits(void *user, size_t first, size_t rows, size_t classes, const float *logits,
+                       ns_error *err) {
+    (void)first, (void)err;
+    for (size_t i = 0; i < rows * classes; i++) *(double *)user += (double)logits[i];
+    return NS_OK;
+}
+
 static void run(ns_model *model) {
     enum { MOST_PIXELS = 1 << 16, MOST_CLASSES = 1 << 16 };
-    static float pixels[MOST_PIXELS], logits[MOST_CLASSES];
-    const ns_image_shape *s = &model->image;
+    static float pixels[MOST_PIXELS];
+    const ns_image_shape *s = &model->input.image;
     if ((int64_t)s->channels * s->height * s->width > MOST_PIXELS ||
         model->classes > MOST_CLASSES || (model->site_count && model->sites[0].positions > 1000))
         return;
@@ -168,8 +175,9 @@ static void run(ns_model *model) {
     const int64_t id = 0;
     ns_error err = {0};
     const ns_batch batch = {.samples = 1, .sample_ids = &id, .pixels = pixels};
-    const ns_observer observer = {.user = &sum, .wants = wants, .deliver = deliver};
-    ns_model_forward(model, &batch, &observer, 0, model->classes ? logits : NULL, &err);
+    const ns_observer observer = {
+        .user = &sum, .wants = wants, .deliver = deliver, .logits = take_logits};
+    ns_model_forward(model, &batch, &observer, 0, &err);
 }
 
 static void fuzz_one(const uint8_t *data, size_t size) {

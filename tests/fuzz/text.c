@@ -7,14 +7,14 @@
 #include "tests/fuzz/fuzz.h"
 
 static void open_with(const char *path, const char *vocabulary) {
-    const ns_image_shape shape = {.tokens = 3, .vocabulary = vocabulary};
+    const ns_text_shape shape = {.length = 3, .vocabulary = vocabulary, .padding = -1};
     ns_error err = {0};
     ns_dataset *text = NULL;
-    if (ns_dataset_open(&text, path, NULL, &shape, &err) != NS_OK) return;
-    float tokens[3];
-    if (ns_dataset_read(text, &(int64_t){text->count - 1}, 1, tokens, &err) == NS_OK)
+    if (ns_dataset_open_words(&text, path, NULL, &shape, &err) != NS_OK) return;
+    int32_t tokens[3];
+    if (ns_dataset_words(text, &(int64_t){text->count - 1}, 1, tokens, &err) == NS_OK)
         for (int i = 0; i < 3; i++)
-            if (!(tokens[i] >= 0 && tokens[i] < (float)text->classes)) abort();
+            if (!(tokens[i] >= 0 && tokens[i] < text->classes)) abort();
     ns_dataset_close(text);
 }
 
@@ -30,9 +30,9 @@ static void fuzz_one(const uint8_t *data, size_t size) {
     open_with(path, words);
     /* A file's own characters read the whole of it. */
     if (ns_text_vocabulary(path, &characters, &err) == NS_OK) {
-        const ns_image_shape shape = {.tokens = 1, .vocabulary = characters};
+        const ns_text_shape shape = {.length = 1, .vocabulary = characters, .padding = -1};
         ns_dataset *text = NULL;
-        if (*characters && ns_dataset_open(&text, path, NULL, &shape, &err) != NS_OK) abort();
+        if (*characters && ns_dataset_open_words(&text, path, NULL, &shape, &err) != NS_OK) abort();
         ns_dataset_close(text);
     }
     free(characters);

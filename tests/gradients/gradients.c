@@ -10,19 +10,18 @@
 #include <string.h>
 
 #include "probe/base/random.h"
-#include "probe/train/gpt.h"
-#include "probe/train/vit.h"
+#include "probe/train/trainee.h"
 
 enum { SAMPLES = 3, CLASSES = 4, PIXELS = 2 * 6 * 9, CONTEXT = 5, WORDS = 6, WIDTH = 8 };
 /* The smallest that BLAS attends to; a patch of one pixel makes the ViT's tokens many. */
 enum { LONG_CONTEXT = NS_FEW_TOKENS + 1 };
 _Static_assert(1 + 6 * 9 > NS_FEW_TOKENS, "a ViT with many tokens");
-_Static_assert(LONG_CONTEXT <= 2 * 6 * 9, "words lie where pixels do");
 static const double tolerance = 1e-6, step = 1e-5;
 
 typedef struct problem {
-    ns_network *net;
-    double input[SAMPLES * PIXELS], keep[4 * SAMPLES];
+    ns_trainee *net;
+    double pixels[SAMPLES * PIXELS], keep[4 * SAMPLES];
+    int32_t words[SAMPLES * LONG_CONTEXT];
     int32_t labels[SAMPLES * LONG_CONTEXT];
 } problem;
 
@@ -46,9 +45,10 @@ static void randomise(problem *p, uint64_t seed) {
             all->values[t->at + k] =
                 positive ? uniform(&seed, 0.4, 1.2) : uniform(&seed, -0.8, 0.8);
     }
-    bool words = p->net->labels > 1;
-    for (int i = 0; i < SAMPLES * PIXELS; i++)
-        p->input[i] = words ? (double)ns_random_below(&seed, WORDS) : uniform(&seed, -2, 2);
+    bool words = p->net->words;
+    for (int i = 0; i < SAMPLES * PIXELS; i++) p->pixels[i] = uniform(&seed, -2, 2);
+    for (int i = 0; i < SAMPLES * LONG_CONTEXT; i++)
+        p->words[i] = (int32_t)ns_random_below(&seed, WORDS);
     for (int i = 0; i < 4 * SAMPLES; i++) p->keep[i] = i % 5 == 3 ? 0 : 1.25;
     for (int i = 0; i < SAMPLES * LONG_CONTEXT; i++)
         p->labels[i] = (int32_t)ns_random_below(&seed, p->net->classes);
@@ -56,8 +56,9 @@ static void randomise(problem *p, uint64_t seed) {
 }
 
 static double loss_of(problem *p) {
-    p->net->kind->forward(p->net, SAMPLES, p->input, true, (ns_keep){p->keep, SAMPLES});
-    return p->net->kind->loss(p->net, SAMPLES, p->labels, 0.1, SAMPLES * p->net->labels).mean;
+    const void *input = p->net->words ? (const void *)p->words : p->pixels;
+    ns_trainee_forward(p->net, SAMPLES, input, true, (ns_keep){p->keep, SAMPLES});
+    return ns_trainee_loss(p->net, p->labels, 0.1, SAMPLES * p->net->labels).mean;
 }
 
 /* One tensor: differences of all its values, then the comparison. */
@@ -88,7 +89,7 @@ static void judge(problem *p, const ns_parameter *t, const double *gradient, dou
     }
 }
 
-static ns_network *make_vit(const char *norm, ns_activation activation, size_t patch) {
+static ns_trainee *make_vit(const char *norm, ns_activation activation, size_t patch) {
     ns_error err = {0};
     const ns_vit_shape shape = {.channels = 2,
                                 .height = 6,
@@ -102,13 +103,13 @@ static ns_network *make_vit(const char *norm, ns_activation activation, size_t p
                                 .norm = ns_norm_kind_find(norm, &err),
                                 .eps = 1e-5,
                                 .activation = activation};
-    ns_vit *vit;
-    if (!ns_vit_new(&vit, &shape, &err)) return &vit->net;
+    ns_trainee *vit;
+    if (!ns_vit_new(&vit, &shape, &err)) return vit;
     fprintf(stderr, "%s\n", err.message);
     exit(1);
 }
 
-static ns_network *make_gpt(const char *norm, ns_activation activation, size_t context) {
+static ns_trainee *make_gpt(const char *norm, ns_activation activation, size_t context) {
     ns_error err = {0};
     const ns_gpt_shape shape = {.context = context,
                                 .vocabulary = WORDS,
@@ -119,24 +120,24 @@ static ns_network *make_gpt(const char *norm, ns_activation activation, size_t c
                                 .norm = ns_norm_kind_find(norm, &err),
                                 .eps = 1e-5,
                                 .activation = activation};
-    ns_gpt *gpt;
-    if (!ns_gpt_new(&gpt, &shape, &err)) return &gpt->net;
+    ns_trainee *gpt;
+    if (!ns_gpt_new(&gpt, &shape, &err)) return gpt;
     fprintf(stderr, "%s\n", err.message);
     exit(1);
 }
 
 /* Takes the network. */
-static verdict check(ns_network *net, double spoil) {
+static verdict check(ns_trainee *net, double spoil) {
     problem p = {.net = net};
     verdict v = {0};
     ns_error err = {0};
-    if (net->kind->reserve(net, SAMPLES, &err)) {
+    if (ns_trainee_reserve(net, SAMPLES, &err)) {
         fprintf(stderr, "%s\n", err.message);
         exit(1);
     }
     randomise(&p, 7);
     loss_of(&p);
-    net->kind->backward(net, SAMPLES);
+    ns_trainee_backward(net);
     ns_parameters *all = &net->parameters;
     double *gradient = malloc(all->learned * sizeof *gradient), least = 0;
     if (!gradient) exit(1);
@@ -145,7 +146,7 @@ static verdict check(ns_network *net, double spoil) {
     gradient[all->items[all->learned_count - 1].at] *= spoil;
     for (int i = 0; i < all->learned_count; i++) judge(&p, &all->items[i], gradient, least, &v);
     free(gradient);
-    ns_network_close(net);
+    ns_trainee_free(net);
     return v;
 }
 

@@ -39,28 +39,32 @@ static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
     return status;
 }
 
+/* Of images, all at once. */
+static int take_logits(void *user, size_t first, size_t rows, size_t classes, const float *logits,
+                       ns_error *err) {
+    return first ? ns_fail(err, NS_EFAIL, "logits in pieces")
+                 : write_floats(user, "logits", logits, rows * classes, err);
+}
+
 static int run(const char *model_path, const char *pixels_path, size_t samples, const char *folder,
                ns_error *err) {
     ns_model *model = NULL;
     int status = ns_model_open(&model, model_path, err);
     if (status) return status;
-    const ns_image_shape *image = &model->image;
+    const ns_image_shape *image = &model->input.image;
     size_t count = samples * (size_t)image->channels * (size_t)image->height * (size_t)image->width;
     float *pixels = malloc(count * sizeof *pixels);
-    float *logits = malloc(samples * (size_t)(model->classes + 1) * sizeof *logits);
     int64_t *ids = calloc(samples, sizeof *ids);
     FILE *file = fopen(pixels_path, "rb");
-    if (!pixels || !logits || !ids || !file || fread(pixels, sizeof *pixels, count, file) != count)
+    if (!pixels || !ids || !file || fread(pixels, sizeof *pixels, count, file) != count)
         status = ns_fail(err, NS_EINPUT, "%s: expected %zu floats", pixels_path, count);
     if (file) fclose(file);
     output out = {folder};
-    const ns_observer observer = {.user = &out, .wants = wants, .deliver = deliver};
-    const ns_batch batch = {samples, ids, pixels};
-    if (!status) status = ns_model_forward(model, &batch, &observer, 0, logits, err);
-    if (!status && model->classes)
-        status = write_floats(&out, "logits", logits, samples * (size_t)model->classes, err);
+    const ns_observer observer = {
+        .user = &out, .wants = wants, .deliver = deliver, .logits = take_logits};
+    const ns_batch batch = {.samples = samples, .sample_ids = ids, .pixels = pixels};
+    if (!status) status = ns_model_forward(model, &batch, &observer, 0, err);
     free(pixels);
-    free(logits);
     free(ids);
     ns_model_close(model);
     return status;

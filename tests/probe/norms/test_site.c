@@ -89,8 +89,12 @@ static int counter_done(void *user, const int64_t *ids, size_t n, ns_error *err)
 static void a_tee_serves_whoever_wants(void **state) {
     (void)state;
     counter a = {.index = 1}, b = {.index = 2};
-    ns_observer two[] = {{&a, counter_wants, counter_deliver, NULL, NULL},
-                         {&b, counter_wants, counter_deliver, counter_place, counter_done}};
+    ns_observer two[] = {{.user = &a, .wants = counter_wants, .deliver = counter_deliver},
+                         {.user = &b,
+                          .wants = counter_wants,
+                          .deliver = counter_deliver,
+                          .place_output = counter_place,
+                          .batch_done = counter_done}};
     ns_tee tee = {two, 2};
     ns_observer both = ns_tee_observer(&tee);
     ns_rows rows = {0};

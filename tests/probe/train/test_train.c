@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "datasets/dataset.h"
-#include "probe/train/vit.h"
 #include "probe/train/adamw.h"
 #include "probe/train/checkpoint.h"
+#include "probe/train/trainee.h"
 #include "tests/runner.h"
 
 #define GOLDEN "tests/golden/train/"
@@ -27,8 +27,8 @@ static const float *tensor(ns_weights *w, const char *prefix, const char *name, 
     return values;
 }
 
-static void load(ns_vit *vit, ns_weights *w) {
-    ns_parameters *p = &vit->net.parameters;
+static void load(ns_trainee *vit, ns_weights *w) {
+    ns_parameters *p = &vit->parameters;
     for (int i = 0; i < p->learned_count; i++) {
         size_t count;
         const float *values = tensor(w, "p/", p->items[i].name, &count);
@@ -37,18 +37,18 @@ static void load(ns_vit *vit, ns_weights *w) {
     }
 }
 
-static ns_vit *open_vit(ns_vit_shape shape, const char *norm, size_t samples) {
+static ns_trainee *open_vit(ns_vit_shape shape, const char *norm, size_t samples) {
     ns_error err = {0};
-    ns_vit *vit = NULL;
+    ns_trainee *vit = NULL;
     shape.norm = ns_norm_kind_find(norm, &err);
-    if (!shape.norm || ns_vit_new(&vit, &shape, &err) || ns_vit_reserve(vit, samples, &err))
+    if (!shape.norm || ns_vit_new(&vit, &shape, &err) || ns_trainee_reserve(vit, samples, &err))
         fail_msg("%s", err.message);
-    vit->net.kind->initialize(&vit->net, &(ns_start){.alpha = NAN, .alpha_attention = NAN});
+    ns_trainee_initialize(vit, &(ns_start){.alpha = NAN, .alpha_attention = NAN});
     return vit;
 }
 
-static void compare_gradients(const ns_vit *vit, ns_weights *w, const char *norm) {
-    const ns_parameters *p = &vit->net.parameters;
+static void compare_gradients(const ns_trainee *vit, ns_weights *w, const char *norm) {
+    const ns_parameters *p = &vit->parameters;
     double least = 0; /* a bias before a BatchNorm has a gradient of 0 but for rounding */
     for (size_t i = 0; i < p->learned; i++)
         least = fmax(least, 1e-2 * fabs((double)p->gradient[i]));
@@ -92,17 +92,17 @@ static void gradients_of_every_norm(void **state) {
         size_t count;
         snprintf(path, sizeof path, GOLDEN "gradients-%s.safetensors", norm);
         if (ns_weights_open(&w, path, &err)) fail_msg("%s", err.message);
-        ns_vit *vit = open_vit(small, norm, 4);
+        ns_trainee *vit = open_vit(small, norm, 4);
         load(vit, w);
         int32_t labels[4];
         const float *golden = tensor(w, "", "labels", &count);
         for (int k = 0; k < 4; k++) labels[k] = (int32_t)golden[k];
-        ns_vit_forward(vit, 4, tensor(w, "", "pixels", &count), true, (ns_keep){NULL, 0});
-        ns_loss loss = ns_vit_loss(vit, 4, labels, 0.1, 4);
+        ns_trainee_forward(vit, 4, tensor(w, "", "pixels", &count), true, (ns_keep){NULL, 0});
+        ns_loss loss = ns_trainee_loss(vit, labels, 0.1, 4);
         assert_true(fabs(loss.mean - (double)*tensor(w, "", "loss", &count)) < 1e-5 * loss.mean);
-        ns_vit_backward(vit, 4);
+        ns_trainee_backward(vit);
         compare_gradients(vit, w, norm);
-        ns_vit_free(vit);
+        ns_trainee_free(vit);
         ns_weights_close(w);
     }
 }
@@ -142,14 +142,14 @@ static double losses_apart(const recipe *r) {
         fail_msg("%s", err.message);
     ns_vit_shape mine = shape;
     mine.activation = r->activation;
-    ns_vit *vit = open_vit(mine, r->norm, BATCH);
+    ns_trainee *vit = open_vit(mine, r->norm, BATCH);
     load(vit, w);
     const ns_adamw_options options = {0.9, 0.999, r->eps, r->decay};
-    assert_int_equal(ns_adamw_new(&adam, &options, &vit->net.parameters, &err), 0);
+    assert_int_equal(ns_adamw_new(&adam, &options, &vit->parameters, &err), 0);
     const float *wanted = tensor(w, "", "losses", &count);
     assert_int_equal(count, STEPS);
     ns_team team;
-    assert_int_equal(ns_team_new(&team, &vit->net, &err), 0);
+    assert_int_equal(ns_team_new(&team, vit, &err), 0);
     team.piece = 5; /* the batch in several pieces, the last one smaller */
     double apart = 0;
     static float pixels[BATCH * 784];
@@ -162,15 +162,15 @@ static double losses_apart(const recipe *r) {
         }
         if (ns_dataset_read(data, ids, BATCH, pixels, &err)) fail_msg("%s", err.message);
         ns_loss loss = ns_team_train(&team, BATCH, pixels, labels, 0.1, (ns_keep){NULL, 0});
-        double norm = ns_gradient_norm(&vit->net.parameters),
+        double norm = ns_gradient_norm(&vit->parameters),
                d = fabs(loss.mean - (double)wanted[step]);
-        ns_adamw_step(&adam, &vit->net.parameters, ns_cosine_rate(step, STEPS, 10, 3e-3, 1e-5),
+        ns_adamw_step(&adam, &vit->parameters, ns_cosine_rate(step, STEPS, 10, 3e-3, 1e-5),
                       norm > 1 ? 1 / (norm + 1e-6) : 1);
         if (!(d <= apart)) apart = d;
     }
     ns_adamw_free(&adam);
     ns_team_free(&team);
-    ns_vit_free(vit);
+    ns_trainee_free(vit);
     ns_dataset_close(data);
     ns_weights_close(w);
     return apart;

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "datasets/text.h"
-#include "probe/train/gpt.h"
 #include "probe/train/adamw.h"
+#include "probe/train/trainee.h"
 #include "probe/weights/weights.h"
 #include "tests/runner.h"
 
@@ -27,8 +27,8 @@ static const float *tensor(ns_weights *w, const char *name, size_t count) {
 }
 
 /* A network with the weights of the file. */
-static ns_gpt *open_gpt(const char *norm, size_t samples, size_t context, size_t words,
-                        size_t width, ns_weights *w) {
+static ns_trainee *open_gpt(const char *norm, size_t samples, size_t context, size_t words,
+                            size_t width, ns_weights *w) {
     ns_error err = {0};
     const ns_gpt_shape shape = {.context = context,
                                 .vocabulary = words,
@@ -38,10 +38,10 @@ static ns_gpt *open_gpt(const char *norm, size_t samples, size_t context, size_t
                                 .hidden = 4 * width,
                                 .norm = ns_norm_kind_find(norm, &err),
                                 .eps = 1e-5};
-    ns_gpt *gpt;
-    if (ns_gpt_new(&gpt, &shape, &err) || ns_gpt_reserve(gpt, samples, &err))
+    ns_trainee *gpt;
+    if (ns_gpt_new(&gpt, &shape, &err) || ns_trainee_reserve(gpt, samples, &err))
         fail_msg("%s", err.message);
-    const ns_parameters *p = &gpt->net.parameters;
+    const ns_parameters *p = &gpt->parameters;
     for (int i = 0; i < p->learned_count; i++) {
         char name[96];
         snprintf(name, sizeof name, "p/%s", p->items[i].name);
@@ -63,15 +63,18 @@ static double gradients_apart(const char *norm) {
     ns_weights *w;
     snprintf(path, sizeof path, "tests/golden/train/text-gradients-%s.safetensors", norm);
     if (ns_weights_open(&w, path, &err)) fail_msg("%s", err.message);
-    ns_gpt *gpt = open_gpt(norm, FEW_SAMPLES, LONG_CONTEXT, FEW_WORDS, 8, w);
+    ns_trainee *gpt = open_gpt(norm, FEW_SAMPLES, LONG_CONTEXT, FEW_WORDS, 8, w);
     const float *golden = tensor(w, "labels", TOKENS);
     int32_t labels[TOKENS];
     for (int i = 0; i < TOKENS; i++) labels[i] = (int32_t)golden[i];
-    ns_gpt_forward(gpt, FEW_SAMPLES, tensor(w, "tokens", TOKENS), true, (ns_keep){NULL, 0});
-    ns_loss loss = ns_gpt_loss(gpt, FEW_SAMPLES, labels, 0.1, TOKENS);
+    int32_t words[TOKENS];
+    golden = tensor(w, "tokens", TOKENS);
+    for (int i = 0; i < TOKENS; i++) words[i] = (int32_t)golden[i];
+    ns_trainee_forward(gpt, FEW_SAMPLES, words, true, (ns_keep){NULL, 0});
+    ns_loss loss = ns_trainee_loss(gpt, labels, 0.1, TOKENS);
     assert_true(fabs(loss.mean - (double)*tensor(w, "loss", 1)) <= 1e-6 * loss.mean);
-    ns_gpt_backward(gpt, FEW_SAMPLES);
-    const ns_parameters *p = &gpt->net.parameters;
+    ns_trainee_backward(gpt);
+    const ns_parameters *p = &gpt->parameters;
     double apart = 0;
     for (int i = 0; i < p->learned_count; i++) {
         const ns_parameter *t = &p->items[i];
@@ -84,7 +87,7 @@ static double gradients_apart(const char *norm) {
             if (!(d <= apart)) apart = d;
         }
     }
-    ns_gpt_free(gpt);
+    ns_trainee_free(gpt);
     ns_weights_close(w);
     return apart;
 }
@@ -97,11 +100,11 @@ static void gradients_over_text(void **state) {
     assert_true(dyt <= 1e-5);
 }
 
-static void take(const ns_dataset *text, int step, float *input, int32_t *labels) {
+static void take(const ns_dataset *text, int step, int32_t *input, int32_t *labels) {
     const int32_t *tokens = ns_text_tokens(text);
     for (int i = 0; i < BATCH * CONTEXT; i++) {
         int64_t at = (int64_t)(BATCH * step + i / CONTEXT) * 7919 % 1000000 + i % CONTEXT;
-        input[i] = (float)tokens[at];
+        input[i] = tokens[at];
         labels[i] = tokens[at + 1];
     }
 }
@@ -117,29 +120,30 @@ static double losses_apart(const char *norm, double decay) {
     snprintf(path, sizeof path, "tests/golden/train/text-%s.safetensors", norm);
     if (!file || ns_weights_open(&w, path, &err) || ns_text_vocabulary(file, &vocabulary, &err))
         fail_msg("%s", err.message);
-    const ns_image_shape shape = {.tokens = CONTEXT, .vocabulary = vocabulary};
-    if (ns_dataset_open(&text, "shakespeare", NULL, &shape, &err)) fail_msg("%s", err.message);
-    ns_gpt *gpt = open_gpt(norm, BATCH, CONTEXT, (size_t)text->classes, 16, w);
+    const ns_text_shape shape = {.length = CONTEXT, .vocabulary = vocabulary, .padding = -1};
+    if (ns_dataset_open_words(&text, "shakespeare", NULL, &shape, &err))
+        fail_msg("%s", err.message);
+    ns_trainee *gpt = open_gpt(norm, BATCH, CONTEXT, (size_t)text->classes, 16, w);
     const ns_adamw_options options = {0.9, 0.999, 1e-8, decay};
-    assert_int_equal(ns_adamw_new(&adam, &options, &gpt->net.parameters, &err), 0);
-    assert_int_equal(ns_team_new(&team, &gpt->net, &err), 0);
+    assert_int_equal(ns_adamw_new(&adam, &options, &gpt->parameters, &err), 0);
+    assert_int_equal(ns_team_new(&team, gpt, &err), 0);
     team.piece = 3;
     const float *wanted = tensor(w, "losses", STEPS);
     double apart = 0;
     for (int step = 0; step < STEPS; step++) {
-        static float input[BATCH * CONTEXT];
+        static int32_t input[BATCH * CONTEXT];
         static int32_t labels[BATCH * CONTEXT];
         take(text, step, input, labels);
         ns_loss loss = ns_team_train(&team, BATCH, input, labels, 0.1, (ns_keep){NULL, 0});
-        double norm_ = ns_gradient_norm(&gpt->net.parameters),
+        double norm_ = ns_gradient_norm(&gpt->parameters),
                d = fabs(loss.mean - (double)wanted[step]);
-        ns_adamw_step(&adam, &gpt->net.parameters, ns_cosine_rate(step, STEPS, 10, 3e-3, 1e-5),
+        ns_adamw_step(&adam, &gpt->parameters, ns_cosine_rate(step, STEPS, 10, 3e-3, 1e-5),
                       norm_ > 1 ? 1 / (norm_ + 1e-6) : 1);
         if (!(d <= apart)) apart = d;
     }
     ns_adamw_free(&adam);
     ns_team_free(&team);
-    ns_gpt_free(gpt);
+    ns_trainee_free(gpt);
     ns_dataset_close(text);
     ns_weights_close(w);
     free(vocabulary);

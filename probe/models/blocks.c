@@ -1,0 +1,167 @@
+#include "probe/models/blocks.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- names ---- */
+
+/* Expands one template of `length` bytes. */
+static void expand(const ns_naming *naming, const char *from, size_t length, int block,
+                   const char *suffix, ns_name *out) {
+    size_t used = 0, room = sizeof out->text;
+    for (size_t i = 0; i < length && used + 1 < room; i++) {
+        int n = 1;
+        if (from[i] == '@')
+            n = snprintf(out->text + used, room - used, "%.*s", naming->prefix_length,
+                         naming->prefix);
+        else if (from[i] == '%' && i + 1 < length)
+            n = snprintf(out->text + used, room - used, "%d", block), i++;
+        else
+            out->text[used] = from[i];
+        used += (size_t)n;
+        if (used >= room) used = room - 1;
+    }
+    snprintf(out->text + used, room - used, "%s", suffix);
+}
+
+bool ns_part_name(const ns_naming *naming, const ns_source *source, ns_part part, int block,
+                  const char *suffix, ns_name *out) {
+    const char *all = naming->names->parts[part];
+    out->text[0] = 0;
+    if (!all) return false;
+    for (const char *at = all;;) {
+        size_t length = strcspn(at, "|");
+        expand(naming, at, length, block, suffix, out);
+        if (source->has(source->user, out->text)) return true;
+        if (!at[length]) break;
+        at += length + 1;
+    }
+    expand(naming, all, strcspn(all, "|"), block, suffix, out);
+    return false;
+}
+
+ns_array ns_build_part(ns_builder *b, const ns_naming *naming, ns_part part, int dims,
+                       const int64_t *shape, bool decays) {
+    ns_name name;
+    ns_array none = {NULL, NULL};
+    if (!ns_part_name(naming, &b->source, part, 0, "", &name)) return none;
+    return ns_build_tensor(b, name.text, dims, shape, decays, false);
+}
+
+ns_linear ns_build_part_layer(ns_builder *b, const ns_naming *naming, ns_part part, int block,
+                              size_t out, size_t in, bool turned) {
+    ns_name name;
+    ns_part_name(naming, &b->source, part, block, "weight", &name);
+    size_t length = strlen(name.text);
+    if (length >= 6) name.text[length - 6] = 0; /* without "weight" */
+    return ns_build_layer(b, name.text, out, in, turned);
+}
+
+/* A norm may have any of several arrays, so that its path is told by the scheme alone. */
+int ns_build_part_norm(ns_builder *b, const ns_naming *naming, ns_part part, int block, int x,
+                       ns_role role, bool required) {
+    ns_name path;
+    if (!naming->names->parts[part]) return x;
+    ns_part_name(naming, &b->source, part, block, "", &path);
+    return ns_build_norm(b, x, path.text, role, required);
+}
+
+/* ---- blocks ---- */
+
+typedef struct block {
+    ns_builder *b;
+    const ns_block_spec *spec;
+    const ns_naming *naming;
+    int number, angles;
+} block;
+
+static ns_linear layer(const block *k, ns_part part, size_t out, size_t in) {
+    return ns_build_part_layer(k->b, k->naming, part, k->number, out, in, k->spec->turned);
+}
+
+/* x + scale * layer(branch). */
+static int add_residual(const block *k, int x, int branch, ns_linear last, ns_part scale,
+                        size_t which) {
+    ns_builder *b = k->b;
+    ns_residual_options options = {.layer = last, .branch = 2 * (size_t)k->number + which};
+    const int64_t width = (int64_t)k->spec->width;
+    ns_name name;
+    if (k->spec->scaled && ns_part_name(k->naming, &b->source, scale, k->number, "", &name))
+        options.scale = ns_build_tensor(b, name.text, 1, &width, false, false).values;
+    int out = ns_build_buffer(b, NS_OF_TOKENS, k->spec->width);
+    return ns_build_step(b, &ns_residual_operation, x, branch, out, &options, sizeof options);
+}
+
+/* Queries, keys and values of x as the columns of one buffer. */
+static int queries(const block *k, int x) {
+    const ns_block_spec *s = k->spec;
+    const size_t inner = s->heads * s->dim, shared = s->groups * s->dim;
+    if (k->naming->names->parts[NS_PART_QKV])
+        return ns_build_linear(k->b, x, layer(k, NS_PART_QKV, inner + 2 * shared, s->width),
+                               NS_NO_ACTIVATION);
+    int out = ns_build_buffer(k->b, NS_OF_TOKENS, inner + 2 * shared);
+    const size_t columns[] = {0, inner, inner + shared}, sizes[] = {inner, shared, shared};
+    for (int i = 0; i < 3; i++) {
+        const ns_linear_options options = {layer(k, (ns_part)(NS_PART_Q + i), sizes[i], s->width),
+                                           NS_NO_ACTIVATION, columns[i]};
+        ns_build_step(k->b, &ns_linear_operation, x, NS_NO_BUFFER, out, &options, sizeof options);
+    }
+    return out;
+}
+
+static int attention(const block *k, int x) {
+    const ns_block_spec *s = k->spec;
+    ns_attention options = {
+        .heads = s->heads, .dim = s->dim, .groups = s->groups, .causal = s->causal};
+    options.scale = s->scale;
+    if (s->scale_by_layer)
+        options.scale = (s->scale != 0 ? s->scale : 1 / sqrt((double)s->dim)) / (k->number + 1);
+    int qkv = queries(k, x), out = ns_build_buffer(k->b, NS_OF_TOKENS, s->heads * s->dim);
+    if (k->angles >= 0) {
+        const ns_rotary_options rotary = {s->heads + s->groups, s->dim, s->rotary_base};
+        ns_build_step(k->b, &ns_rotate_operation, qkv, k->angles, qkv, &rotary, sizeof rotary);
+    }
+    return ns_build_step(k->b, &ns_attention_operation, qkv, NS_NO_BUFFER, out, &options,
+                         sizeof options);
+}
+
+static int mlp(const block *k, int x) {
+    const ns_block_spec *s = k->spec;
+    if (!s->gated)
+        return ns_build_linear(k->b, x, layer(k, NS_PART_FC1, s->hidden, s->width), s->activation);
+    int gate = ns_build_linear(k->b, x, layer(k, NS_PART_GATE, s->hidden, s->width), s->activation);
+    int up = ns_build_linear(k->b, x, layer(k, NS_PART_FC1, s->hidden, s->width), NS_NO_ACTIVATION);
+    int out = ns_build_buffer(k->b, NS_OF_TOKENS, s->hidden);
+    return ns_build_step(k->b, &ns_gate_operation, gate, up, out, NULL, 0);
+}
+
+static int norm(const block *k, ns_part part, int x, ns_role role) {
+    return ns_build_part_norm(k->b, k->naming, part, k->number, x, role, true);
+}
+
+static int add_block(const block *k, int x) {
+    const ns_block_spec *s = k->spec;
+    bool pre = s->order == NS_PRE_NORM;
+    int z = pre ? norm(k, NS_PART_NORM1, x, NS_ROLE_ATTENTION) : x;
+    int branch = attention(k, z);
+    x = add_residual(k, x, branch, layer(k, NS_PART_PROJECTION, s->width, s->heads * s->dim),
+                     NS_PART_SCALE1, 0);
+    if (!pre) x = norm(k, NS_PART_NORM1, x, NS_ROLE_POST_ATTENTION);
+    z = pre ? norm(k, NS_PART_NORM2, x, NS_ROLE_MLP) : x;
+    branch = mlp(k, z);
+    x = add_residual(k, x, branch, layer(k, NS_PART_FC2, s->width, s->hidden), NS_PART_SCALE2, 1);
+    return pre ? x : norm(k, NS_PART_NORM2, x, NS_ROLE_POST_MLP);
+}
+
+int ns_build_blocks(ns_builder *b, const ns_block_spec *spec, const ns_naming *naming, int x) {
+    block k = {b, spec, naming, 0, NS_NO_BUFFER};
+    if (spec->rotary_base > 0 && !b->status) {
+        const ns_rotary_options rotary = {spec->heads + spec->groups, spec->dim, spec->rotary_base};
+        k.angles = ns_build_buffer(b, NS_OF_POSITIONS, spec->dim);
+        ns_build_step(b, &ns_angles_operation, NS_NO_BUFFER, NS_NO_BUFFER, k.angles, &rotary,
+                      sizeof rotary);
+    }
+    for (; (size_t)k.number < spec->depth && !b->status; k.number++) x = add_block(&k, x);
+    return x;
+}

@@ -1,0 +1,125 @@
+/* BERT (Devlin et al., NAACL 2019, arXiv 1810.04805), post-LN, with Hugging Face's names: the encoder and the head that guesses masked words,
+ * as far as its norm. The pooler and other heads come behind all sites and are left out. */
+#include <jansson.h>
+
+#include "probe/models/reading.h"
+
+#define BLOCK "@encoder.layer.%d."
+
+static const ns_names names = {
+    .name = "huggingface",
+    .prefixes = "bert.|",
+    .parts = {[NS_PART_WORDS] = "@embeddings.word_embeddings.weight",
+              [NS_PART_POSITIONS] = "@embeddings.position_embeddings.weight",
+              [NS_PART_TYPES] = "@embeddings.token_type_embeddings.weight",
+              [NS_PART_NORM_PRE] = "@embeddings.LayerNorm",
+              [NS_PART_Q] = BLOCK "attention.self.query.",
+              [NS_PART_K] = BLOCK "attention.self.key.",
+              [NS_PART_V] = BLOCK "attention.self.value.",
+              [NS_PART_PROJECTION] = BLOCK "attention.output.dense.",
+              [NS_PART_NORM1] = BLOCK "attention.output.LayerNorm",
+              [NS_PART_FC1] = BLOCK "intermediate.dense.",
+              [NS_PART_FC2] = BLOCK "output.dense.",
+              [NS_PART_NORM2] = BLOCK "output.LayerNorm",
+              [NS_PART_TRANSFORM] = "cls.predictions.transform.dense.",
+              [NS_PART_HEAD_NORM] = "cls.predictions.transform.LayerNorm",
+              [NS_PART_UNUSED] = "@pooler.|@embeddings.position_ids|cls.predictions.decoder.|"
+                                 "cls.predictions.bias|cls.seq_relationship.|classifier.|"
+                                 "qa_outputs."}};
+
+typedef struct spec {
+    ns_block_spec blocks;
+    int64_t context, types;
+    bool transform;
+} spec;
+
+static int read_types(ns_reading *r, spec *s) {
+    ns_name name;
+    const ns_tensor_info *info;
+    int status = ns_reading_need(r, NS_PART_TYPES, 0, "", &name, &info);
+    if (status) return status;
+    s->types = info->dims == 2 ? info->shape[0] : 0;
+    return ns_reading_agree(r, "token types", "type_vocab_size", s->types,
+                            "shape of token_type_embeddings");
+}
+
+/* Samples are filled up at their end by the word that config.json names. */
+static int read_padding(ns_reading *r) {
+    int64_t padding = -1;
+    bool found;
+    ns_origin from = "default";
+    int status = ns_config_int(&r->config, "pad_token_id", 0, INT32_MAX, &padding, &found, from);
+    if (status) return status;
+    r->model->input.text.padding = (int32_t)padding;
+    return found ? ns_reading_fact(r, "padding", from, "word %lld at the end", (long long)padding)
+                 : NS_OK;
+}
+
+static int build(ns_builder *b, const spec *s, const ns_naming *naming, size_t vocabulary) {
+    ns_network *n = b->network;
+    const size_t w = s->blocks.width;
+    const int64_t words[] = {(int64_t)vocabulary, (int64_t)w},
+                  positions[] = {s->context, (int64_t)w}, types[] = {s->types, (int64_t)w};
+    n->input = NS_INPUT_WORDS;
+    n->vocabulary = vocabulary;
+    n->types = (size_t)s->types;
+    n->most_tokens = (size_t)s->context;
+    const ns_word_rows embedding = {
+        .vocabulary = vocabulary,
+        .width = w,
+        .words = ns_build_part(b, naming, NS_PART_WORDS, 2, words, true).values,
+        .positions = ns_build_part(b, naming, NS_PART_POSITIONS, 2, positions, false).values,
+        .types = ns_build_part(b, naming, NS_PART_TYPES, 2, types, false).values,
+        .type_count = (size_t)s->types};
+    int x = ns_build_buffer(b, NS_OF_TOKENS, w);
+    ns_build_step(b, &ns_words_operation, NS_NO_BUFFER, NS_NO_BUFFER, x, &embedding,
+                  sizeof embedding);
+    x = ns_build_part_norm(b, naming, NS_PART_NORM_PRE, 0, x, NS_ROLE_STEM, true);
+    x = ns_build_blocks(b, &s->blocks, naming, x);
+    if (!s->transform) return b->status;
+    x = ns_build_linear(b, x, ns_build_part_layer(b, naming, NS_PART_TRANSFORM, 0, w, w, false),
+                        s->blocks.activation);
+    ns_build_part_norm(b, naming, NS_PART_HEAD_NORM, 0, x, NS_ROLE_HEAD, true);
+    return b->status;
+}
+
+static int open_bert(ns_reading *r) {
+    static const ns_config_fixed fixed[] = {{"position_embedding_type", "\"absolute\""},
+                                            {"is_decoder", "false"},
+                                            {"add_cross_attention", "false"},
+                                            {"is_encoder_decoder", "false"},
+                                            {"tie_encoder_decoder", "false"},
+                                            {"embedding_size", "0"},
+                                            {"pruned_heads", "{}"}};
+    spec s = {.blocks = {.order = NS_POST_NORM}};
+    ns_name name;
+    bool tied, found;
+    ns_origin from;
+    r->usual_norm = "layernorm";
+    int status = ns_read_norms(r, "layer_norm_eps", 1e-12);
+    if (!status) status = ns_read_words(r, &s.blocks, &s.context);
+    if (!status) status = read_types(r, &s);
+    if (!status) status = ns_read_blocks(r, &s.blocks, "gelu");
+    if (!status) status = read_padding(r);
+    if (!status) status = ns_config_check_fixed(&r->config, fixed, sizeof fixed / sizeof *fixed);
+    if (!status) status = ns_config_flag(&r->config, "tie_word_embeddings", &tied, &found, from);
+    if (!status) status = ns_reading_fact(r, "tokens", "default", "ids");
+    if (status) return status;
+    s.transform = ns_reading_name(r, NS_PART_TRANSFORM, 0, "weight", &name);
+    ns_builder b = {&r->model->network, ns_reading_source(r), r->err, NS_OK};
+    status = build(&b, &s, &r->naming, (size_t)r->model->input.text.words);
+    if (status) return status;
+    ns_reading_ignore_unused(r);
+    return ns_reading_all_used(r, "BERT");
+}
+
+static const ns_names *const all_names[] = {&names};
+
+extern const ns_family ns_family_bert;
+const ns_family ns_family_bert = {.name = "bert",
+                                  .summary = "BERT (names of Hugging Face)",
+                                  .model_types = "bert",
+                                  .architectures = "Bert*",
+                                  .names = all_names,
+                                  .name_count = 1,
+                                  .open = open_bert};
