@@ -33,10 +33,11 @@ LIB_SOURCES  := $(sort $(wildcard probe/*/*.c probe/*/*/*.c datasets/*.c analysi
 TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*/*.c tests/datasets/*.c \
                   tests/analysis/*.c tests/plots/*.c tests/cli/*.c tests/fuzz/*.c))
 INTERNAL     := probe/store/h5.h $(filter-out probe/train/train.h,$(wildcard probe/train/*.h)) \
-                $(wildcard probe/kernels/*.h probe/norms/kinds/*.h plots/figures/*.h */*_internal.h */*_kernel.h \
+                $(wildcard probe/norms/kinds/*.h plots/figures/*.h */*_internal.h */*_kernel.h \
                 */*/*_internal.h) \
                 $(wildcard probe/models/families/*.h) \
-                $(addprefix probe/models/,blocks.h plan.h reading.h)
+                $(addprefix probe/models/,plan.h reading.h) $(addprefix probe/kernels/,gemm.h pieces.h small.h) \
+                probe/store/training_write.h
 ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*/*.h probe/*/*/*.h datasets/*.h analysis/*.h plots/*.h plots/*/*.h))
 HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)

@@ -69,3 +69,9 @@ const ns_color *ns_series_map(ns_figure *figure, int steps, ns_error *err) {
         colors[i] = ns_color_map(steps > 1 ? (double)i / (steps - 1) : 0);
     return colors;
 }
+
+const ns_mark ns_role_marks[NS_ROLE_COUNT] = {
+    [NS_ROLE_ATTENTION] = NS_MARK_DISC,  [NS_ROLE_MLP] = NS_MARK_SQUARE,
+    [NS_ROLE_FINAL] = NS_MARK_DIAMOND,   [NS_ROLE_STEM] = NS_MARK_TRIANGLE,
+    [NS_ROLE_HEAD] = NS_MARK_PLUS,       [NS_ROLE_POST_ATTENTION] = NS_MARK_DISC,
+    [NS_ROLE_POST_MLP] = NS_MARK_SQUARE, [NS_ROLE_OTHER] = NS_MARK_CROSS};

@@ -15,9 +15,6 @@ static const char *const sigma_labels[] = {"1/" NS_SIGMA_SIGN " of the input",
                                            "1/" NS_SIGMA_SIGN " of rows of the input, median",
                                            "1/" NS_SIGMA_SIGN " of the input, robust (MAD)"};
 
-static const ns_mark role_marks[NS_ROLE_COUNT] = {NS_MARK_DISC,     NS_MARK_SQUARE, NS_MARK_DIAMOND,
-                                                  NS_MARK_TRIANGLE, NS_MARK_PLUS,   NS_MARK_CROSS};
-
 static ns_color depth_color(const ns_alpha_work *w, int site) {
     return ns_color_map(w->deepest > 1 ? (site - 1.0) / (w->deepest - 1.0) : 0);
 }
@@ -62,7 +59,7 @@ static int add_marks(ns_alpha_work *w, chosen which, ns_role role, ns_item *item
                       .spots = spots,
                       .colors = colors,
                       .values = values,
-                      .mark = role_marks[role],
+                      .mark = ns_role_marks[role],
                       .size = 4.6,
                       .stroke = {several ? run_color(w, which.run) : w->request->style->text,
                                  several ? 0.9 : 0.35, 0, 0, false}};
@@ -87,7 +84,7 @@ static int add_keys(ns_alpha_work *w, ns_item *items, int *count, ns_error *err)
                                       .name = ns_role_name((ns_role)role),
                                       .fill = {0.75, 0.75, 0.75, 1},
                                       .stroke = {style->text, 0.35, 0, 0, false},
-                                      .mark = role_marks[role],
+                                      .mark = ns_role_marks[role],
                                       .size = 4.6};
     }
     for (int run = 0; run < w->request->file_count && has_several(w); run++) {

@@ -130,8 +130,6 @@ static ns_spot *spots_of(work *w, const series *s, size_t at, double factor, ns_
 /* The spots of sites that stand before one thing, as marks of that. */
 static int add_marks(work *w, const series *s, const ns_item *curve, ns_item *items,
                      ns_panel *panel, ns_error *err) {
-    static const ns_mark marks[NS_ROLE_COUNT] = {NS_MARK_DISC,     NS_MARK_SQUARE, NS_MARK_DIAMOND,
-                                                 NS_MARK_TRIANGLE, NS_MARK_PLUS,   NS_MARK_CROSS};
     for (int role = 0; role < NS_ROLE_COUNT; role++) {
         ns_spot *spots = ns_figure_alloc(w->figure, (size_t)s->count, sizeof *spots, err);
         size_t count = 0;
@@ -147,7 +145,7 @@ static int add_marks(work *w, const series *s, const ns_item *curve, ns_item *it
                       .spots = spots,
                       .count = count,
                       .fill = curve->stroke.color,
-                      .mark = marks[role],
+                      .mark = ns_role_marks[role],
                       .size = 3};
         if (!items[panel->item_count - 1].name) return NS_EFAIL;
     }
@@ -215,14 +213,13 @@ static void add_keys(const work *w, int which, ns_panel *panel, ns_item *items) 
 }
 
 static void add_shared_keys(const work *w, ns_panel *panel, ns_item *items) {
-    static const ns_mark marks[] = {NS_MARK_DISC, NS_MARK_SQUARE, NS_MARK_DIAMOND};
     const ns_style *style = w->request->style;
     for (int run = 0; run < w->request->run_count; run++)
         add_key(panel, items,
                 (ns_item){.kind = NS_ITEM_CURVE,
                           .name = w->runs[run].name,
                           .stroke = ns_series_stroke(style, run, 0.9)});
-    for (int role = 0; role < 3; role++) {
+    for (int role = 0; role < NS_ROLE_COUNT; role++) {
         bool there = false;
         for (int run = 0; run < w->request->run_count; run++)
             for (int i = 0; i < w->runs[run].count; i++)
@@ -232,7 +229,7 @@ static void add_shared_keys(const work *w, ns_panel *panel, ns_item *items) {
                     (ns_item){.kind = NS_ITEM_MARKS,
                               .name = ns_role_name((ns_role)role),
                               .fill = style->faint,
-                              .mark = marks[role],
+                              .mark = ns_role_marks[role],
                               .size = 3});
     }
     panel->aside = true;

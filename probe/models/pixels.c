@@ -171,5 +171,9 @@ int ns_reading_pixels(ns_reading *r, const ns_pixel_defaults *defaults) {
     image->crop = defaults->crop;
     image->bilinear = defaults->bilinear;
     image->stretch = defaults->stretch;
-    return ns_weights_preprocessor(r->model->weights) ? read_preprocessor(r) : read_config(r);
+    if (!ns_weights_preprocessor(r->model->weights)) return read_config(r);
+    ns_origin unused; /* config.json's own words on it count for nothing beside that file */
+    ns_config_find(&r->config, "mean|image_mean|std|image_std|crop_pct|crop_mode|interpolation",
+                   unused);
+    return read_preprocessor(r);
 }

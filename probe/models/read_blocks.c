@@ -26,9 +26,12 @@ static int64_t outputs_of(ns_reading *r, const ns_block_spec *spec, ns_part part
     return info && info->dims == 2 ? info->shape[spec->turned] : 0;
 }
 
-/* Channels of a head where config.json says how many heads there are, or what the usual 64 are where it does not. */
+/* Heads and their channels, which no shape tells: from config.json, from the architecture that it names (*heads), or 64 channels where
+ * networks of that width always have them. */
 static int find_heads(ns_reading *r, const char *name, int64_t inner, int64_t *heads, int64_t *dim,
                       ns_origin from_heads, ns_origin from_dim) {
+    enum { USUAL = 64, MOST_USUAL = 1024 };
+    bool preset = *heads > 0;
     bool has_heads, has_dim;
     int status = ns_config_int(&r->config, "num_heads|num_attention_heads|heads|n_head|n_heads", 1,
                                1 << 16, heads, &has_heads, from_heads);
@@ -36,8 +39,15 @@ static int find_heads(ns_reading *r, const char *name, int64_t inner, int64_t *h
         status =
             ns_config_int(&r->config, "head_dim|dim_head", 1, 1 << 16, dim, &has_dim, from_dim);
     if (status) return status;
+    if (!has_heads && preset) snprintf(from_heads, sizeof(ns_origin), "the architecture's name");
+    has_heads |= preset;
+    if (!has_heads && !has_dim && inner > MOST_USUAL)
+        return ns_fail(r->err, NS_EINPUT,
+                       "%s: expected \"num_heads\" in config.json: networks as wide as this one, "
+                       "%lld, have heads of 64, 80, 88 or 104 channels",
+                       ns_weights_path(r->model->weights), (long long)inner);
     if (!has_dim) {
-        *dim = has_heads ? inner / *heads : 64;
+        *dim = has_heads ? inner / *heads : USUAL;
         snprintf(from_dim, sizeof(ns_origin),
                  has_heads ? "%lld rows of queries / heads" : "default", (long long)inner);
     }
@@ -81,7 +91,7 @@ static int read_heads(ns_reading *r, ns_block_spec *spec) {
     ns_name name;
     bool fused = queries_part(r) == NS_PART_QKV;
     int64_t outputs = outputs_of(r, spec, queries_part(r), &name);
-    int64_t inner = outputs / (fused ? 3 : 1), heads = 0, dim = 0;
+    int64_t inner = outputs / (fused ? 3 : 1), heads = (int64_t)spec->heads, dim = 0;
     if (inner < 1 || inner > 1 << 16 || (fused && outputs % 3))
         return ns_fail(r->err, NS_EINPUT, "%s: %s: expected %s outputs, found %lld",
                        ns_weights_path(r->model->weights), name.text,
@@ -132,9 +142,12 @@ ns_activation ns_activation_named(const char *word) {
         ns_activation f;
     } activations[] = {{"gelu", NS_GELU_ERF},
                        {"gelu_erf", NS_GELU_ERF},
+                       {"gelu_python", NS_GELU_ERF},
                        {"gelu_tanh", NS_GELU_TANH},
                        {"gelu_new", NS_GELU_TANH},
                        {"gelu_pytorch_tanh", NS_GELU_TANH},
+                       {"gelu_fast", NS_GELU_TANH},
+                       {"gelu_accurate", NS_GELU_TANH},
                        {"quick_gelu", NS_GELU_QUICK},
                        {"relu", NS_RELU},
                        {"silu", NS_SILU}};

@@ -59,7 +59,7 @@ int ns_reading_norm(void *user, const char *path, bool required, ns_norm *norm,
 /* The norms' eps, `usual` where config.json does not say, and the kind that it names. */
 int ns_read_norms(ns_reading *reading, const char *keys, double usual);
 
-/* Depth, heads, hidden values and activation of spec, whose width and turned are set; `activation` where config.json does not say. Grouped
+/* Depth, heads, hidden values and activation of spec, whose width and turned are set, and heads where the architecture has them; `activation` where config.json does not say. Grouped
  * heads are read where the scheme has queries, keys and values apart. */
 int ns_read_blocks(ns_reading *reading, ns_block_spec *spec, const char *activation);
 /* The function that a word of config.json means; NS_NO_ACTIVATION: none. */

@@ -7,7 +7,7 @@
 #include "probe/base/near.h"
 
 static const char *const role_names[NS_ROLE_COUNT] = {
-    "attention", "mlp", "post-attention", "post-mlp", "final", "stem", "head", "other"};
+    "attention", "mlp", "final", "stem", "head", "post-attention", "post-mlp", "other"};
 
 const char *ns_role_name(ns_role role) {
     return (unsigned)role < NS_ROLE_COUNT ? role_names[role] : "other";

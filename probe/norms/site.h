@@ -19,11 +19,11 @@ extern "C" {
 typedef enum ns_role {
     NS_ROLE_ATTENTION,      /* before attention */
     NS_ROLE_MLP,            /* before the MLP */
-    NS_ROLE_POST_ATTENTION, /* behind attention and its residual */
-    NS_ROLE_POST_MLP,       /* behind the MLP and its residual */
     NS_ROLE_FINAL,          /* before the head */
     NS_ROLE_STEM,           /* on the embeddings */
     NS_ROLE_HEAD,           /* inside the head */
+    NS_ROLE_POST_ATTENTION, /* behind attention and its residual */
+    NS_ROLE_POST_MLP,       /* behind the MLP and its residual */
     NS_ROLE_OTHER
 } ns_role;
 #define NS_ROLE_COUNT 8

@@ -7,7 +7,7 @@
 
 #include "probe/models/reading.h"
 
-/* Which way the matrices lie shows in the first block's, [W, 3 W] or [3 W, W]. */
+/* Which way the matrices lie, and so whose network it is (nanoGPT's function is the GELU by erf), shows in the first block's, [W, 3 W] or [3 W, W]. */
 static int read_layout(ns_reading *r, ns_block_spec *spec) {
     ns_name name;
     const ns_tensor_info *info;
@@ -81,7 +81,7 @@ static int open_gpt(ns_reading *r) {
     int status = ns_read_norms(r, "layer_norm_epsilon|norm_eps", 1e-5);
     if (!status) status = ns_read_words(r, &spec.blocks, &context);
     if (!status) status = read_layout(r, &spec.blocks);
-    if (!status) status = ns_read_blocks(r, &spec.blocks, "gelu_new");
+    if (!status) status = ns_read_blocks(r, &spec.blocks, spec.blocks.turned ? "gelu_new" : "gelu");
     if (!status) status = read_scale(r, &spec.blocks);
     if (!status) status = read_text(r);
     if (!status) status = ns_config_check_fixed(&r->config, fixed, sizeof fixed / sizeof *fixed);

@@ -104,6 +104,7 @@ static int open_llama(ns_reading *r) {
         {"is_decoder", "false"},         {"add_cross_attention", "false"},
         {"is_encoder_decoder", "false"}, {"tie_encoder_decoder", "false"},
         {"is_llama_config", "true"},     {"rope_interleaved", "false"},
+        {"partial_rotary_factor", "1"},  {"use_sliding_window", "false"},
         {"pruned_heads", "{}"}};
     ns_block_spec spec = {.causal = true, .gated = true};
     int64_t none = 0, longest = 0;

@@ -128,7 +128,26 @@ static int read_architecture(opening *o) {
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (strstr(word, refused[i].part))
             return ns_config_contradicts(&o->r->config, from, "a plain pre-LN ViT", refused[i].why);
+    /* In no tensor and in no key: timm's own constants by the name. */
+    static const char *const tanh_gelu[] = {"patch32", "giantopt", "so400m_patch16",
+                                            "large_patch16_siglip_512"};
+    static const struct {
+        const char *part;
+        size_t heads;
+    } heads[] = {{"vit_base_patch16_gap", 16},
+                 {"_huge_", 16},
+                 {"_giant_", 16},
+                 {"_giantopt_", 16},
+                 {"_gigantic_", 16},
+                 {"so400m", 16},
+                 {"test_vit3", 3},
+                 {"test_vit4", 3},
+                 {"test_vit", 2}};
     o->activation = strstr(word, "quickgelu") ? "quick_gelu" : "gelu";
+    for (size_t i = 0; i < sizeof tanh_gelu / sizeof *tanh_gelu && strstr(word, "siglip"); i++)
+        if (strstr(word, tanh_gelu[i])) o->activation = "gelu_tanh";
+    for (size_t i = 0; i < sizeof heads / sizeof *heads && !o->spec.blocks.heads; i++)
+        if (strstr(word, heads[i].part)) o->spec.blocks.heads = heads[i].heads;
     /* timm's classes of blocks, where model_args names one. */
     int status = ns_config_word(&o->r->config, "block_fn", &class_name, &found, from);
     return status || !found || !strcmp(class_name, "Block")
@@ -381,11 +400,12 @@ static int read_end(opening *o) {
     s->pooled_norm = ns_reading_has_norm(o->r, NS_PART_POOLED_NORM, 0);
     /* What these keys say stands in the tensors' names; a network where a norm is elsewhere has others. */
     static const ns_config_fixed fixed[] = {
-        {"post_norm", "false"},       {"norm_first", "true"},        {"pre_norm_only", "true"},
-        {"no_embed_class", "false"},  {"dynamic_img_size", "false"}, {"dynamic_img_pad", "false"},
-        {"scale_attn_norm", "false"}, {"scale_mlp_norm", "false"},   {"proj_bias", "true"},
-        {"attn_drop", "0"},           {"pooler_type", "\"cls\""},    {"features_only", "false"},
-        {"use_mask_token", "false"}};
+        {"post_norm", "false"},       {"norm_first", "true"},
+        {"pre_norm_only", "true"},    {"pool_include_prefix", "false"},
+        {"dynamic_img_pad", "false"}, {"scale_attn_norm", "false"},
+        {"scale_mlp_norm", "false"},  {"proj_bias", "true"},
+        {"attn_drop", "0"},           {"pooler_type", "\"cls\""},
+        {"features_only", "false"},   {"use_mask_token", "false"}};
     bool said, found;
     ns_origin from;
     int status = ns_config_check_fixed(&o->r->config, fixed, sizeof fixed / sizeof *fixed);
