@@ -191,6 +191,7 @@ static int put_progress(hid_t file, ns_layout *out, ns_error *err) {
     int status = ns_h5_put(group, "samples_committed", H5T_STD_U64LE, 1, &one, NULL, &none, err);
     ns_h5_place place;
     if (!status && ns_h5_find(group, "samples_committed", &place)) out->committed = place.offset;
+    if (!status) status = ns_seal_lay_out(group, err);
     H5Gclose(group);
     return status;
 }
