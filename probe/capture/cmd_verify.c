@@ -73,10 +73,14 @@ static int verify_file(ns_store *store, ns_table_format format, ns_error *err) {
     if (bad)
         return ns_fail(err, NS_EFAIL, "%s: %d of %d sites do not hold what they compute",
                        ns_store_path(store), bad, verified);
+    bool sealed;
+    status = ns_store_check_seal(store, &sealed, err);
+    if (status) return status;
     if (format == NS_ALIGNED) {
         printf("%d %s on %" PRIu64 " samples", verified,
                verified == 1 ? "site agrees" : "sites agree", done);
         if (sketches) printf("; %d sketch%s whole", sketches, sketches == 1 ? " is" : "es are");
+        if (sealed) printf("; nothing else has changed");
         if (done < all)
             printf("; the file is incomplete: %" PRIu64 " were planned, dump --resume goes on",
                    all);
@@ -110,7 +114,10 @@ const ns_command ns_command_verify = {
                "double precision, and compares. The "
                "tolerance of a row is 1e-5 of its largest |y|, and more where the file holds "
                "float16. Exit status 1 where a site "
-               "disagrees. Of a sketch, the parts must tell of the same points. An incomplete file "
+               "disagrees. Of a sketch, the parts must tell of the same points. Everything else, "
+               "as names, parameters, "
+               "places of rows and counters, must be as it was when the run was complete. An "
+               "incomplete file "
                "is verified as far as it is committed.",
     .examples = "  normscope verify run.h5\n",
     .run = run,

@@ -1,4 +1,4 @@
-#include "probe/store/h5.h"
+#include "probe/store/h5_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,29 +86,30 @@ static char *read_string(hid_t attribute, hid_t type) {
     return text;
 }
 
-char *ns_h5_get_text(hid_t object, const char *name) {
-    hid_t attribute = open_scalar(object, name);
-    if (attribute < 0) return NULL;
-    hid_t type = H5Aget_type(attribute);
-    char *text = NULL;
+char *ns_h5_text_of(hid_t attribute, hid_t type) {
     int64_t whole;
     double real;
     switch (H5Tget_class(type)) {
     case H5T_STRING:
-        text = read_string(attribute, type);
-        break;
+        return read_string(attribute, type);
     case H5T_INTEGER:
-        if (H5Aread(attribute, H5T_NATIVE_INT64, &whole) >= 0)
-            text = ns_asprintf(NULL, "%lld", (long long)whole);
-        break;
+        return H5Aread(attribute, H5T_NATIVE_INT64, &whole) < 0
+                   ? NULL
+                   : ns_asprintf(NULL, "%lld", (long long)whole);
     case H5T_FLOAT:
-        if (H5Aread(attribute, H5T_NATIVE_DOUBLE, &real) >= 0)
-            text = ns_asprintf(NULL, "%.17g", real);
-        break;
+        return H5Aread(attribute, H5T_NATIVE_DOUBLE, &real) < 0 ? NULL
+                                                                : ns_asprintf(NULL, "%.17g", real);
     default:
-        break;
+        return NULL;
     }
-    H5Tclose(type);
+}
+
+char *ns_h5_get_text(hid_t object, const char *name) {
+    hid_t attribute = open_scalar(object, name);
+    if (attribute < 0) return NULL;
+    hid_t type = H5Aget_type(attribute);
+    char *text = type < 0 ? NULL : ns_h5_text_of(attribute, type);
+    if (type >= 0) H5Tclose(type);
     H5Aclose(attribute);
     return text;
 }
@@ -192,8 +193,7 @@ bool ns_h5_has(hid_t group, const char *name) {
     return has;
 }
 
-/* Whether the bytes of an element are what C has: IEEE floats, integers that fill their bytes. */
-static bool usual_type(hid_t type) {
+bool ns_h5_usual_type(hid_t type) {
     size_t sign, exponent_at, exponent, mantissa_at, mantissa, size = H5Tget_size(type);
     if (H5Tget_class(type) != H5T_FLOAT)
         return H5Tget_precision(type) == 8 * size && H5Tget_offset(type) == 0;
@@ -205,13 +205,6 @@ static bool usual_type(hid_t type) {
            H5Tget_ebias(type) == ((size_t)1 << (exponent - 1)) - 1;
 }
 
-/* An external link leads into another file, where an offset means another place. */
-static bool same_file(hid_t a, hid_t b) {
-    char of_a[4096] = "", of_b[4096] = "";
-    return H5Fget_name(a, of_a, sizeof of_a) > 0 && H5Fget_name(b, of_b, sizeof of_b) > 0 &&
-           !strcmp(of_a, of_b);
-}
-
 static hid_t open_dataset(hid_t group, const char *name) {
     if (!ns_h5_has(group, name)) return -1;
     ns_h5_quiet quiet = ns_h5_hush();
@@ -220,13 +213,11 @@ static hid_t open_dataset(hid_t group, const char *name) {
     return dataset;
 }
 
-bool ns_h5_find(hid_t file, hid_t group, const char *name, ns_h5_place *place) {
-    hid_t dataset = open_dataset(group, name);
-    if (dataset < 0) return false;
-    hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset),
-          layout = H5Dget_create_plist(dataset);
-    *place = (ns_h5_place){.dims = H5Sget_simple_extent_ndims(space)};
-    bool good = place->dims >= 0 && place->dims <= 4;
+/* HDF5 tells an offset only of what is contiguous, allocated and in this file. */
+bool ns_h5_place_of(hid_t dataset, ns_h5_place *place) {
+    hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
+    *place = (ns_h5_place){.dims = space < 0 ? -1 : H5Sget_simple_extent_ndims(space)};
+    bool good = type >= 0 && place->dims >= 0 && place->dims <= 4;
     if (good) {
         hsize_t size[4] = {0};
         H5Sget_simple_extent_dims(space, size, NULL);
@@ -236,14 +227,18 @@ bool ns_h5_find(hid_t file, hid_t group, const char *name, ns_h5_place *place) {
         place->little = H5Tget_order(type) != H5T_ORDER_BE;
         place->is_signed = place->type == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_2;
         haddr_t at = H5Dget_offset(dataset);
-        place->raw = H5Pget_layout(layout) == H5D_CONTIGUOUS &&
-                     H5Pget_external_count(layout) == 0 && at != HADDR_UNDEF && usual_type(type) &&
-                     same_file(file, dataset);
+        place->raw = at != HADDR_UNDEF && ns_h5_usual_type(type);
         place->offset = at;
     }
-    H5Pclose(layout);
-    H5Tclose(type);
-    H5Sclose(space);
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
+    return good;
+}
+
+bool ns_h5_find(hid_t group, const char *name, ns_h5_place *place) {
+    hid_t dataset = open_dataset(group, name);
+    if (dataset < 0) return false;
+    bool good = ns_h5_place_of(dataset, place);
     H5Dclose(dataset);
     return good;
 }

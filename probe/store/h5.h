@@ -18,6 +18,13 @@ typedef struct ns_h5_quiet {
 ns_h5_quiet ns_h5_hush(void);
 void ns_h5_unhush(ns_h5_quiet kept);
 
+/* Opens a file for reading, once the guard has seen it (probe/store/h5_guard.c): nothing else of this program gives HDF5 a file
+ * that it did not make. NS_EINPUT where there is no file, HDF5 would crash or hang on it, or it points outside itself;
+ * NS_EFAIL where another program has it locked. *file is < 0 then. */
+int ns_h5_open(hid_t *file, const char *path, ns_error *err);
+/* The guard alone, for a file that HDF5 will open by itself, as a view's source; which must not be a view too. */
+int ns_h5_guard_source(const char *path, ns_error *err);
+
 /* Attributes. Text is UTF-8 of variable length, as h5py writes it. */
 int ns_h5_set_text(hid_t object, const char *name, const char *text, ns_error *err);
 int ns_h5_set_int(hid_t object, const char *name, int64_t value, ns_error *err);
@@ -52,9 +59,8 @@ typedef struct ns_h5_place {
 /* The group in which a dataset of that name lies: "sketch" for "sketch/bins"; made where it is not there. */
 int ns_h5_make_group(hid_t group, const char *name, ns_error *err);
 
-/* false where there is no such dataset, or it has more than four dimensions. `file` is what the program opened, so that offsets
- * are places in it. */
-bool ns_h5_find(hid_t file, hid_t group, const char *name, ns_h5_place *place);
+/* false where there is no such dataset, or it has more than four dimensions. */
+bool ns_h5_find(hid_t group, const char *name, ns_h5_place *place);
 bool ns_h5_has(hid_t group, const char *name);
 
 #endif

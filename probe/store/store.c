@@ -19,7 +19,7 @@
 /* A raw dataset must lie in the file whole: a file cut short is found here, not when it is read. */
 static int take_source(const ns_store *s, hid_t group, const char *site, const char *name,
                        bool must, ns_source *out, ns_error *err) {
-    out->there = ns_h5_find(s->file, group, name, &out->place);
+    out->there = ns_h5_find(group, name, &out->place);
     if (!out->there)
         return must ? ns_fail(err, NS_EINPUT, "%s: %s: expected a dataset %s, found none", s->path,
                               site, name)
@@ -122,7 +122,7 @@ static int count_rows(const ns_store *s, hid_t group, ns_site_entry *e, ns_error
     e->shown.rows_seen = all;
     e->shown.rows = all < e->planned ? all : e->planned;
     ns_h5_place place;
-    e->shown.sampled = ns_h5_find(s->file, group, "rows_before", &place);
+    e->shown.sampled = ns_h5_find(group, "rows_before", &place);
     if (!e->shown.sampled) {
         if (e->planned != due)
             return ns_fail(err, NS_EINPUT,
@@ -141,7 +141,7 @@ static int count_rows(const ns_store *s, hid_t group, ns_site_entry *e, ns_error
         return ns_fail(err, NS_EINPUT, "%s: %s/rows_before: expected at most %llu rows, found %lld",
                        s->path, e->group, (unsigned long long)e->planned, (long long)rows);
     e->shown.rows = (uint64_t)rows;
-    if (!ns_h5_find(s->file, group, "extreme_input", &place) || !s->committed) return NS_OK;
+    if (!ns_h5_find(group, "extreme_input", &place) || !s->committed) return NS_OK;
     if (place.dims != 3 || place.extents[0] != 2 || place.extents[1] > MOST_EXTREMES ||
         place.extents[2] != (uint64_t)e->shown.site.norm.channels)
         return ns_fail(err, NS_EINPUT,
@@ -342,16 +342,8 @@ static int open_parts(ns_store *s, ns_error *err) {
     if (training) return no_training(s->path, err);
     int status = ns_open_file(&s->fd, &s->file_size, s->path, err);
     if (status) return status;
-    s->file = H5Fopen(s->path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (s->file < 0)
-        return H5Fis_hdf5(s->path) > 0
-                   ? ns_fail(err, NS_EINPUT,
-                             "%s: a damaged HDF5 file: HDF5 cannot open it (%llu bytes)", s->path,
-                             (unsigned long long)s->file_size)
-                   : ns_fail(err, NS_EINPUT,
-                             "%s: expected an HDF5 file, found something else (%llu bytes)",
-                             s->path, (unsigned long long)s->file_size);
-    status = take_root(s, err);
+    status = ns_h5_open(&s->file, s->path, err);
+    if (!status) status = take_root(s, err);
     if (!status) status = ns_links_check(s->file, s->path, err);
     return status ? status : take_sites(s, err);
 }

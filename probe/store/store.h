@@ -85,6 +85,9 @@ extern const char *const ns_result_names[NS_RESULTS];
 /* Stores a result's text in the file, in place of an earlier one, which stays until the new one is whole. NS_EINPUT where the run is not
  * complete, the file was made before there was a place for it, or may not be written; NS_EFAIL where the text is too long. */
 int ns_store_put_result(const ns_store *store, ns_result which, const char *text, ns_error *err);
+/* NS_EFAIL where anything but x, y and results has changed since the run was complete. *sealed: there was something to tell it by, which a
+ * file of an incomplete run or of format 1.1 lacks. */
+int ns_store_check_seal(const ns_store *store, bool *sealed, ns_error *err);
 /* The stored text, NULL in *out where there is none. The caller frees it. */
 int ns_store_get_result(const ns_store *store, ns_result which, char **out, ns_error *err);
 

@@ -280,6 +280,8 @@ int ns_store_writer_close(ns_store_writer *w, ns_error *err) {
     ns_queue_close(w->work);
     if (w->running) pthread_join(w->thread, NULL);
     int status = ns_store_failed(w, err);
+    if (!status && w->running && w->in_file == w->plan.samples)
+        status = ns_seal_put(w->fd, w->path, w->shown, w->layout.size, err);
     if (!status && fsync(w->fd) != 0)
         status = ns_fail(err, NS_EFAIL, "%s: could not be brought to the disk: %s", w->shown,
                          strerror(errno));

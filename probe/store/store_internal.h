@@ -6,7 +6,7 @@
 #include "probe/store/h5.h"
 #include "probe/store/store_write.h"
 
-enum { NS_FORMAT_MAJOR = 1, NS_FORMAT_MINOR = 1 };
+enum { NS_FORMAT_MAJOR = 1, NS_FORMAT_MINOR = 2 };
 
 /* Room for a stored result: the text of a table with some lines a site. */
 enum { NS_RESULT_BASE = 65536, NS_RESULT_SITE = 16384 };
@@ -31,6 +31,11 @@ int ns_links_lay_out(hid_t group, const char *name, hid_t type, const ns_store_p
                      const char *unit, ns_error *err);
 int ns_links_put(hid_t file, const ns_store_plan *plan, ns_error *err);
 int ns_links_check(hid_t file, const char *path, ns_error *err);
+
+/* The seal of a complete run (probe/store/store_seal.c): its place, empty; and the seal of the file that fd has open under `path`, which is
+ * called `shown` in messages. A file without a place is left as it is. */
+int ns_seal_lay_out(hid_t progress, ns_error *err);
+int ns_seal_put(int fd, const char *path, const char *shown, uint64_t size, ns_error *err);
 
 /* Which rows of a run are kept at sites of so many positions: those of lowest priority, in the order of the run. */
 typedef struct ns_kept_rows {

@@ -190,8 +190,8 @@ static int put_progress(hid_t file, ns_layout *out, ns_error *err) {
     const uint64_t one = 1, none = 0;
     int status = ns_h5_put(group, "samples_committed", H5T_STD_U64LE, 1, &one, NULL, &none, err);
     ns_h5_place place;
-    if (!status && ns_h5_find(group, group, "samples_committed", &place))
-        out->committed = place.offset;
+    if (!status && ns_h5_find(group, "samples_committed", &place)) out->committed = place.offset;
+    if (!status) status = ns_seal_lay_out(group, err);
     H5Gclose(group);
     return status;
 }
@@ -346,10 +346,10 @@ int ns_layout_create(ns_layout *out, int fd, const char *path, const ns_store_pl
 }
 
 /* The place of a dataset that must be there in one piece with this many bytes. */
-static int find_place(hid_t file, hid_t group, const char *path, const char *site, const char *name,
+static int find_place(hid_t group, const char *path, const char *site, const char *name,
                       uint64_t bytes, uint64_t *offset, ns_error *err) {
     ns_h5_place place;
-    if (!ns_h5_find(file, group, name, &place) || !place.raw)
+    if (!ns_h5_find(group, name, &place) || !place.raw)
         return ns_fail(err, NS_EINPUT, "%s: cannot be resumed: %s/%s is not there in one piece",
                        path, site, name);
     uint64_t found = place.item;
@@ -388,13 +388,13 @@ static int find_site(hid_t file, const char *path, const ns_store_plan *plan, in
     int status = NS_OK, count = 0;
     for (size_t k = 0; k < sizeof sets / sizeof sets[0] && !status; k++)
         if (sets[k].there)
-            status = find_place(file, group, path, name, sets[k].name, sets[k].bytes,
-                                sets[k].offset, err);
+            status =
+                find_place(group, path, name, sets[k].name, sets[k].bytes, sets[k].offset, err);
     const ns_store_block *blocks = plan->blocks ? plan->blocks(plan->blocks_user, i, &count) : NULL;
     if (!status && count && !(at->blocks = ns_calloc((size_t)count, sizeof *at->blocks, err)))
         status = NS_EFAIL;
     for (int b = 0; b < count && !status; b++)
-        status = find_place(file, group, path, name, blocks[b].name, 2 * ns_block_bytes(&blocks[b]),
+        status = find_place(group, path, name, blocks[b].name, 2 * ns_block_bytes(&blocks[b]),
                             &at->blocks[b], err);
     H5Gclose(group);
     return status;
@@ -450,10 +450,9 @@ static int find_all(hid_t file, const char *path, const ns_store_plan *plan,
                     const ns_kept_rows *const *kept, ns_layout *out, ns_error *err) {
     int status = compare_all(file, path, plan, err);
     if (!status)
-        status =
-            find_place(file, file, path, "", "progress/samples_committed", 8, &out->committed, err);
+        status = find_place(file, path, "", "progress/samples_committed", 8, &out->committed, err);
     if (!status && plan->predictions)
-        status = find_place(file, file, path, "", "samples/prediction", plan->samples * 4,
+        status = find_place(file, path, "", "samples/prediction", plan->samples * 4,
                             &out->predictions, err);
     for (int i = 0; i < plan->site_count && !status; i++)
         if (plan->wanted[i]) status = find_site(file, path, plan, i, kept[i], &out->sites[i], err);
@@ -467,9 +466,8 @@ int ns_layout_find(ns_layout *out, const char *path, const ns_store_plan *plan,
     int fd, status = ns_open_file(&fd, &out->size, path, err);
     if (!status) close(fd);
     ns_h5_quiet quiet = ns_h5_hush();
-    hid_t file = status ? -1 : H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (!status && file < 0)
-        status = ns_fail(err, NS_EINPUT, "%s: expected an HDF5 file to resume, found none", path);
+    hid_t file = -1;
+    if (!status) status = ns_h5_open(&file, path, err);
     if (!status) status = find_all(file, path, plan, kept, out, err);
     if (file >= 0) H5Fclose(file);
     ns_h5_unhush(quiet);

@@ -28,11 +28,12 @@ static herr_t map(hid_t layout, hid_t view, const char *path, const char *datase
 
 /* Rows that a file's dataset was laid out with, complete or not. */
 static int planned_rows(const char *path, const char *dataset, uint64_t *rows, ns_error *err) {
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t file;
+    int status = ns_h5_open(&file, path, err);
+    if (status) return status;
     ns_h5_place place;
-    bool good =
-        file >= 0 && ns_h5_find(file, file, dataset, &place) && place.dims == 2 && place.raw;
-    if (file >= 0) H5Fclose(file);
+    bool good = ns_h5_find(file, dataset, &place) && place.dims == 2 && place.raw;
+    H5Fclose(file);
     if (!good)
         return ns_fail(err, NS_EINPUT,
                        "%s: %s: expected rows that lie in this file, to be referred to", path,
@@ -133,6 +134,7 @@ static int check_link(hid_t group, const char *path, ns_error *err) {
                         "%s: refers to %s, which has changed since: expected SHA-256 %s, found %s",
                         path, source, hash, found);
     }
+    if (!status) status = ns_h5_guard_source(source, err);
     free(source);
     free(hash);
     return status;

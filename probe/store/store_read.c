@@ -182,7 +182,7 @@ int ns_store_find_block(const ns_store *s, int i, const ns_store_block *block, n
     snprintf(path, sizeof path, "/%s/%s", e->group, block->name);
     ns_h5_place place;
     pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->lock);
-    bool there = ns_h5_find(s->file, s->file, path, &place);
+    bool there = ns_h5_find(s->file, path, &place);
     pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);
     bool fits = there && place.dims == block->dims + 1 && place.extents[0] == 2;
     for (int d = 0; d < block->dims && fits; d++) fits = place.extents[d + 1] == n[d];

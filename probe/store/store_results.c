@@ -28,8 +28,8 @@ static bool find(const ns_store *s, ns_result which, place *out) {
     snprintf(current, sizeof current, "/results/%s_current", ns_result_names[which]);
     pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->lock);
     ns_h5_quiet quiet = ns_h5_hush();
-    bool found = ns_h5_has(s->file, "/results") && ns_h5_find(s->file, s->file, text, &a) &&
-                 ns_h5_find(s->file, s->file, current, &b);
+    bool found = ns_h5_has(s->file, "/results") && ns_h5_find(s->file, text, &a) &&
+                 ns_h5_find(s->file, current, &b);
     ns_h5_unhush(quiet);
     pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);
     if (!found || !a.raw || !b.raw || a.dims != 1 || a.extents[0] != 2 || b.dims != 1 ||

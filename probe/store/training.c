@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
@@ -59,7 +58,7 @@ static int read_whole(const ns_training *t, hid_t file, const char *name, hid_t 
 /* The first extent of table/name, which decides the table's rows; NS_EINPUT where there is none such or it is too long. */
 static int find_rows(const ns_training *t, hid_t file, const char *name, ns_h5_place *place,
                      ns_error *err) {
-    if (!ns_h5_find(file, file, name, place))
+    if (!ns_h5_find(file, name, place))
         return ns_fail(err, NS_EINPUT, "%s: expected %s, found no such dataset", t->path, name);
     if (place->dims != 1)
         return ns_fail(err, NS_EINPUT, "%s: %s: expected one dimension, found %d", t->path, name,
@@ -133,7 +132,7 @@ static int read_roles(ns_training *t, hid_t file, ns_error *err) {
     t->roles = ns_calloc(t->sites, sizeof *t->roles, err);
     if (!t->roles) return NS_EFAIL;
     for (uint64_t i = 0; i < t->sites; i++) t->roles[i] = role_of_name(t->names[i]);
-    if (!ns_h5_find(file, file, "watch/roles", &place)) return NS_OK;
+    if (!ns_h5_find(file, "watch/roles", &place)) return NS_OK;
     int status = has_shape(t, "watch/roles", &place, 1, &t->sites, err);
     size_t width;
     char word[MOST_NAME + 1],
@@ -177,7 +176,7 @@ static int read_column(ns_training *t, hid_t file, ns_training_table table, cons
     char path[MOST_NAME];
     ns_h5_place place;
     snprintf(path, sizeof path, "%s/%s", table_names[table], name);
-    if (!ns_h5_find(file, file, path, &place) ||
+    if (!ns_h5_find(file, path, &place) ||
         (place.type != H5T_FLOAT && place.type != H5T_INTEGER))
         return NS_OK; /* something that a later version added */
     const uint64_t extents[2] = {t->rows[table], t->sites};
@@ -269,23 +268,13 @@ char *ns_training_file(const char *path, ns_error *err) {
     return ns_is_folder(path) ? ns_path_join(path, "training.h5", err) : ns_strdup(path, err);
 }
 
-/* Opens the file; < 0, described, where it is none of HDF5. Between hush and unhush. */
-static hid_t open_file(const char *path, ns_error *err) {
-    int fd;
-    uint64_t size;
-    if (ns_open_file(&fd, &size, path, err)) return -1;
-    close(fd);
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (file < 0) ns_fail(err, NS_EINPUT, "%s: expected an HDF5 file, found none", path);
-    return file;
-}
-
 bool ns_training_is(const char *path) {
     char *file_path = ns_training_file(path, NULL);
     if (!file_path) return false;
     ns_h5_quiet quiet = ns_h5_hush();
-    hid_t file = open_file(file_path, NULL);
-    bool is = file >= 0 && H5Aexists(file, "training_version") > 0;
+    hid_t file;
+    bool is =
+        ns_h5_open(&file, file_path, NULL) == NS_OK && H5Aexists(file, "training_version") > 0;
     if (file >= 0) H5Fclose(file);
     ns_h5_unhush(quiet);
     free(file_path);
@@ -300,8 +289,9 @@ int ns_training_open(ns_training **out, const char *path, ns_error *err) {
         return NS_EFAIL;
     }
     ns_h5_quiet quiet = ns_h5_hush();
-    hid_t file = open_file(t->path, err);
-    int status = file < 0 ? NS_EINPUT : read_all(t, file, err);
+    hid_t file;
+    int status = ns_h5_open(&file, t->path, err);
+    if (!status) status = read_all(t, file, err);
     if (file >= 0) H5Fclose(file);
     ns_h5_unhush(quiet);
     if (status)

@@ -1,6 +1,5 @@
 """Runs' files that are damaged, of another program or make no sense, sites that are not there, and places that cannot be written: the
 message names the file, what was expected and what was found; exit status 3; nothing that was there is gone."""
-import json
 import os
 import shutil
 import stat
@@ -98,15 +97,6 @@ refused(["stats", path], "more.h5: /progress/samples_committed: expected one num
 path = broken("ids", removed("samples"))
 refused(["verify", path], "ids.h5: /samples/id: HDF5 cannot read rows 0 to 10")
 
-# Odd, and read all the same: an external link leads into another file, and offsets there mean nothing here.
-linked = broken("linked", removed("sites/001"))
-with h5py.File(linked, "a") as file:
-    file["sites/001"] = h5py.ExternalLink(good, "/sites/003")
-    file.attrs["samples"], file["progress/samples_committed"][...], file["samples/id"][:4] = 4, 4, np.arange(4)
-tables = [json.loads(run("stats", path, "-l", "3", "--format", "json")[1])["rows"][0] for path in (linked, good)]
-for column in ("mean", "sigma", "min", "max", "points"):
-    if column in tables[0] and tables[0][column] != tables[1][column]:
-        fail(["stats", linked], f"{column}: {tables[0][column]} through a link, {tables[1][column]} without")
 # Text out of a file reaches neither the terminal's control nor JSON as bytes that are none.
 path = broken("controls", lambda f, s: s.attrs.__setitem__("name", np.bytes_(b"caf\xe9\x1b[31m\n")), created="now\x1b]0;title\x07")
 for command in (["info", path], ["stats", path, "--format", "json"], ["fit", path, "--format", "tsv"], ["plot", "scurve", path, "-o", figure, "--force"]):
