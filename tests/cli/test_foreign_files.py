@@ -158,6 +158,11 @@ def without_nameless_files():
     dead = subprocess.Popen(["true"])
     dead.wait()
     write(f"named.pdf.part-{dead.pid}", "half a figure")
+    for pid in (dead.pid, os.getpid()):
+        os.mkdir(f".normscope-{pid}-abcdef")
+        write(f".normscope-{pid}-abcdef/figure.pdf.gp", "half a script")
+    run("plot", "sweep", bench, "-x", "norm", "-y", "value", "-o", "beside.pdf", "--backend", "gnuplot")
+    assert [name for name in os.listdir(".") if name.startswith(".normscope-")] == [f".normscope-{os.getpid()}-abcdef"]
     named = {"LD_PRELOAD": inject, "INJECT_NAMED": "1"}
     run("plot", "sweep", bench, "-x", "norm", "-y", "value", "-o", "named.pdf", env=named)
     run("dump", model, "fashion-mnist-1000", "-n", "2", "-l", "1", "-o", "named.h5", env=named)
