@@ -16,6 +16,7 @@
 #include "probe/base/mem.h"
 #include "probe/base/random.h"
 #include "probe/base/simd.h"
+#include "probe/base/stop.h"
 #include "probe/store/store_write.h"
 
 typedef struct settings {
@@ -257,9 +258,11 @@ static int from_file(const settings *s, const char *path, measures *m, ns_error 
 static int streamed(const settings *s, const double *scales, measures *m, ns_error *err) {
     char *path = ns_asprintf(err, "%s/normscope-bench-%ld.h5", s->folder, (long)getpid());
     if (!path) return NS_EFAIL;
+    ns_stop_removes(path, NULL);
     int status = write_store(s, scales, path, err);
     if (!status) status = from_file(s, path, m, err);
     unlink(path);
+    ns_stop_removes(NULL, NULL);
     free(path);
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include "analysis/fit_internal.h"
 #include "probe/base/mem.h"
+#include "probe/base/order.h"
 #include "probe/base/simd.h"
 
 ns_fit_sums ns_pseudo_sums(const ns_curve *curve, const ns_pseudo *pseudo, const double *theta,
@@ -108,8 +109,7 @@ typedef struct knots {
 } knots;
 
 static int ascending(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
+    return ns_compare((double)*(const float *)a, (double)*(const float *)b);
 }
 
 /* theta with the corner `side` (u = -1 or 1) at x; the other one stays where d is free, d stays where it is not. False where

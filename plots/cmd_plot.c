@@ -14,8 +14,8 @@
 #include "plots/figure/venue.h"
 #include "probe/base/cli.h"
 #include "probe/base/hash.h"
-#include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 #include "probe/base/near.h"
 #include "probe/store/training.h"
 

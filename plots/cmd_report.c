@@ -9,6 +9,7 @@
 #include "probe/base/cli.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 
 typedef struct settings {
     ns_selection_words sites;

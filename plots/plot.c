@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "plots/gnuplot/gnuplot.h"
-#include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 #include "probe/base/near.h"
 
 /* X(name): a file of plots/figures/ exports ns_figure_NAME. */

@@ -61,7 +61,8 @@ static int options(void *own, ns_option *out) {
         {"group", 'g', NS_OPT_TEXT, &s->group, "COLUMN", "a line for each of its values", NULL, 0,
          0},
         {"second", '2', NS_OPT_TEXT, &s->second, "COLUMN",
-         "a heat map: --x across, this upwards, the mean of --y as colour", NULL, 0, 0},
+         "a heat map: --x across, this, which no row may lack, upwards, the mean of --y as colour",
+         NULL, 0, 0},
         {"spread", 0, NS_OPT_CHOICE, &s->spread, "range|sd",
          "of runs with the same --x and group: least to largest, or the standard deviation about "
          "the mean",

@@ -8,13 +8,14 @@
 #include <strings.h>
 
 #include "probe/base/mem.h"
+#include "probe/base/order.h"
 
 /* By series, second and x. */
 int ns_sweep_compare(const void *a, const void *b) {
     const ns_sweep_row *p = a, *q = b;
     if (p->series != q->series) return p->series < q->series ? -1 : 1;
-    if (p->second != q->second) return p->second < q->second ? -1 : 1;
-    return p->x < q->x ? -1 : p->x > q->x;
+    int order = ns_compare(p->second, q->second);
+    return order ? order : ns_compare(p->x, q->x);
 }
 
 /* Those that begin at row `at` of the sorted rows. */

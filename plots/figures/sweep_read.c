@@ -83,6 +83,9 @@ static int read_file(ns_sweep_work *w, int file, ns_error *err) {
         r->line = i;
         if (!*ns_tsv_cell(t, i, x)) continue; /* a run without this setting is not of the sweep */
         status = read_setting(w, t, i, x, &w->x, &r->x, err);
+        if (!status && s->second && !*ns_tsv_cell(t, i, second))
+            status = ns_fail(err, NS_EINPUT, "%s: line %d: expected a value of %s, found none",
+                             t->path, t->lines[i], s->second);
         if (!status && s->second)
             status = read_setting(w, t, i, second, &w->second, &r->second, err);
         if (!status) status = read_series(w, file, i, s->group ? group : -1, &r->series, err);

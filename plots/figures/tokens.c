@@ -11,6 +11,7 @@
 #include "plots/series.h"
 #include "plots/site_panels.h"
 #include "probe/base/mem.h"
+#include "probe/base/order.h"
 #include "probe/base/random.h"
 #include "probe/base/moments.h"
 
@@ -132,7 +133,8 @@ static int each_token(const ns_groups *groups, int first, int count, ns_group_ta
 
 static int by_x(const void *a, const void *b) {
     const ns_spot *p = a, *q = b;
-    return p->x != q->x ? (p->x > q->x) - (p->x < q->x) : (p->y > q->y) - (p->y < q->y);
+    int order = ns_compare(p->x, q->x);
+    return order ? order : ns_compare(p->y, q->y);
 }
 
 /* The token's finite points by x; whether y rises or falls with them all along, but for the rounding of 16-bit storage. */

@@ -2,16 +2,21 @@
  * and moved to their names when all are complete. */
 #include "plots/gnuplot/gnuplot.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "plots/gnuplot/gnuplot_internal.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 #include "probe/base/version.h"
 
 static const ns_gnuplot_terminal terminals[] = {
@@ -37,6 +42,7 @@ typedef struct work {
     const ns_gnuplot_terminal *terminal;
     char *folder, *name; /* of the figure's file */
     char *making;        /* the folder where the files are made */
+    int lock;            /* that folder, open and locked; -1 */
     ns_canvas *canvas;
 } work;
 
@@ -179,18 +185,17 @@ static int run_script(const work *w, ns_error *err) {
 typedef int file_action(const work *w, const char *made, const char *path, ns_error *err);
 
 static int check_place(const work *w, const char *made, const char *path, ns_error *err) {
-    int status = ns_output_check(path, err);
-    if (!status && !w->job->force && ns_is_there(path))
-        status = ns_fail(err, NS_EFAIL, "%s: exists already; --force overwrites it", path);
+    char *target;
+    int status = ns_output_decide(path, w->job->force, NULL, 0, &target, err);
     if (!status && !ns_is_there(made))
         status =
             ns_fail(err, NS_EFAIL, "%s: gnuplot ended without an error and did not write it", path);
+    free(target);
     return status;
 }
 
 static int move_file(const work *w, const char *made, const char *path, ns_error *err) {
-    (void)w;
-    return ns_move_into_place(made, path, err);
+    return ns_output_place(made, path, w->job->force, err);
 }
 
 static int remove_file(const work *w, const char *made, const char *path, ns_error *err) {
@@ -219,18 +224,52 @@ static int check_names(const work *w, ns_error *err) {
     const char *const paths[] = {w->job->path, script};
     int status = NS_OK;
     for (int i = 0; i < 2 && !status; i++) {
-        status = ns_output_check(paths[i], err);
-        if (!status && !w->job->force && ns_is_there(paths[i]))
-            status = ns_fail(err, NS_EFAIL, "%s: exists already; --force overwrites it", paths[i]);
+        char *target;
+        status = ns_output_decide(paths[i], w->job->force, NULL, 0, &target, err);
+        free(target);
     }
     free(script);
     return status;
 }
 
+/* ".normscope-PID-XXXXXX" */
+#define MAKING ".normscope-"
+
+static bool is_dead(const char *name) {
+    char *end;
+    if (strncmp(name, MAKING, strlen(MAKING)) != 0) return false;
+    long pid = strtol(name + strlen(MAKING), &end, 10);
+    return pid > 0 && *end == '-' && strlen(end) == 7 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+/* Folders that killed processes left here. The lock tells of those that live where this process does not see them. */
+static void remove_dead(const char *folder) {
+    DIR *list = opendir(folder);
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        if (!is_dead(entry->d_name)) continue;
+        int fd =
+            openat(dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        DIR *inner = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 ? fdopendir(fd) : NULL;
+        for (struct dirent *file; inner && (file = readdir(inner));)
+            unlinkat(fd, file->d_name, 0); /* "." and ".." it refuses */
+        if (inner) unlinkat(dirfd(list), entry->d_name, AT_REMOVEDIR);
+        if (inner)
+            closedir(inner);
+        else if (fd >= 0)
+            close(fd);
+    }
+    if (list) closedir(list);
+}
+
 static int make_folder(work *w, ns_error *err) {
-    w->making = ns_path_join(w->folder, ".normscope-XXXXXX", err);
+    remove_dead(w->folder);
+    w->making = ns_asprintf(err, "%s/" MAKING "%ld-XXXXXX", w->folder, (long)getpid());
     if (!w->making) return NS_EFAIL;
-    if (mkdtemp(w->making)) return NS_OK;
+    if (mkdtemp(w->making)) {
+        w->lock = open(w->making, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (w->lock >= 0) flock(w->lock, LOCK_EX | LOCK_NB);
+        return NS_OK;
+    }
     int status =
         ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->job->path, strerror(errno));
     free(w->making);
@@ -245,7 +284,7 @@ int ns_gnuplot_write(const ns_gnuplot_job *job, ns_error *err) {
     if (strpbrk(family, ",:'\""))
         return ns_fail(err, NS_EUSAGE,
                        "--font: expected a family whose name gnuplot can read, found %s", family);
-    work w = {.job = job, .terminal = ns_gnuplot_terminal_for(kind->name)};
+    work w = {.job = job, .terminal = ns_gnuplot_terminal_for(kind->name), .lock = -1};
     int status = split_path(&w, err);
     if (!status) status = check_names(&w, err);
     if (!status) status = make_folder(&w, err);
@@ -255,6 +294,7 @@ int ns_gnuplot_write(const ns_gnuplot_job *job, ns_error *err) {
     if (!status) status = for_files(&w, move_file, err);
     if (w.canvas) for_files(&w, remove_file, NULL);
     if (w.making) rmdir(w.making);
+    if (w.lock >= 0) close(w.lock);
     ns_canvas_close(w.canvas);
     free(w.making);
     free(w.folder);

@@ -6,6 +6,7 @@
 #include "plots/gnuplot/gnuplot_internal.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 
 static const double GAP = 2;     /* points, as in plots/figure/figure_draw.c */
 #define KEY_TEXT 6.0             /* points: of gnuplot's own key, whose sizes are not known here */

@@ -11,6 +11,7 @@
 #include "probe/base/hash.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 #include "probe/base/version.h"
 
 static const size_t MOST_BYTES = (size_t)1 << 30;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -46,8 +47,7 @@ int ns_pwrite_all(int fd, const void *bytes, size_t count, uint64_t offset, cons
     return NS_OK;
 }
 
-/* What stands where a file is expected. */
-static const char *kind_of(mode_t mode) {
+const char *ns_file_kind(mode_t mode) {
     return S_ISREG(mode)    ? "a file"
            : S_ISDIR(mode)  ? "a folder"
            : S_ISFIFO(mode) ? "a pipe"
@@ -64,8 +64,8 @@ int ns_open_file(int *fd, uint64_t *size, const char *path, ns_error *err) {
     if (fstat(*fd, &st) != 0)
         status = ns_fail(err, NS_EINPUT, "%s: cannot be read: %s", path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
-        status =
-            ns_fail(err, NS_EINPUT, "%s: expected a file, found %s", path, kind_of(st.st_mode));
+        status = ns_fail(err, NS_EINPUT, "%s: expected a file, found %s", path,
+                         ns_file_kind(st.st_mode));
     else
         *size = (uint64_t)st.st_size;
     if (status) {
@@ -115,23 +115,11 @@ int ns_read_text(char **out, size_t *size, const char *path, size_t most, ns_err
     return status;
 }
 
-int ns_output_check(const char *path, ns_error *err) {
-    struct stat st;
-    if (stat(path, &st) != 0 || S_ISREG(st.st_mode)) return NS_OK;
-    return ns_fail(err, NS_EINPUT, "%s: expected the name of a file to write, found %s", path,
-                   kind_of(st.st_mode));
-}
-
-/* The folder that a file of that name is in; the caller frees it. */
-static char *folder_of(const char *path, ns_error *err) {
+char *ns_folder_of(const char *path, ns_error *err) {
     const char *slash = strrchr(path, '/');
     return !slash          ? ns_strdup(".", err)
            : slash == path ? ns_strdup("/", err)
                            : ns_asprintf(err, "%.*s", (int)(slash - path), path);
-}
-
-static int exists_already(const char *path, ns_error *err) {
-    return ns_fail(err, NS_EFAIL, "%s: exists already; --force overwrites it", path);
 }
 
 bool ns_is_same_file(const char *a, const char *b) {
@@ -140,99 +128,20 @@ bool ns_is_same_file(const char *a, const char *b) {
            its.st_ino == other.st_ino;
 }
 
-int ns_output_ready(const char *path, bool force, const char *const *inputs, int count,
-                    ns_error *err) {
-    for (int i = 0; i < count; i++) {
-        if (!inputs[i] || !ns_is_same_file(inputs[i], path)) continue;
-        ns_fail(err, NS_EUSAGE, "%s: is read, so it cannot be what is written", path);
-        if (strcmp(inputs[i], path) != 0) ns_fail_more(err, " (it is %s)", inputs[i]);
-        return NS_EUSAGE;
-    }
-    int status = ns_output_check(path, err);
-    if (status) return status;
-    if (access(path, F_OK) == 0) return force ? NS_OK : exists_already(path, err);
-    char *folder = folder_of(path, err), *within = folder ? ns_path_join(folder, ".", err) : NULL;
-    if (!within)
-        status = NS_EFAIL;
-    else if (access(within, W_OK | X_OK) != 0)
-        status = ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", path, strerror(errno));
-    free(within);
-    free(folder);
-    return status;
-}
-
-int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err) {
-    *out = (ns_output){0};
-    int status = ns_output_check(path, err);
-    if (status) return status;
-    if (!force && access(path, F_OK) == 0) return exists_already(path, err);
-    out->path = ns_strdup(path, err);
-    out->temporary = ns_asprintf(err, "%s.part-%ld", path, (long)getpid());
-    if (!out->path || !out->temporary) {
-        ns_output_drop(out);
-        return NS_EFAIL;
-    }
-    out->file = fopen(out->temporary, "wb");
-    if (!out->file) {
-        status = ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", path, strerror(errno));
-        free(out->temporary);
-        out->temporary = NULL;
-        ns_output_drop(out);
-        return status;
-    }
-    return NS_OK;
-}
-
-/* 0, or -1 with errno. Some file systems have nothing to do and say EINVAL. */
-static int sync_fd(int fd) {
+int ns_sync_fd(int fd) {
     return fsync(fd) != 0 && errno != EINVAL ? -1 : 0;
 }
 
 int ns_sync_folder_of(const char *path, ns_error *err) {
-    char *folder = folder_of(path, err);
+    char *folder = ns_folder_of(path, err);
     if (!folder) return NS_EFAIL;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status = NS_OK;
-    if (fd >= 0 ? sync_fd(fd) != 0 : errno != EACCES)
+    if (fd >= 0 ? ns_sync_fd(fd) != 0 : errno != EACCES)
         status = ns_fail(err, NS_EFAIL, "%s: its name could not be brought to the disk: %s", path,
                          strerror(errno));
     if (fd >= 0) close(fd);
     free(folder);
     return status;
-}
-
-int ns_move_into_place(const char *from, const char *path, ns_error *err) {
-    int fd = open(from, O_RDONLY | O_CLOEXEC), failed = fd < 0 || sync_fd(fd) != 0, code = errno;
-    if (fd >= 0) close(fd);
-    if (!failed && rename(from, path) != 0) failed = 1, code = errno;
-    return failed ? ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", path, strerror(code))
-                  : ns_sync_folder_of(path, err);
-}
-
-int ns_output_commit(ns_output *out, ns_error *err) {
-    int failed = ferror(out->file);
-    failed |= fflush(out->file) != 0 || sync_fd(fileno(out->file)) != 0;
-    int code = errno;
-    failed |= fclose(out->file) != 0;
-    out->file = NULL;
-    if (!failed && rename(out->temporary, out->path) != 0) failed = 1, code = errno;
-    int status = NS_OK;
-    if (failed) {
-        status = ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", out->path, strerror(code));
-    } else {
-        free(out->temporary);
-        out->temporary = NULL;
-        status = ns_sync_folder_of(out->path, err);
-    }
-    ns_output_drop(out);
-    return status;
-}
-
-void ns_output_drop(ns_output *out) {
-    if (out->file) fclose(out->file);
-    if (out->temporary) unlink(out->temporary);
-    free(out->temporary);
-    free(out->path);
-    *out = (ns_output){0};
 }
 
 bool ns_is_there(const char *path) {

@@ -1,11 +1,11 @@
-/* Files: whole reads and writes, mapped files, and a new file that takes the old one's place at once. */
+/* Files: whole reads and writes, mapped files, names. What is written anew: probe/base/output.h. */
 #ifndef NS_IO_H
 #define NS_IO_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <sys/types.h>
 
 #include "probe/base/error.h"
 
@@ -42,28 +42,14 @@ int ns_read_text(char **out, size_t *size, const char *path, size_t most, ns_err
  * fails. NS_EFAIL where that fails; file systems that cannot do it and folders that may not be read are passed over. */
 int ns_sync_folder_of(const char *path, ns_error *err);
 
-/* Gives a finished file that something else wrote its last name, over what has it; contents and name are brought to the disk. NS_EFAIL. */
-int ns_move_into_place(const char *from, const char *path, ns_error *err);
+/* 0, or -1 with errno. Some file systems have nothing to do and say EINVAL, which is passed over. */
+int ns_sync_fd(int fd);
 
-/* An output that appears under its name only when it is complete: written beside it under a name of its own, brought to the disk, and
- * renamed by ns_output_commit. ns_output_drop removes what was written; after a commit it does nothing, so that it
- * may stand on every way out. An existing `path` is NS_EFAIL unless `force`. What is no file is NS_EINPUT. */
-typedef struct ns_output {
-    FILE *file;
-    char *path, *temporary;
-} ns_output;
-int ns_output_open(ns_output *out, const char *path, bool force, ns_error *err);
-int ns_output_commit(ns_output *out, ns_error *err);
-void ns_output_drop(ns_output *out);
+/* The folder that a file of that name is in, "." where the name has none; the caller frees it. */
+char *ns_folder_of(const char *path, ns_error *err);
 
-/* Asks before any work is done whether `path` may be written: it is none of the `count` inputs (NS_EUSAGE, by whatever name or link; inputs
- * may be NULL or missing), no file is there without `force` (NS_EFAIL), and its folder takes new files (NS_EINPUT). */
-int ns_output_ready(const char *path, bool force, const char *const *inputs, int count,
-                    ns_error *err);
-
-/* NS_EINPUT where something other than a file stands under the name of an output: a rename would put a file into its
- * place, and /dev/null would be gone. */
-int ns_output_check(const char *path, ns_error *err);
+/* What stands where a file is expected, by its st_mode: "a folder", "a pipe". */
+const char *ns_file_kind(mode_t mode);
 
 /* Anything of that name, a link to nowhere too: what is there and cannot be read is to be complained of, not passed over. */
 bool ns_is_there(const char *path);

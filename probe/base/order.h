@@ -6,8 +6,11 @@
 extern "C" {
 #endif
 
-/* Rising doubles, or structures that begin with the double to sort by; NaN counts as equal to everything, so that it is to be left out
- * before. */
+/* -1, 0 or 1 in an order of all doubles: NaN is equal to NaN and comes last, so that a sort ends where it should, and what is walked by
+ * equal values moves on. */
+int ns_compare(double x, double y);
+
+/* That order, for doubles or structures that begin with the double to sort by. */
 int ns_rising(const void *a, const void *b);
 
 #ifdef __cplusplus

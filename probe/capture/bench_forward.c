@@ -17,6 +17,7 @@
 #include "probe/base/random.h"
 #include "probe/models/model.h"
 #include "probe/base/blas.h"
+#include "probe/base/stop.h"
 #include "probe/weights/safetensors_write.h"
 #include "probe/sketch/sketch.h"
 #include "probe/store/store_write.h"
@@ -265,10 +266,12 @@ static int print(const settings *s, const measures *m, ns_error *err) {
 }
 
 static int prepare(bench *b, const settings *s, const char *folder, ns_error *err) {
-    int status = make_model(s, folder, err);
     char *path = ns_path_join(folder, "model.safetensors", err);
+    ns_stop_removes(path, folder);
+    int status = make_model(s, folder, err);
     if (!status) status = path ? ns_model_open(&b->model, path, err) : NS_EFAIL;
     if (path) unlink(path); /* mapped, as long as it is needed */
+    ns_stop_removes(NULL, folder);
     free(path);
     if (status) return status;
     size_t images = (size_t)(s->batch * s->batches),
@@ -278,6 +281,7 @@ static int prepare(bench *b, const settings *s, const char *folder, ns_error *er
     b->ids = ns_calloc(images, sizeof *b->ids, err);
     b->wanted = ns_calloc((size_t)b->model->site_count, sizeof *b->wanted, err);
     b->file = ns_path_join(folder, "run.h5", err);
+    ns_stop_removes(b->file, folder);
     for (int i = 0; b->wanted && i < b->model->site_count; i++) b->wanted[i] = true;
     if (b->wanted)
         status =
@@ -297,6 +301,7 @@ static int run_in(const settings *s, const char *folder, ns_error *err) {
     if (!status) status = measure(&b, &m, err);
     if (!status) status = print(s, &m, err);
     if (b.file) unlink(b.file);
+    ns_stop_removes(NULL, folder);
     ns_sketches_free(b.sketches);
     free(b.pixels);
     free(b.ids);
@@ -341,6 +346,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     if (!status) {
         status = run_in(&s, folder, err);
         rmdir(folder);
+        ns_stop_removes(NULL, NULL);
     }
     free(folder);
     return status;

@@ -6,6 +6,7 @@
 #include "probe/base/cli.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 #include "probe/base/table.h"
 #include "probe/capture/dump.h"
 #include "probe/base/blas.h"

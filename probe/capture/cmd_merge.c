@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "probe/base/cli.h"
-#include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 #include "probe/capture/merge.h"
 
 static int merge(const ns_list *files, const char *output, bool force, bool link, const char *line,

@@ -274,6 +274,7 @@ int ns_dump_run(ns_model *model, const ns_dataset *data, const ns_dump_options *
     double began = ns_seconds();
     status = workspace_make(&w, model, data, &plan, result, err);
     if (!status) status = try_first(data, &w, err);
+    if (!status) ns_stop_patiently();
     if (!status)
         status = o->resume ? ns_store_resume(&writer, &plan.store, err)
                            : ns_store_create(&writer, &plan.store, err);

@@ -9,6 +9,7 @@
 
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 #include "probe/base/stop.h"
 #include "probe/base/version.h"
 
@@ -93,7 +94,7 @@ static int merge_sketches(ns_merging *m, ns_error *err) {
     return status;
 }
 
-static void make_plan(ns_merging *m, const char *path) {
+static void make_plan(ns_merging *m) {
     const ns_store *a = m->runs[0];
     int sites = ns_store_site_count(a);
     uint64_t widest = 1, samples = m->first[m->count], batch;
@@ -106,9 +107,9 @@ static void make_plan(ns_merging *m, const char *path) {
     batch = MOST_BATCH_VALUES / widest;
     batch = batch < 1 ? 1 : batch > samples && samples ? samples : batch;
     m->plan = (ns_store_plan){
-        .path = path,
-        .shown = m->options->output,
-        .force = true,
+        .path = m->options->output,
+        .force = m->options->force,
+        .when_whole = true,
         .sites = m->sites,
         .site_count = sites,
         .wanted = m->wanted,
@@ -252,7 +253,7 @@ static int make_links(ns_merging *m, ns_error *err) {
     return NS_OK;
 }
 
-static int prepare(ns_merging *m, const char *path, ns_error *err) {
+static int prepare(ns_merging *m, ns_error *err) {
     int status = NS_OK, sites = ns_store_site_count(m->runs[0]);
     m->first = ns_calloc((size_t)m->count + 1, sizeof *m->first, err);
     m->raise = ns_calloc((size_t)m->count, sizeof *m->raise, err);
@@ -269,7 +270,7 @@ static int prepare(ns_merging *m, const char *path, ns_error *err) {
                          ns_store_path(m->runs[0]));
     if (!status) status = ns_merge_samples(m, err);
     if (status) return status;
-    make_plan(m, path);
+    make_plan(m);
     if (m->options->link) status = make_links(m, err);
     if (!status && ns_store_site_at(m->runs[0], 0)->has_sketch) status = merge_sketches(m, err);
     return status ? status : make_room(m, err);
@@ -280,26 +281,15 @@ int ns_merge_runs(ns_store *const *runs, int count, const ns_merge_options *o,
     enum { MOST_ATTRIBUTES = 16 };
     ns_merging m = {.runs = runs, .count = count, .options = o};
     ns_attribute attributes[MOST_ATTRIBUTES];
-    char *sources = NULL, *path = ns_asprintf(err, "%s.merging", o->output);
-    int status = path ? ns_output_check(o->output, err) : NS_EFAIL;
-    if (!status && !o->force && access(o->output, F_OK) == 0)
-        status = ns_fail(err, NS_EFAIL, "%s: exists already; --force overwrites it", o->output);
-    if (!status) status = prepare(&m, path, err);
+    char *sources = NULL, *target = NULL;
+    int status = ns_output_decide(o->output, o->force, NULL, 0, &target, err);
+    if (!status) status = prepare(&m, err);
     if (!status) status = set_attributes(&m, attributes, &m.plan.attribute_count, &sources, err);
     m.plan.attributes = attributes;
-    if (!status) {
-        status = write_all(&m, err);
-        if (!status && rename(path, o->output) != 0)
-            status =
-                ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", o->output, strerror(errno));
-        if (status)
-            unlink(path);
-        else
-            status = ns_sync_folder_of(o->output, err);
-    }
+    if (!status) status = write_all(&m, err);
     *result = (ns_merge_result){m.plan.samples, m.plan.site_count};
     merging_free(&m);
     free(sources);
-    free(path);
+    free(target);
     return status;
 }

@@ -224,8 +224,9 @@ static int take_site(const ns_store *s, hid_t group, ns_site_entry *e, ns_error 
 }
 
 static int by_index(const void *a, const void *b) {
-    return ((const ns_site_entry *)a)->shown.site.index -
-           ((const ns_site_entry *)b)->shown.site.index;
+    int p = ((const ns_site_entry *)a)->shown.site.index,
+        q = ((const ns_site_entry *)b)->shown.site.index;
+    return (p > q) - (p < q); /* their difference may be no int: they are the file's */
 }
 
 static int take_sites(ns_store *s, ns_error *err) {

@@ -1,5 +1,4 @@
 /* Opening a store for writing, new or interrupted, and closing it. */
-#define _GNU_SOURCE /* F_OFD_SETLK, renameat2 */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +10,7 @@
 
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 #include "probe/base/progress.h"
 #include "probe/store/store_writer_internal.h"
 
@@ -24,7 +24,7 @@ static int add_size(ns_store_writer *w, void *bytes, uint64_t size, uint64_t off
 static int load_block(ns_store_writer *w, void *bytes, uint64_t size, uint64_t offset, void *user,
                       ns_error *err) {
     const ns_slot_cursor *cursor = user;
-    return ns_pread_all(w->fd, bytes, size, offset + cursor->slot * size, w->shown, err);
+    return ns_pread_all(w->fd, bytes, size, offset + cursor->slot * size, w->path, err);
 }
 
 static void writer_free(ns_store_writer *w) {
@@ -43,7 +43,10 @@ static void writer_free(ns_store_writer *w) {
     ns_queue_free(w->free_commits);
     ns_queue_free(w->work);
     ns_layout_free(&w->layout, w->plan.site_count);
-    if (w->fd >= 0) close(w->fd);
+    if (w->output.target)
+        ns_output_drop(&w->output);
+    else if (w->fd >= 0)
+        close(w->fd);
     pthread_mutex_destroy(&w->lock);
     free(w->messages);
     free(w->extremes);
@@ -51,7 +54,6 @@ static void writer_free(ns_store_writer *w) {
     free(w->kept_of);
     free(w->next_row);
     free(w->path);
-    free(w->shown);
     free(w);
 }
 
@@ -116,13 +118,6 @@ static int make_buffers(ns_store_writer *w, ns_error *err) {
     return NS_OK;
 }
 
-/* One writer a file. A lock of the open file, which HDF5's own (flock) does not see, so readers are not kept out. */
-static int lock_file(const ns_store_writer *w, ns_error *err) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(w->fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES)) return NS_OK;
-    return ns_fail(err, NS_EFAIL, "%s: is being written by another process", w->shown);
-}
-
 /* Takes the file's space now, so that a full disk is found before hours of work and not after. */
 static int reserve(const ns_store_writer *w, const char *then, ns_error *err) {
     int code = posix_fallocate(w->fd, 0, (off_t)w->layout.size);
@@ -131,7 +126,7 @@ static int reserve(const ns_store_writer *w, const char *then, ns_error *err) {
     char needed[24], there[24];
     double available =
         fstatvfs(w->fd, &disk) == 0 ? (double)disk.f_bavail * (double)disk.f_frsize : 0;
-    return ns_fail(err, NS_EFAIL, "%s: no room for %s (%s are free): %s. %s", w->shown,
+    return ns_fail(err, NS_EFAIL, "%s: no room for %s (%s are free): %s. %s", w->path,
                    ns_human_bytes((double)w->layout.size, needed), ns_human_bytes(available, there),
                    strerror(code), then);
 }
@@ -143,82 +138,50 @@ static ns_store_writer *writer_new(const ns_store_plan *plan, ns_error *err) {
     w->fd = -1;
     pthread_mutex_init(&w->lock, NULL);
     w->path = ns_strdup(plan->path ? plan->path : "(no file)", err); /* an estimate needs none */
-    if (w->path) w->shown = ns_strdup(plan->shown ? plan->shown : w->path, err);
     w->next_row = ns_calloc((size_t)plan->site_count, sizeof *w->next_row, err);
-    int status = w->shown && w->next_row ? choose_rows(w, err) : NS_EFAIL;
+    int status = w->path && w->next_row ? choose_rows(w, err) : NS_EFAIL;
     if (status) {
         writer_free(w);
         return NULL;
     }
     w->plan.path = w->path;
-    w->plan.shown = w->shown;
     return w;
 }
 
 static int start(ns_store_writer *w, ns_error *err) {
     w->synced = w->counted = ns_seconds();
     if (pthread_create(&w->thread, NULL, ns_store_thread, w) != 0)
-        return ns_fail(err, NS_EFAIL, "%s: the writer thread could not be started", w->shown);
+        return ns_fail(err, NS_EFAIL, "%s: the writer thread could not be started", w->path);
     w->running = true;
     return NS_OK;
 }
 
-/* What stands under the name already: kept unless it may be replaced, and nobody writes it. */
-static int check_existing(ns_store_writer *w, ns_error *err) {
-    int status = ns_output_check(w->path, err);
-    if (status) return status;
-    if (access(w->path, F_OK) != 0) return NS_OK;
-    if (!w->plan.force)
+/* The layout and its room before the name: a failure or a kill before leaves what was there. */
+static int create_file(ns_store_writer *w, ns_error *err) {
+    if (!w->plan.force && ns_is_file(w->path))
         return ns_fail(err, NS_EFAIL,
                        "%s: exists already; --force overwrites it, --resume goes on with it",
-                       w->shown);
-    w->fd = open(w->path, O_RDWR | O_CLOEXEC);
-    if (w->fd >= 0) status = lock_file(w, err);
-    if (w->fd >= 0) close(w->fd);
-    w->fd = -1;
-    return status;
-}
-
-static int give_name(const ns_store_writer *w, const char *part, ns_error *err) {
-    int done = w->plan.force ? rename(part, w->path)
-                             : renameat2(AT_FDCWD, part, AT_FDCWD, w->path, RENAME_NOREPLACE);
-    if (done != 0 && !w->plan.force && (errno == EINVAL || errno == ENOSYS))
-        done = rename(part, w->path); /* a file system without the flag */
-    if (done == 0 && strcmp(w->path, w->shown) != 0) return NS_OK; /* the last name is to last */
-    if (done == 0) return ns_sync_folder_of(w->path, err);
-    return ns_fail(err, NS_EFAIL, "%s: cannot be written: %s", w->shown, strerror(errno));
-}
-
-/* Under another name until the layout is whole and its room is taken: a failure or a kill before leaves what was there. */
-static int create_file(ns_store_writer *w, ns_error *err) {
-    int status = check_existing(w, err);
-    char *part = status ? NULL : ns_asprintf(err, "%s.part", w->path);
-    if (!part) return status ? status : NS_EFAIL;
-    w->fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    status = w->fd < 0
-                 ? ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->shown, strerror(errno))
-                 : lock_file(w, err);
-    if (!status) {
-        status = ns_layout_create(&w->layout, w->fd, w->shown, &w->plan, w->kept_of, err);
-        if (!status)
-            status = reserve(w,
-                             access(w->path, F_OK) == 0 ? "The file there was left as it is"
-                                                        : "Nothing was written",
-                             err);
-        if (!status) status = give_name(w, part, err);
-        if (status) unlink(part);
-    }
-    free(part);
-    return status;
+                       w->path);
+    int status = ns_output_begin(&w->output, w->path, w->plan.force, err);
+    if (status) return status;
+    w->fd = w->output.fd;
+    status = ns_layout_create(&w->layout, w->fd, w->path, &w->plan, w->kept_of, err);
+    if (!status)
+        status = reserve(w,
+                         ns_is_there(w->output.target) ? "The file there was left as it is"
+                                                       : "Nothing was written",
+                         err);
+    return status || w->plan.when_whole ? status : ns_output_name(&w->output, err);
 }
 
 /* An interrupted run's file. */
 static int open_file(ns_store_writer *w, ns_error *err) {
     w->fd = open(w->path, O_RDWR | O_CLOEXEC);
     if (w->fd < 0)
-        return ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->shown, strerror(errno));
-    int status = lock_file(w, err);
-    return status ? status : reserve(w, "What was committed is kept", err);
+        return ns_fail(err, NS_EINPUT, "%s: cannot be written: %s", w->path, strerror(errno));
+    if (!ns_file_lock(w->fd))
+        return ns_fail(err, NS_EFAIL, "%s: is being written by another process", w->path);
+    return reserve(w, "What was committed is kept", err);
 }
 
 static int opened(ns_store_writer **out, ns_store_writer *w, int status, ns_error *err) {
@@ -259,18 +222,35 @@ int ns_store_resume(ns_store_writer **out, const ns_store_plan *plan, ns_error *
     if (!status) status = open_file(w, err);
     if (!status)
         status = ns_pread_all(w->fd, &w->committed, sizeof w->committed, w->layout.committed,
-                              w->shown, err);
+                              w->path, err);
     if (!status && (w->committed > plan->samples ||
                     (w->committed % plan->batch && w->committed != plan->samples)))
         status = ns_fail(
             err, NS_EINPUT,
             "%s: cannot be resumed: %llu committed samples do not fit %llu in batches of %llu",
-            w->shown, (unsigned long long)w->committed, (unsigned long long)plan->samples,
+            w->path, (unsigned long long)w->committed, (unsigned long long)plan->samples,
             (unsigned long long)plan->batch);
     w->in_file = w->committed;
     for (int i = 0; i < plan->site_count; i++)
         w->next_row[i] = w->committed * (uint64_t)plan->sites[i].positions;
     return opened(out, w, status, err);
+}
+
+/* The file under the name must be the one that was written: else its rows are nowhere, and that is no success. */
+static int check_name(const ns_store_writer *w, ns_error *err) {
+    if (ns_file_id_same(ns_file_id_of_fd(w->fd), ns_file_id_of(w->path))) return NS_OK;
+    return ns_fail(err, NS_EFAIL,
+                   "%s: expected the file that was written, found %s: it was moved, removed or "
+                   "replaced meanwhile",
+                   w->path, ns_is_there(w->path) ? "another one" : "none of that name");
+}
+
+static int finish_file(ns_store_writer *w, ns_error *err) {
+    if (fsync(w->fd) != 0)
+        return ns_fail(err, NS_EFAIL, "%s: could not be brought to the disk: %s", w->path,
+                       strerror(errno));
+    if (!w->plan.when_whole) return check_name(w, err);
+    return w->committed == w->plan.samples ? ns_output_name(&w->output, err) : NS_OK;
 }
 
 int ns_store_writer_close(ns_store_writer *w, ns_error *err) {
@@ -281,10 +261,8 @@ int ns_store_writer_close(ns_store_writer *w, ns_error *err) {
     if (w->running) pthread_join(w->thread, NULL);
     int status = ns_store_failed(w, err);
     if (!status && w->running && w->in_file == w->plan.samples)
-        status = ns_seal_put(w->fd, w->path, w->shown, w->layout.size, err);
-    if (!status && fsync(w->fd) != 0)
-        status = ns_fail(err, NS_EFAIL, "%s: could not be brought to the disk: %s", w->shown,
-                         strerror(errno));
+        status = ns_seal_put(w->fd, w->path, w->path, w->layout.size, err);
+    if (!status) status = finish_file(w, err);
     writer_free(w);
     return status;
 }

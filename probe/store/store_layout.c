@@ -328,7 +328,7 @@ static int check_limit(const ns_store_plan *plan, const ns_kept_rows *const *kep
     return ns_fail(err, NS_EFAIL,
                    "%s: needs some %s, the limit of file sizes (ulimit -f) is %s; nothing was "
                    "written",
-                   plan->shown, ns_human_bytes(bytes, needed),
+                   plan->path, ns_human_bytes(bytes, needed),
                    ns_human_bytes((double)limit.rlim_cur, allowed));
 }
 

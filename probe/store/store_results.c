@@ -1,7 +1,5 @@
 /* Results in a run's file. HDF5 made their places when the file was laid out, and is not asked again: a text goes to the slot that
  * is not the current one, and then one number says that it is, so that a kill leaves the earlier result or the new one. */
-#define _GNU_SOURCE /* F_OFD_SETLK */
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +9,7 @@
 
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 #include "probe/store/store_reader_internal.h"
 
 const char *const ns_result_names[NS_RESULTS] = {"fit", "stats"};
@@ -43,8 +42,7 @@ static bool find(const ns_store *s, ns_result which, place *out) {
 
 static int write_result(const ns_store *s, const place *at, int fd, const char *text,
                         ns_error *err) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fcntl(fd, F_OFD_SETLK, &lock) != 0 && (errno == EAGAIN || errno == EACCES))
+    if (!ns_file_lock(fd))
         return ns_fail(err, NS_EFAIL, "%s: is being written by another process", s->path);
     int32_t current;
     int status = ns_pread_all(fd, &current, sizeof current, at->current, s->path, err);

@@ -35,7 +35,7 @@ int ns_store_failed(ns_store_writer *w, ns_error *err) {
 static int write_values(ns_store_writer *w, uint64_t offset, uint64_t first, float *values,
                         size_t count, ns_error *err) {
     if (w->plan.dtype == NS_F32)
-        return ns_pwrite_all(w->fd, values, count * 4, offset + first * 4, w->shown, err);
+        return ns_pwrite_all(w->fd, values, count * 4, offset + first * 4, w->path, err);
     enum { PIECE = 4096 };
     uint16_t narrow[PIECE];
     uint16_t *out = (uint16_t *)(void *)values; /* lies before what is still to be read */
@@ -44,7 +44,7 @@ static int write_values(ns_store_writer *w, uint64_t offset, uint64_t first, flo
         ns_f32_to_f16(narrow, values + i, n);
         memcpy(out + i, narrow, n * sizeof *narrow);
     }
-    return ns_pwrite_all(w->fd, out, count * 2, offset + first * 2, w->shown, err);
+    return ns_pwrite_all(w->fd, out, count * 2, offset + first * 2, w->path, err);
 }
 
 static int write_rows(ns_store_writer *w, const ns_store_message *m, ns_error *err) {
@@ -57,12 +57,12 @@ static int write_rows(ns_store_writer *w, const ns_store_message *m, ns_error *e
     }
     if (!status)
         status =
-            ns_pwrite_all(w->fd, m->samples, m->rows * 8, at->sample + m->first * 8, w->shown, err);
+            ns_pwrite_all(w->fd, m->samples, m->rows * 8, at->sample + m->first * 8, w->path, err);
     if (!status)
         status = ns_pwrite_all(w->fd, m->positions, m->rows * 4, at->position + m->first * 4,
-                               w->shown, err);
+                               w->path, err);
     if (!status)
-        status = ns_pwrite_all(w->fd, m->kinds, m->rows, at->kind + m->first, w->shown, err);
+        status = ns_pwrite_all(w->fd, m->kinds, m->rows, at->kind + m->first, w->path, err);
     return status;
 }
 
@@ -104,7 +104,7 @@ static int write_block(ns_store_writer *w, void *bytes, uint64_t size, uint64_t 
     (void)bytes;
     ns_slot_cursor *cursor = user;
     int status =
-        ns_pwrite_all(w->fd, cursor->from, size, offset + cursor->slot * size, w->shown, err);
+        ns_pwrite_all(w->fd, cursor->from, size, offset + cursor->slot * size, w->path, err);
     cursor->from += size;
     return status;
 }
@@ -123,17 +123,17 @@ static int write_commit(ns_store_writer *w, const ns_store_message *m, ns_error 
     uint64_t total = m->committed + m->added;
     if (m->predicted)
         status = ns_pwrite_all(w->fd, m->predictions, m->added * 4,
-                               w->layout.predictions + m->committed * 4, w->shown, err);
+                               w->layout.predictions + m->committed * 4, w->path, err);
     if (status || m->held) return status;
     ns_slot_cursor cursor = {m->blocks, ns_store_slot(w, total)};
     if (!status && w->block_bytes) status = ns_store_blocks(w, write_block, &cursor, err);
     double now = ns_seconds();
     bool sync = now - w->synced > SYNC_SECONDS;
     if (!status && sync && fdatasync(w->fd) != 0)
-        status = ns_fail(err, NS_EFAIL, "%s: could not be brought to the disk: %s", w->shown,
+        status = ns_fail(err, NS_EFAIL, "%s: could not be brought to the disk: %s", w->path,
                          strerror(errno));
     if (!status)
-        status = ns_pwrite_all(w->fd, &total, sizeof total, w->layout.committed, w->shown, err);
+        status = ns_pwrite_all(w->fd, &total, sizeof total, w->layout.committed, w->path, err);
     if (sync) w->synced = now;
     if (!status && total == w->plan.samples) status = ns_store_mirror(w, m->blocks, err);
     return status;

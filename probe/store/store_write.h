@@ -1,6 +1,6 @@
 /* Writing a run's HDF5 file; docs/run-format.md describes what is in it.
  *
- * The whole file is laid out once, by HDF5, under another name, and renamed; then HDF5 is closed and every byte goes by pwrite to an
+ * The whole file is laid out once, by HDF5, before it has its name; then HDF5 is closed and every byte goes by pwrite to an
  * offset that HDF5 gave. A batch's rows are written first and the count of committed samples last, so that a process killed at
  * any moment leaves a file that opens and holds every committed batch. A writer thread does it, behind a bounded queue.
  *
@@ -67,9 +67,9 @@ typedef struct ns_store_link {
 
 typedef struct ns_store_plan {
     const char *path;
-    const char *
-        shown; /* how messages name the file, where `path` is its name for a while alone; NULL: path */
-    bool force;           /* replace an existing file */
+    bool force; /* replace an existing file */
+    bool
+        when_whole; /* the file has no name before all samples are committed: it appears, or nothing does */
     const ns_site *sites; /* [site_count], of the model */
     int site_count;
     const bool *wanted;        /* [site_count] */
@@ -122,7 +122,8 @@ bool ns_store_writer_may_stop(const ns_store_writer *writer);
 /* Has the count in the file follow, where ns_store_writer_may_stop. */
 int ns_store_writer_flush(ns_store_writer *writer, ns_error *err);
 
-/* Waits for the thread, writes to the disk (fsync) and frees the writer, also after a failure, which it reports. */
+/* Waits for the thread, writes to the disk (fsync) and frees the writer, also after a failure, which it reports. NS_EFAIL too where the file
+ * under the name is no longer the one that was written. */
 int ns_store_writer_close(ns_store_writer *writer, ns_error *err);
 
 #ifdef __cplusplus

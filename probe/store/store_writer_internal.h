@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "probe/base/output.h"
 #include "probe/base/queue.h"
 #include "probe/store/store_internal.h"
 
@@ -26,8 +27,9 @@ typedef struct ns_store_message {
 
 struct ns_store_writer {
     ns_store_plan plan;
-    char *path, *shown; /* the file's; as messages name it */
-    int fd;
+    char *path;
+    int fd;           /* the output's, where the file is new */
+    ns_output output; /* of a new file */
     ns_layout layout;
     ns_kept_rows *kept;           /* one for each number of positions */
     const ns_kept_rows **kept_of; /* [site_count], or NULLs */

@@ -5,6 +5,7 @@
 
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
 #include "probe/base/version.h"
 #include "probe/store/h5.h"
 

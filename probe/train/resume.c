@@ -183,7 +183,10 @@ static int read_progress(ns_trainer *t, const json_t *run, const char *path) {
     t->threads_changed =
         json_is_true(json_object_get(run, "threads_changed")) ||
         json_integer_value(json_object_get(run, "threads")) != omp_get_max_threads();
-    return read_state(t, json_string_value(state), json_object_get(run, "watched_steps"));
+    const json_t *watched_steps = json_object_get(run, "watched_steps");
+    if (t->step || json_array_size(watched_steps))
+        return read_state(t, json_string_value(state), watched_steps);
+    return ns_trainer_begin(t); /* it ended before its first record */
 }
 
 int ns_trainer_resume(ns_trainer *t) {

@@ -12,11 +12,63 @@
 
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
+#include "probe/base/output.h"
+#include "probe/base/stop.h"
 #include "probe/base/version.h"
 #include "probe/train/checkpoint.h"
 #include "probe/train/trainer.h"
 
-int ns_trainer_begin_folder(ns_trainer *t) {
+/* Those whose names do not change. */
+static const char *const file_names[NS_RUN_FILES] = {"config.json", "model.safetensors",
+                                                     "training.h5", "train.json"};
+enum { CONFIG, MODEL, WATCHED, PROGRESS };
+
+static ns_file_id id_now(const ns_trainer *t, int file) {
+    char *path = ns_path_join(t->plan->folder, file_names[file], NULL);
+    ns_file_id id = path ? ns_file_id_of(path) : (ns_file_id){0, 0};
+    free(path);
+    return id;
+}
+
+static int not_ours(ns_trainer *t, int file, const char *found) {
+    return ns_fail(t->err, NS_EFAIL,
+                   "%s/%s: expected the file that this run wrote, found %s: it is left as it is",
+                   t->plan->folder, file_names[file], found);
+}
+
+/* Before a file is written over: what somebody else put under its name stays. One that is gone is written again. */
+static int check_before(ns_trainer *t, int file) {
+    ns_file_id now = id_now(t, file);
+    if (!now.inode || !t->files[file].inode || ns_file_id_same(now, t->files[file])) return NS_OK;
+    return not_ours(t, file, "another one");
+}
+
+int ns_trainer_check_files(ns_trainer *t) {
+    for (int i = 0; i < NS_RUN_FILES; i++) {
+        ns_file_id now = id_now(t, i);
+        if (ns_file_id_same(now, t->files[i])) continue;
+        return not_ours(t, i, now.inode ? "another one" : "none");
+    }
+    return NS_OK;
+}
+
+/* A checkpoint or a record without a train.json beside it is not of a run of ours. */
+static int check_foreign(ns_trainer *t) {
+    for (int i = 0; i < NS_RUN_FILES; i++) {
+        char *path = ns_path_join(t->plan->folder, file_names[i], t->err);
+        if (!path) return NS_EFAIL;
+        bool there = ns_is_there(path);
+        free(path);
+        if (there)
+            return ns_fail(t->err, NS_EFAIL,
+                           "%s: holds a %s that is not of a run; --force overwrites it",
+                           t->plan->folder, file_names[i]);
+    }
+    return NS_OK;
+}
+
+/* One process a folder. */
+static int lock_folder(ns_trainer *t) {
     const ns_train_plan *p = t->plan;
     /* A run to resume has its folder: a name that is mistaken leaves none behind. */
     if (!p->resume && mkdir(p->folder, 0777) != 0 && (errno != EEXIST || !ns_is_folder(p->folder)))
@@ -25,30 +77,41 @@ int ns_trainer_begin_folder(ns_trainer *t) {
     t->lock = open(p->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (t->lock >= 0 && flock(t->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         return ns_fail(t->err, NS_EFAIL, "%s: another process is training there", p->folder);
-    char *path = ns_path_join(p->folder, "train.json", t->err);
-    if (!path) return NS_EFAIL;
-    int status = NS_OK;
+    return NS_OK;
+}
+
+static int save_progress(ns_trainer *t);
+
+int ns_trainer_begin_folder(ns_trainer *t) {
+    const ns_train_plan *p = t->plan;
+    int status = lock_folder(t);
+    char *path = status ? NULL : ns_path_join(p->folder, file_names[PROGRESS], t->err);
+    if (!path) return status ? status : NS_EFAIL;
     bool there = ns_is_file(path);
+    ns_stop_patiently();
     if (there && !p->resume && !p->force)
         status = ns_fail(t->err, NS_EFAIL,
                          "%s: holds a run already; --resume goes on with it, --force begins anew",
                          p->folder);
-    /* What is told of the old run goes first: beside the new one's files it would pass for theirs. */
-    if (!status && there && p->force && unlink(path) != 0)
-        status = ns_fail(t->err, NS_EFAIL, "%s: cannot be removed: %s", path, strerror(errno));
-    if (!status && there && p->force) status = ns_sync_folder_of(path, t->err);
-    if (!there && p->resume)
+    else if (!there && p->resume)
         status = ns_fail(t->err, NS_EINPUT, "%s: expected a run to resume, found no train.json",
                          p->folder);
+    else if (!there && !p->force)
+        status = check_foreign(t);
+    /* The folder becomes this run's before anything else is in it, so that whatever ends it can be gone on with; and what is told of an
+     * old run goes first, since beside the new one's files it would pass for theirs. */
+    if (!status && !p->resume) status = save_progress(t);
+    for (int i = 0; i < NS_RUN_FILES && !status && p->resume; i++) t->files[i] = id_now(t, i);
     free(path);
     return status;
 }
 
-static int write_json(ns_trainer *t, const char *name, const json_t *json) {
-    char *path = ns_path_join(t->plan->folder, name, t->err);
+static int write_json(ns_trainer *t, int file, const json_t *json) {
+    char *path = ns_path_join(t->plan->folder, file_names[file], t->err);
     if (!path) return NS_EFAIL;
     ns_output out;
-    int status = ns_output_open(&out, path, true, t->err);
+    int status = check_before(t, file);
+    if (!status) status = ns_output_open(&out, path, true, t->err);
     if (!status) {
         bool good =
             json && json_dumpf(json, out.file, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) == 0;
@@ -57,6 +120,7 @@ static int write_json(ns_trainer *t, const char *name, const json_t *json) {
                       : ns_fail(t->err, NS_EFAIL, "%s: cannot be written", path);
         ns_output_drop(&out);
     }
+    if (!status) t->files[file] = id_now(t, file);
     free(path);
     return status;
 }
@@ -81,10 +145,10 @@ static float *turn(const ns_parameters *p, ns_tensor_out *out, ns_error *err) {
 
 int ns_trainer_save_model(ns_trainer *t) {
     const ns_parameters *p = &t->net->parameters;
-    char *path = ns_path_join(t->plan->folder, "model.safetensors", t->err);
+    char *path = ns_path_join(t->plan->folder, file_names[MODEL], t->err);
     ns_tensor_name *names = path ? ns_calloc((size_t)p->count, sizeof *names, t->err) : NULL;
     ns_tensor_out *out = names ? ns_calloc((size_t)p->count, sizeof *out, t->err) : NULL;
-    int status = out ? NS_OK : NS_EFAIL;
+    int status = out ? check_before(t, MODEL) : NS_EFAIL;
     if (!status) {
         ns_parameters_tensors(p, p->count, p->values, "", names, out);
         float *turned = turn(p, out, t->err);
@@ -95,8 +159,9 @@ int ns_trainer_save_model(ns_trainer *t) {
     free(names);
     free(path);
     if (status) return status;
+    t->files[MODEL] = id_now(t, MODEL);
     json_t *config = t->arch->config(t);
-    status = write_json(t, "config.json", config);
+    status = write_json(t, CONFIG, config);
     json_decref(config);
     return status;
 }
@@ -171,7 +236,7 @@ static int save_progress(ns_trainer *t) {
                             json_pack("{s:I, s:s, s:f, s:f}", "samples", (json_int_t)t->test->count,
                                       "sha256", t->test_hash, "loss", t->test_loss, "accuracy",
                                       t->test_accuracy));
-    int status = write_json(t, "train.json", j);
+    int status = write_json(t, PROGRESS, j);
     json_decref(j);
     return status;
 }
@@ -199,10 +264,18 @@ static void remove_others(ns_trainer *t) {
 
 int ns_trainer_save(ns_trainer *t) {
     int status = save_state(t);
+    if (!status) status = check_before(t, WATCHED);
     if (!status) status = ns_trainer_save_watched(t);
+    if (!status) t->files[WATCHED] = id_now(t, WATCHED);
     if (!status) status = save_progress(t);
     if (status) return status;
     t->saved_step = t->step;
     remove_others(t);
     return status;
+}
+
+int ns_trainer_begin(ns_trainer *t) {
+    int status = ns_trainer_watch(t, NULL);
+    if (!status) status = ns_trainer_save_model(t);
+    return status ? status : ns_trainer_save(t);
 }

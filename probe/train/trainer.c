@@ -248,10 +248,8 @@ static int train(ns_trainer *t) {
 
 static int begin(ns_trainer *t) {
     int status = ns_trainer_begin_folder(t);
-    if (!status && t->plan->resume) return ns_trainer_resume(t);
-    if (!status) status = ns_trainer_watch(t, NULL);
-    if (!status) status = ns_trainer_save_model(t);
-    return status ? status : ns_trainer_save(t);
+    if (status) return status;
+    return t->plan->resume ? ns_trainer_resume(t) : ns_trainer_begin(t);
 }
 
 static int finish(ns_trainer *t) {
@@ -289,6 +287,7 @@ int ns_train_run(const ns_train_plan *plan, ns_train_result *result, ns_error *e
                           (uint64_t)((t.steps - t.step) * plan->batch));
     if (!status) status = train(&t);
     if (!status) status = finish(&t);
+    if (!status) status = ns_trainer_check_files(&t);
     if (!status) {
         result->parameters = (int64_t)ns_parameters_learned(&t.net->parameters);
         result->training = t.training_count;

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "datasets/dataset.h"
+#include "probe/base/output.h"
 #include "probe/store/training_write.h"
 #include "probe/train/adamw.h"
 #include "probe/train/train.h"
@@ -13,6 +14,7 @@
 /* Of train.json. A reader refuses a larger version. */
 #define NS_RUN_FORMAT "normscope training run"
 enum { NS_RUN_VERSION = 1 };
+enum { NS_RUN_FILES = 4 }; /* the files of a run that have one name throughout: save.c */
 
 typedef struct ns_trainer ns_trainer;
 
@@ -67,6 +69,7 @@ struct ns_trainer {
     bool threads_changed;            /* parts of the run had other numbers of threads */
     double test_loss, test_accuracy; /* NaN: not known yet */
     int lock;         /* the folder, open and locked as long as the run lasts; -1: not yet */
+    ns_file_id files[NS_RUN_FILES]; /* those that this run wrote last */
     char *vocabulary; /* of text by characters, owned, or NULL */
     ns_error *err;
 };
@@ -89,9 +92,13 @@ const float *ns_trainer_keep(ns_trainer *t, int64_t step);
 
 /* save.c */
 int ns_trainer_begin_folder(ns_trainer *t);
+/* NS_EFAIL where a file of the run has been replaced or removed by someone else: the run is then not what lies there. */
+int ns_trainer_check_files(ns_trainer *t);
 int ns_trainer_save_model(ns_trainer *t);
 /* State, training.h5, train.json in this order. */
 int ns_trainer_save(ns_trainer *t);
+/* The first record of a new run, of the network as it begins. */
+int ns_trainer_begin(ns_trainer *t);
 
 /* resume.c: settings as they stand in train.json, a new reference, NULL without memory; and the state of an earlier run. */
 json_t *ns_trainer_settings(const ns_trainer *t);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/base/io.h"
+#include "probe/base/output.h"
 #include "probe/base/table.h"
 
 static uint64_t bytes_of(const ns_tensor_out *t) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,40 +30,6 @@ static void sha256_is_the_standard_one(void **state) {
     ns_hash *hash = ns_hash_begin(NULL);
     ns_hash_end(hash, hex);
     assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-}
-
-static void an_output_appears_whole_or_not_at_all(void **state) {
-    (void)state;
-    char path[256];
-    ns_error err = {0};
-    ns_output out;
-    const char *folder = ns_tests_folder();
-    snprintf(path, sizeof path, "%s/out", folder);
-
-    assert_int_equal(ns_output_open(&out, path, false, &err), NS_OK);
-    fputs("first", out.file);
-    assert_false(ns_is_file(path));
-    ns_output_drop(&out);
-    assert_false(ns_is_file(path));
-
-    assert_int_equal(ns_output_open(&out, path, false, &err), NS_OK);
-    fputs("second", out.file);
-    assert_int_equal(ns_output_commit(&out, &err), NS_OK);
-    ns_output_drop(&out);
-    char *text;
-    size_t size;
-    assert_int_equal(ns_read_text(&text, &size, path, 100, &err), NS_OK);
-    assert_string_equal(text, "second");
-    assert_int_equal(size, 6);
-    free(text);
-
-    assert_int_equal(ns_output_open(&out, path, false, &err), NS_EFAIL);
-    assert_non_null(strstr(err.message, "--force"));
-    assert_int_equal(ns_output_open(&out, path, true, &err), NS_OK);
-    ns_output_drop(&out);
-    assert_true(ns_is_file(path));
-    assert_int_equal(ns_output_open(&out, folder, true, &err), NS_EINPUT);
-    assert_int_equal(ns_read_text(&text, &size, path, 3, &err), NS_EINPUT);
 }
 
 static void files_that_are_none(void **state) {
@@ -129,7 +96,6 @@ static void random_numbers(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(sha256_is_the_standard_one),
-    cmocka_unit_test(an_output_appears_whole_or_not_at_all),
     cmocka_unit_test(files_that_are_none),
     cmocka_unit_test(sizes_for_people),
     cmocka_unit_test(a_queue_keeps_order_and_ends),

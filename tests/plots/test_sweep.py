@@ -167,6 +167,8 @@ for content, status, parts, more in (("", 3, ("names",), use), ("alpha_0\taccura
                                      ("alpha_0\taccurasy\n1\t2\n", 3, ("expected a column 'accuracy'", "accurasy"), use), ("alpha_0\taccuracy\n1\tgood\n", 3, ("line 2", "accuracy", "'good'"), use),
                                      ("alpha_0\taccuracy\n1\tnan\n2\t\n", 3, ("found none of 2",), use), ("alpha_0\taccuracy\n1\t2\n", 2, ("--x and --y",), ("-x", "alpha_0")),
                                      ("alpha_0\taccuracy\tg\n1\t2\ta\n1\t3\tb\n", 2, ("--second", "2 groups"), (*use, "-g", "g", "-2", "g")),
+                                     ("alpha_0\twidth\taccuracy\n1\t0\t5\n2\t\t6\n", 3, ("line 3", "width", "found none"), (*use, "-2", "width")),
+                                     ("alpha_0\twidth\taccuracy\n1\tsmall\t5\n2\t\t6\n", 3, ("line 3", "width", "found none"), (*use, "-2", "width")),
                                      ("alpha_0\taccuracy\n" + "".join(f"{i}x\t1\n" for i in range(70)), 3, ("at most 64", "alpha_0"), use)):
     with open(f"{tmp}/bad.tsv", "w", encoding="utf-8") as file:
         file.write(content)

@@ -1,16 +1,18 @@
 /* Preloaded: makes one call that changes a file fail, or ends the process there. For tests of what a full disk and a kill leave.
  *
- *     INJECT_PATH   only calls on files whose name contains this
+ *     INJECT_PATH   only calls on files whose name contains this, or that have no name yet
  *     INJECT_AT     the call, from 1; 0: none, count only
  *     INJECT_MODE   full (this call and all later ones: ENOSPC), once (this call alone), short (half of it is written, then the disk is
  *                   full), kill (SIGKILL before it), after (SIGKILL after it)
  *     INJECT_ERRNO  number of the error, instead of ENOSPC
+ *     INJECT_NAMED  set: as on a file system whose files must have a name from the first (no O_TMPFILE)
  *     INJECT_COUNT  a file that receives the number of calls at exit */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +27,19 @@ static int is_watched(const char *path) {
     return part && path && strstr(path, part) != NULL;
 }
 
+/* "/folder/#123 (deleted)": a file that is to be given its name when it is whole. */
+static int is_nameless(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] == '#' && strstr(slash, " (deleted)");
+}
+
 static int is_watched_fd(int fd) {
     char link[64], path[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof path - 1);
     if (n < 0) return 0;
     path[n] = 0;
-    return is_watched(path);
+    return is_watched(path) || is_nameless(path);
 }
 
 static int failure_code(void) {
@@ -125,9 +133,34 @@ int fdatasync(int fd) {
     REAL(fdatasync);
     INJECT_WHOLE(is_watched_fd(fd), real(fd), -1)
 }
+static int open_as(int (*real)(const char *, int, ...), const char *path, int flags, mode_t mode) {
+    if ((flags & O_TMPFILE) != O_TMPFILE || !getenv("INJECT_NAMED")) return real(path, flags, mode);
+    errno = EOPNOTSUPP;
+    return -1;
+}
+int open(const char *path, int flags, ...) {
+    REAL(open);
+    va_list more;
+    va_start(more, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;
+    va_end(more);
+    return open_as(real, path, flags, mode);
+}
+int open64(const char *path, int flags, ...) {
+    REAL(open64);
+    va_list more;
+    va_start(more, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;
+    va_end(more);
+    return open_as(real, path, flags, mode);
+}
 int rename(const char *from, const char *to) {
     REAL(rename);
     INJECT_WHOLE(is_watched(to), real(from, to), -1)
+}
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
+    REAL(linkat);
+    INJECT_WHOLE(is_watched(to), real(from_folder, from, to_folder, to, flags), -1)
 }
 int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
     REAL(renameat2);
