@@ -135,9 +135,15 @@ int ns_seal_put(int fd, const char *path, const char *shown, uint64_t size, ns_e
     char open_name[40]; /* the file itself, whatever its name is by now, or none yet */
     snprintf(open_name, sizeof open_name, "/proc/self/fd/%d", fd);
     const char *name = ns_is_there(open_name) ? open_name : path;
-    hid_t file = H5Fopen(name, H5F_ACC_RDONLY, H5P_DEFAULT); /* made by this process: no guard */
+    /* Made by this process: no guard, and no lock beside the one that it holds itself. */
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_file_locking(access, false, true);
+    hid_t file = H5Fopen(name, H5F_ACC_RDONLY, access);
+    H5Pclose(access);
     bool there = file >= 0 && find_seal(file, &place);
-    int status = there ? make_seal(file, fd, shown, size, hex, err) : NS_OK;
+    int status = there      ? make_seal(file, fd, shown, size, hex, err)
+                 : file < 0 ? ns_fail(err, NS_EFAIL, "%s: cannot be read back to be sealed", shown)
+                            : NS_OK;
     if (file >= 0) H5Fclose(file);
     ns_h5_unhush(quiet);
     if (!status && there) status = ns_pwrite_all(fd, hex, SEAL_BYTES, place.offset, shown, err);
