@@ -260,9 +260,10 @@ int ns_store_writer_close(ns_store_writer *w, ns_error *err) {
     ns_queue_close(w->work);
     if (w->running) pthread_join(w->thread, NULL);
     int status = ns_store_failed(w, err);
+    if (!status) status = finish_file(w, err);
+    /* By its name, which HDF5 wants: a kill before the seal leaves a run that is whole and not sealed. */
     if (!status && w->running && w->in_file == w->plan.samples)
         status = ns_seal_put(w->fd, w->path, w->path, w->layout.size, err);
-    if (!status) status = finish_file(w, err);
     writer_free(w);
     return status;
 }
