@@ -55,6 +55,7 @@ put("npy", "floats", npy(rng.standard_normal((1, 1, 28, 28)).astype("f4")))
 put("npy", "halves", npy(np.zeros((1, 1, 28, 28), "f2")))
 put("npy", "bytes", npy(pixels[:, None], (2, 0)))
 put("npy", "grey", npy(pixels))
+put("npy", "ids", npy(np.array([[3, 7, 0], [39, -1, 0]], "i2")))
 
 
 def image(array, kind, **more):
