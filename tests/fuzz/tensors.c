@@ -1,4 +1,4 @@
-/* A checkpoint whose tensors are not as they should be. The first byte chooses one of the small checkpoints in tests/golden/vit, each
+/* A checkpoint whose tensors are not as they should be. The first byte chooses one of the small checkpoints in tests/golden, each
  * four bytes behind it change one of its tensors, and the file is made anew around them, so that what is tested is what the
  * models make of shapes and not the reader of the header. Values are zeros; they take no room. Where the model opens, it runs. */
 #include <stdio.h>
@@ -11,10 +11,12 @@
 #include "probe/weights/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
-static const char *const folders[] = {"hf-classifier",  "hf-dyt",          "timm-bare",
-                                      "timm-dyt",       "timm-mean",       "timm-no-class",
-                                      "timm-registers", "timm-rmsnorm",    "torchvision",
-                                      "vit-pytorch",    "vit-pytorch-mean"};
+static const char *const folders[] = {
+    "vit/hf-classifier",   "vit/hf-dyt",          "vit/timm-bare",        "vit/timm-dyt",
+    "vit/timm-mean",       "vit/timm-no-class",   "vit/timm-registers",   "vit/timm-rmsnorm",
+    "vit/torchvision",     "vit/vit-pytorch",     "vit/vit-pytorch-mean", "words/bert-mlm",
+    "words/llama-tied",    "words/llama-theta",   "words/gpt2-inverse",   "words/nanogpt",
+    "words/vit-quickgelu", "words/bert-old-names"};
 enum { FOLDERS = sizeof folders / sizeof *folders };
 
 typedef struct checkpoint {
@@ -27,7 +29,7 @@ typedef struct checkpoint {
 static void load(checkpoint *c, const char *folder) {
     char path[128];
     ns_error err = {0};
-    snprintf(path, sizeof path, "tests/golden/vit/%s/model.safetensors", folder);
+    snprintf(path, sizeof path, "tests/golden/%s/model.safetensors", folder);
     if (ns_map_file(&c->mapped, path, &err) ||
         ns_safetensors_parse(c->mapped.bytes, c->mapped.size, path, &c->tensors, &c->count, &err) ||
         !(c->dropped = calloc((size_t)c->count, sizeof *c->dropped)))
@@ -168,6 +170,16 @@ static void run(ns_model *model) {
     enum { MOST_PIXELS = 1 << 16, MOST_CLASSES = 1 << 16 };
     static float pixels[MOST_PIXELS];
     const ns_image_shape *s = &model->input.image;
+    const int32_t words[] = {0, 0, -1};
+    if (model->input.kind == NS_INPUT_WORDS) {
+        double total = 0;
+        ns_error err = {0};
+        const ns_batch batch = {.samples = 1, .positions = 3, .ids = words};
+        const ns_observer observer = {
+            .user = &total, .wants = wants, .deliver = deliver, .logits = take_logits};
+        ns_model_forward(model, &batch, &observer, 0, &err);
+        return;
+    }
     if ((int64_t)s->channels * s->height * s->width > MOST_PIXELS ||
         model->classes > MOST_CLASSES || (model->site_count && model->sites[0].positions > 1000))
         return;
@@ -191,7 +203,7 @@ static void fuzz_one(const uint8_t *data, size_t size) {
     if (values >= 0) {
         char path[128], config[4096], link[128];
         write_file(&c);
-        snprintf(path, sizeof path, "tests/golden/vit/%s/config.json", folder);
+        snprintf(path, sizeof path, "tests/golden/%s/config.json", folder);
         snprintf(link, sizeof link, "%s/config.json", ns_fuzz_folder());
         if (size % 2 && (!realpath(path, config) || symlink(config, link) != 0)) abort();
         ns_error err = {0};

@@ -219,7 +219,7 @@ static void every_byte(void **state) {
             if ((at - place[in][0]) % 40000 == 0) assert_false(told_with(&run, path, at, 0xff));
             continue;
         }
-        unsigned char mask = in < 0 ? (unsigned char)(1u << at % 8) : 0xff;
+        const unsigned char mask = (unsigned char)(in < 0 ? 1u << at % 8 : 0xffu);
         if (!marked[at] && !getenv("NS_LONG") && at % 64) continue;
         changed++;
         if (told_with(&run, path, at, mask)) continue;
