@@ -146,7 +146,7 @@ static void run_norm(const ns_step *step, ns_run *run, const ns_real *x, ns_real
     int i = (int)(step - run->network->steps);
     ns_real *mean = run->kept[i], *rstd = mean ? mean + statistics_of(step, run) : NULL;
     size_t rows = ns_run_rows(run, step->in[0]);
-    if (!norm->kind->forward_batch || !run->batch_statistics) {
+    if (!norm->kind->forward_batch || !run->batch_statistics || !mean) {
         if (y || z) norm->kind->forward(norm, rows, x, y, z, mean, rstd);
         return;
     }

@@ -56,8 +56,8 @@ void ns_trainee_initialize(ns_trainee *t, const ns_start *start);
  * allowed. */
 int ns_vit_new(ns_trainee **out, const ns_vit_shape *shape, ns_error *err);
 int ns_gpt_new(ns_trainee **out, const ns_gpt_shape *shape, ns_error *err);
-/* Another one of the same shape that uses the values of `t`, and has gradients and memory of its own. */
-int ns_trainee_twin(ns_trainee **out, const ns_trainee *t, ns_error *err);
+/* Another one of the same shape that uses the values of `of`, and has gradients and memory of its own. */
+int ns_trainee_twin(ns_trainee **out, const ns_trainee *of, ns_error *err);
 void ns_trainee_free(ns_trainee *t);
 
 /* The description of its blocks. */
