@@ -48,6 +48,7 @@ typedef struct ns_dump_result {
     uint64_t hits,
         judged; /* right predictions among those of this call; 0 of 0 where none were made */
     double seconds;
+    ns_store_tally odd; /* of what this call ran */
 } ns_dump_result;
 
 /* The plan of such a run, for ns_store_estimate; ns_dump_plan_free frees its arrays. It stays where it was made: the
