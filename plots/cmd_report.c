@@ -34,6 +34,7 @@ static int make_page(const settings *s, const ns_plot_request *request, int argc
                                        .command_line = full,
                                        .progress = &progress};
     status = full ? ns_report_write(file.file, request, &options, &counts, err) : NS_EFAIL;
+    if (status == NS_EFAIL) ns_fail_context(err, "%s", s->output);
     long size = status ? 0 : ftell(file.file);
     if (!status) status = ns_output_commit(&file, err);
     ns_output_drop(&file);

@@ -194,6 +194,7 @@ static int write_pages(writing *w, int *files, ns_error *err) {
         char *path = page_path(w->output->path, page, err);
         status =
             path ? write_file(w, path, page, w->kind->pages ? pages : page + 1, err) : NS_EFAIL;
+        if (status == NS_EFAIL && path) ns_fail_context(err, "%s", path);
         free(path);
         *files += !status;
     }

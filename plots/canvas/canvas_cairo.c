@@ -9,11 +9,14 @@
 #include <cairo-pdf.h>
 #include <cairo-ps.h>
 #include <cairo.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "plots/canvas/canvas.h"
+#include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/version.h"
 
@@ -89,9 +92,22 @@ static void comment(cairo_surface_t *surface, const char *key, const char *text)
     cairo_ps_surface_dsc_comment(surface, line);
 }
 
+/* Cairo 1.16 frees memory twice where the temporary file that an EPS goes through meets a full disk; asked before there is one. */
+static int check_temporary(ns_error *err) {
+    const off_t room = 1 << 24;
+    FILE *file = tmpfile();
+    int code = file ? posix_fallocate(fileno(file), 0, room) : errno;
+    if (file) fclose(file);
+    if (!code || code == EOPNOTSUPP || code == EINVAL) return NS_OK;
+    char size[24];
+    return ns_fail(err, NS_EFAIL,
+                   "the figure cannot be written: no room for a temporary file of %s: %s",
+                   ns_human_bytes((double)room, size), strerror(code));
+}
+
 static int open_eps(ns_canvas *canvas, ns_error *err) {
     const ns_document *d = &canvas->document;
-    page *p = page_new(canvas, err);
+    page *p = check_temporary(err) ? NULL : page_new(canvas, err);
     if (!p) return NS_EFAIL;
     p->surface = cairo_ps_surface_create_for_stream(add_bytes, &p->bytes, d->width, d->height);
     cairo_ps_surface_set_eps(p->surface, 1);

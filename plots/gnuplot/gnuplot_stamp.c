@@ -154,12 +154,18 @@ static void stamp_eps(ns_bytes *out, file_bytes in, const ns_document *d) {
     ns_bytes_add(out, head + 1, (size_t)(end - head - 1));
 }
 
-/* Copies with the prefix before every id, and before what refers to one; text between tags is left alone. */
+/* Copies with the prefix before every id, and before what refers to one; of text between tags, only "]]>" is changed, which gnuplot lets
+ * stand and XML does not. */
 static void add_prefixed(ns_bytes *out, const char *from, const char *end, const char *prefix) {
     static const char *const before[] = {" id='", " id=\"", "href='#", "href=\"#", "url(#"};
     bool tag = false;
     const char *copied = from;
     for (const char *at = from; at < end; at++) {
+        if (!tag && end - at > 2 && !memcmp(at, "]]>", 3)) {
+            ns_bytes_add(out, copied, (size_t)(at + 2 - copied));
+            ns_bytes_print(out, "&gt;");
+            copied = at + 3;
+        }
         if (*at == '<' || *at == '>') tag = *at == '<';
         for (size_t k = 0; tag && k < sizeof before / sizeof *before; k++) {
             size_t length = strlen(before[k]);

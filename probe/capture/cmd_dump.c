@@ -72,6 +72,25 @@ static void print_result(const ns_dump_result *r, const settings *s, const ns_da
                "--to-the-end asks for it\n");
 }
 
+/* A run full of them looks like any other until somebody verifies it. */
+static void warn_of_odd(const ns_store_tally *odd, const ns_model *model, const settings *s) {
+    if (!odd->site) return;
+    const char *begin = "normscope dump: warning:", *name = "";
+    for (int i = 0; i < model->site_count; i++)
+        if (model->sites[i].index == odd->site) name = model->sites[i].name;
+    if (odd->parameters)
+        fprintf(stderr, "%s %" PRIu64 " weights of the sites are not finite or beyond 1e38\n",
+                begin, odd->parameters);
+    if (odd->not_finite)
+        fprintf(stderr, "%s %" PRIu64 " of %" PRIu64 " values are not finite\n", begin,
+                odd->not_finite, odd->values);
+    if (odd->too_large)
+        fprintf(stderr, "%s %" PRIu64 " of %" PRIu64 " values are beyond %g%s\n", begin,
+                odd->too_large, odd->values, odd->largest,
+                s->dtype == NS_F16 ? ", the largest float16, and infinite in the file" : "");
+    fprintf(stderr, "%s the first of them at site %d (%s)\n", begin, odd->site, name);
+}
+
 static int run_with(ns_model *model, const ns_dataset *data, const settings *s, const bool *wanted,
                     int argc, char **argv, ns_error *err) {
     char created[32];
@@ -114,6 +133,7 @@ static int run_with(ns_model *model, const ns_dataset *data, const settings *s, 
         status = ns_dump_run(model, data, &options, &result, err);
         ns_progress_end(&progress);
         if (!status) print_result(&result, s, data, model);
+        if (!status || status == NS_ESTOP) warn_of_odd(&result.odd, model, s);
     }
     free(full);
     return status;

@@ -269,6 +269,7 @@ int ns_dump_run(ns_model *model, const ns_dataset *data, const ns_dump_options *
     ns_dump_plan plan;
     int status = ns_dump_plan_make(&plan, model, data, o, err);
     if (status) return status;
+    plan.store.tally = &result->odd;
     ns_store_writer *writer;
     workspace w;
     double began = ns_seconds();

@@ -49,6 +49,7 @@ typedef struct ns_dump_result {
                    next word */
     double loss; /* of text: nats of all that were judged */
     double seconds;
+    ns_store_tally odd; /* of what this call ran */
 } ns_dump_result;
 
 /* The plan of such a run, for ns_store_estimate; ns_dump_plan_free frees its arrays. It stays where it was made: the

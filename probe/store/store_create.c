@@ -150,6 +150,7 @@ static ns_store_writer *writer_new(const ns_store_plan *plan, ns_error *err) {
 
 static int start(ns_store_writer *w, ns_error *err) {
     w->synced = w->counted = ns_seconds();
+    if (w->plan.tally) ns_store_tally_begin(w);
     if (pthread_create(&w->thread, NULL, ns_store_thread, w) != 0)
         return ns_fail(err, NS_EFAIL, "%s: the writer thread could not be started", w->path);
     w->running = true;
@@ -260,6 +261,7 @@ int ns_store_writer_close(ns_store_writer *w, ns_error *err) {
     ns_queue_close(w->work);
     if (w->running) pthread_join(w->thread, NULL);
     int status = ns_store_failed(w, err);
+    ns_store_tally_end(w);
     if (!status) status = finish_file(w, err);
     /* By its name, which HDF5 wants: a kill before the seal leaves a run that is whole and not sealed. */
     if (!status && w->running && w->in_file == w->plan.samples)

@@ -52,6 +52,10 @@ static int write_rows(ns_store_writer *w, const ns_store_message *m, ns_error *e
     size_t c = (size_t)w->plan.sites[m->site].norm.channels, count = m->rows * c;
     int status = NS_OK;
     if (!w->plan.link_count) {
+        if (w->plan.tally && !w->kept_of[m->site]) {
+            ns_store_tally_add(w, m->site, m->x, count);
+            ns_store_tally_add(w, m->site, m->y, count);
+        }
         status = write_values(w, at->input, m->first * c, m->x, count, err);
         if (!status) status = write_values(w, at->output, m->first * c, m->y, count, err);
     }
@@ -221,6 +225,10 @@ static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
     w->placed = NULL;
     m->site = i;
     if (w->kept_of[i]) {
+        if (w->plan.tally) {
+            ns_store_tally_add(w, i, rows->x, count * c);
+            ns_store_tally_add(w, i, rows->y, count * c);
+        }
         ns_extremes_add(&w->extremes[i], rows);
         copy_kept(m, rows, c, w->kept_of[i], slot);
     } else {

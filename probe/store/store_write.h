@@ -65,6 +65,16 @@ typedef struct ns_store_link {
     uint64_t samples; /* its first samples, all their rows */
 } ns_store_link;
 
+/* What is odd about the numbers of a run: told when it ends. Of sampled rows, all that went by are looked at. */
+typedef struct ns_store_tally {
+    uint64_t values;     /* inputs and outputs seen, */
+    uint64_t not_finite; /* NaN and Inf among them, */
+    uint64_t too_large;  /* and others above `largest` */
+    uint64_t parameters; /* of the sites: not finite, or above 1e38 */
+    int site;            /* the first site with any, from 1 */
+    double largest;      /* 1e38; in float16 65504, above which the file holds Inf */
+} ns_store_tally;
+
 typedef struct ns_store_plan {
     const char *path;
     bool force; /* replace an existing file */
@@ -91,6 +101,7 @@ typedef struct ns_store_plan {
     /* [link_count], in the order of the samples; none: the file holds the rows. What is delivered then goes to row tables alone. */
     const ns_store_link *links;
     int link_count;
+    ns_store_tally *tally; /* filled when the writer is closed; or NULL */
 } ns_store_plan;
 
 /* Bytes that the file takes for site i of the plan, and for all. Nothing is written. */

@@ -46,6 +46,8 @@ struct ns_store_writer {
     uint64_t in_file; /* samples that the file says are committed, once the queue is empty */
     double counted;   /* when that was */
     pthread_mutex_t lock;
+    ns_store_tally
+        tally; /* of the side that looks at the values: the thread's, or where rows are sampled the model's */
     ns_error failure; /* of the thread; status 0 while all is well */
     double synced;
 };
@@ -73,6 +75,10 @@ int ns_store_copy_block(ns_store_writer *w, void *bytes, uint64_t size, uint64_t
 int ns_store_mirror(ns_store_writer *w, unsigned char *blocks, ns_error *err);
 /* The failure of the writer's thread, NS_OK while all is well. */
 int ns_store_failed(ns_store_writer *w, ns_error *err);
+/* store_tally.c: looks at the sites' parameters; at values of a site, index into the plan's; and hands the plan what was found. */
+void ns_store_tally_begin(ns_store_writer *w);
+void ns_store_tally_add(ns_store_writer *w, int site, const float *values, size_t count);
+void ns_store_tally_end(const ns_store_writer *w);
 /* What the thread runs; user is the writer. */
 void *ns_store_thread(void *user);
 
