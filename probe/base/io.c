@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -159,24 +160,72 @@ bool ns_is_file(const char *path) {
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* A message of Protocol Buffers that begins with a version: an ONNX model (then its producer's name or its graph), a Core ML model (its
+ * description), a TensorFlow SavedModel (its first graph). */
+static const char *looks_like_versioned(const unsigned char *bytes, size_t size) {
+    if (size < 6 || bytes[0] != 0x08 || bytes[1] < 1 || bytes[1] > 31) return NULL;
+    if (bytes[2] == 0x3a) return "an ONNX model";
+    if (bytes[2] != 0x12) return NULL;
+    return bytes[4] >= 32 && bytes[4] < 127 && bytes[1] >= 3 ? "an ONNX model"
+           : bytes[1] == 1 && bytes[4] != 0x0a               ? "a TensorFlow SavedModel"
+                                                             : "a Core ML model";
+}
+
+/* HTML, in any case and after white space: what a server sends in place of a file. */
+static bool looks_like_html(const unsigned char *bytes, size_t size) {
+    size_t at = 0;
+    while (at < size && strchr(" \t\r\n", bytes[at]) && bytes[at]) at++;
+    const char *text = (const char *)bytes + at;
+    return (size - at >= 14 && !strncasecmp(text, "<!doctype html", 14)) ||
+           (size - at >= 5 && !strncasecmp(text, "<html", 5));
+}
+
 const char *ns_looks_like(const unsigned char *bytes, size_t size) {
     static const struct {
         const char *bytes;
         size_t at, size;
         const char *name;
     } known[] = {
-        {"\x89PNG\r\n", 0, 6, "a PNG image"}, {"\xff\xd8\xff", 0, 3, "a JPEG image"},
-        {"\x93NUMPY", 0, 6, "a .npy file"},   {"\x89HDF\r\n", 0, 6, "an HDF5 file"},
-        {"\x1f\x8b", 0, 2, "gzip data"},      {"PK\3\4", 0, 4, "a zip archive (.npz, .pt, .zip)"},
-        {"GIF8", 0, 4, "a GIF image"},        {"BM", 0, 2, "a BMP image"},
-        {"II*", 0, 4, "a TIFF image"},        {"MM\0*", 0, 4, "a TIFF image"},
-        {"WEBP", 8, 4, "a WebP image"},       {"ftyp", 4, 4, "an HEIF, AVIF or MP4 file"},
-        {"%PDF", 0, 4, "a PDF document"},     {"\177ELF", 0, 4, "a program"}};
+        {"\x89PNG\r\n", 0, 6, "a PNG image"},
+        {"\xff\xd8\xff", 0, 3, "a JPEG image"},
+        {"\x93NUMPY", 0, 6, "a .npy file"},
+        {"\x89HDF\r\n", 0, 6, "an HDF5 file"},
+        {"\x1f\x8b", 0, 2, "gzip data"},
+        {"PK\3\4", 0, 4, "a zip archive (.npz, .pt, .zip)"},
+        {"GIF8", 0, 4, "a GIF image"},
+        {"BM", 0, 2, "a BMP image"},
+        {"II*", 0, 4, "a TIFF image"},
+        {"MM\0*", 0, 4, "a TIFF image"},
+        {"WEBP", 8, 4, "a WebP image"},
+        {"ftyp", 4, 4, "an HEIF, AVIF or MP4 file"},
+        {"%PDF", 0, 4, "a PDF document"},
+        {"\177ELF", 0, 4, "a program"},
+        {"GGUF", 0, 4, "a GGUF file (llama.cpp)"},
+        {"ggjt", 0, 4, "a GGML file (llama.cpp, before GGUF)"},
+        {"tjgg", 0, 4, "a GGML file (llama.cpp, before GGUF)"},
+        {"lmgg", 0, 4, "a GGML file (llama.cpp, before GGUF)"},
+        {"TFL3", 4, 4, "a TensorFlow Lite model"},
+        {"version https://git-lfs", 0, 23, "a Git-LFS pointer: the file itself was not fetched"},
+        {"\x80\x02\x8a\nl\xfc\x9c", 0, 7, "a PyTorch file from before 1.6"},
+        {"\x80\x02", 0, 2, "a Python pickle"},
+        {"\x80\x03", 0, 2, "a Python pickle"},
+        {"\x80\x04", 0, 2, "a Python pickle"},
+        {"\x80\x05", 0, 2, "a Python pickle"},
+        {"ustar", 257, 5, "a tar archive"},
+        {"\x28\xb5\x2f\xfd", 0, 4, "zstd data"},
+        {"\xfd"
+         "7zXZ",
+         0, 5, "xz data"},
+        {"BZh", 0, 3, "bzip2 data"},
+        {"7z\xbc\xaf", 0, 4, "a 7z archive"}};
     if (!size) return "an empty file";
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (size >= known[i].at + known[i].size &&
             !memcmp(bytes + known[i].at, known[i].bytes, known[i].size))
             return known[i].name;
+    const char *versioned = looks_like_versioned(bytes, size);
+    if (versioned) return versioned;
+    if (looks_like_html(bytes, size)) return "an HTML page";
     size_t look = size < 512 ? size : 512;
     for (size_t i = 0; i < look; i++)
         if (!bytes[i] || (bytes[i] < 32 && !strchr("\t\n\r\f", bytes[i])))

@@ -56,15 +56,18 @@ static int family_by_config(ns_config *config, const ns_family **out) {
     for (int k = 0; k < 3; k++) {
         ns_origin from;
         const json_t *j = ns_config_find(config, keys[k], from);
-        const char *word = json_string_value(json_is_array(j) ? json_array_get(j, 0) : j);
+        const json_t *first = json_is_array(j) && k == 2 ? json_array_get(j, 0) : j;
+        const char *word = json_string_value(first);
         const ns_family *said = NULL;
-        if (!word || (*out && k == 2)) continue; /* a class of one's own is no other family */
+        if (first && !word) return ns_config_refuse(config, from, "a word", j);
+        if (!word) continue;
         for (int i = 0; i < FAMILY_COUNT && !said; i++)
             if (list_has(words_of(families[i], k), word)) said = families[i];
         if (said && (!*out || *out == said)) {
             *out = said;
             continue;
         }
+        if (!said && *out && k == 2) continue; /* a class of one's own is no other family */
         char expected[256] = "one of";
         for (int i = 0; i < FAMILY_COUNT; i++) {
             const char *words = words_of(families[i], k);
@@ -112,8 +115,11 @@ static const char *const wrappers[] = {
 static bool unwrap(ns_reading *r, int *status) {
     for (size_t i = 0; i < sizeof wrappers / sizeof *wrappers; i++) {
         int count = ns_weights_strip(r->model->weights, wrappers[i], r->err);
-        if (count < 0) *status = NS_EINPUT;
-        if (count < 1) continue;
+        if (count < 0) {
+            *status = NS_EINPUT;
+            return false;
+        }
+        if (!count) continue;
         *status = ns_reading_fact(r, "names", "taken off, to find the network", "%s (%d tensors)",
                                   wrappers[i], count);
         return true;

@@ -209,8 +209,8 @@ int ns_read_words(ns_reading *r, ns_block_spec *spec, int64_t *longest) {
             return ns_fail(r->err, NS_EINPUT, "%s: %s: expected 1 to %d positions, found %lld",
                            info->file, name.text, MOST_CONTEXT, (long long)*longest);
         snprintf(source, sizeof source, "shape of %.80s", name.text);
-        status = ns_reading_agree(
-            r, "context", "n_positions|n_ctx|block_size|max_position_embeddings", *longest, source);
+        status = ns_reading_agree(r, "context", "n_positions|block_size|max_position_embeddings",
+                                  *longest, source);
     }
     r->model->input = (ns_input_shape){.kind = NS_INPUT_WORDS,
                                        .text = {.length = (int)*longest,

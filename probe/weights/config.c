@@ -12,7 +12,7 @@ struct ns_config_key {
 };
 
 static const char *const places[] = {NULL, "model_args", "pretrained_cfg"};
-enum { PLACES = sizeof places / sizeof *places };
+enum { PLACES = sizeof places / sizeof *places, PRETRAINED = PLACES - 1 };
 
 void ns_config_end(ns_config *c) {
     free(c->read);
@@ -82,6 +82,38 @@ int ns_config_contradicts(ns_config *c, const ns_origin from, const char *expect
                    ns_weights_config_path(c->weights), key_of(from), expected, found);
 }
 
+static bool are_equal(const json_t *a, const json_t *b) {
+    return json_equal(a, b) ||
+           (json_is_number(a) && json_is_number(b) && json_number_value(a) == json_number_value(b));
+}
+
+/* Another of `keys`, or the same key in another place, says something else than `value`, which stands at `from`. What pretrained_cfg says
+ * is of the weights that a training began with: the others come before it. */
+static int refuse_if_disputed(ns_config *c, const char *keys, const ns_origin from,
+                              const json_t *value) {
+    const json_t *config = ns_weights_config(c->weights);
+    for (int p = 0; p < PRETRAINED; p++) {
+        const json_t *object = places[p] ? json_object_get(config, places[p]) : config;
+        for (const char *key = keys; *key; key += *key == '|') {
+            char name[64];
+            size_t n = strcspn(key, "|");
+            snprintf(name, sizeof name, "%.*s", (int)n, key);
+            key += n;
+            const json_t *other = json_object_get(object, name);
+            if (!other || json_is_null(other) || are_equal(value, other)) continue;
+            ns_origin elsewhere;
+            char expected[160], *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+            snprintf(elsewhere, sizeof elsewhere, "config.json: %s%s%s", places[p] ? places[p] : "",
+                     places[p] ? "." : "", name);
+            snprintf(expected, sizeof expected, "%.60s as under \"%s\"", text ? text : "the same",
+                     key_of(from));
+            free(text);
+            return ns_config_refuse(c, elsewhere, expected, other);
+        }
+    }
+    return NS_OK;
+}
+
 int ns_config_int(ns_config *c, const char *keys, int64_t least, int64_t most, int64_t *value,
                   bool *found, ns_origin from) {
     const json_t *j = ns_config_find(c, keys, from);
@@ -93,7 +125,7 @@ int ns_config_int(ns_config *c, const char *keys, int64_t least, int64_t most, i
     if (!json_is_integer(j) || json_integer_value(j) < least || json_integer_value(j) > most)
         return ns_config_refuse(c, from, expected, j);
     *value = json_integer_value(j);
-    return NS_OK;
+    return refuse_if_disputed(c, keys, from, j);
 }
 
 int ns_config_real(ns_config *c, const char *keys, double least, double most, double *value,
@@ -107,7 +139,7 @@ int ns_config_real(ns_config *c, const char *keys, double least, double most, do
     if (!json_is_number(j) || !(said >= least && said <= most))
         return ns_config_refuse(c, from, expected, j);
     *value = said;
-    return NS_OK;
+    return refuse_if_disputed(c, keys, from, j);
 }
 
 int ns_config_word(ns_config *c, const char *keys, const char **value, bool *found,
@@ -117,7 +149,7 @@ int ns_config_word(ns_config *c, const char *keys, const char **value, bool *fou
     if (!j) return NS_OK;
     if (!json_is_string(j)) return ns_config_refuse(c, from, "a word", j);
     *value = json_string_value(j);
-    return NS_OK;
+    return refuse_if_disputed(c, keys, from, j);
 }
 
 int ns_config_flag(ns_config *c, const char *keys, bool *value, bool *found, ns_origin from) {
@@ -126,7 +158,7 @@ int ns_config_flag(ns_config *c, const char *keys, bool *value, bool *found, ns_
     if (!j) return NS_OK;
     if (!json_is_boolean(j)) return ns_config_refuse(c, from, "true or false", j);
     *value = json_is_true(j);
-    return NS_OK;
+    return refuse_if_disputed(c, keys, from, j);
 }
 
 int ns_config_check_fixed(ns_config *c, const ns_config_fixed *fixed, int count) {
@@ -134,11 +166,11 @@ int ns_config_check_fixed(ns_config *c, const ns_config_fixed *fixed, int count)
         ns_origin from;
         const json_t *j = ns_config_find(c, fixed[i].key, from);
         json_t *expected = j ? json_loads(fixed[i].value, JSON_DECODE_ANY, NULL) : NULL;
-        bool same = !j || json_equal(expected, j) ||
-                    (json_is_number(j) && json_is_number(expected) &&
-                     json_number_value(j) == json_number_value(expected));
+        bool same = !j || are_equal(expected, j);
         json_decref(expected);
         if (!same) return ns_config_refuse(c, from, fixed[i].value, j);
+        int status = j ? refuse_if_disputed(c, fixed[i].key, from, j) : NS_OK;
+        if (status) return status;
     }
     return NS_OK;
 }
@@ -315,6 +347,11 @@ int ns_config_all_read(ns_config *c) {
         const json_t *object = places[p] ? json_object_get(config, places[p]) : config;
         const char *key;
         json_t *value;
+        if (object && !json_is_object(object) && !json_is_null(object)) {
+            ns_origin from;
+            snprintf(from, sizeof from, "config.json: %s", places[p]);
+            return ns_config_refuse(c, from, "an object", object);
+        }
         json_object_foreach((json_t *)(uintptr_t)object, key, value) {
             if (json_is_null(value) || was_read(c, key) || is_harmless(key)) continue;
             char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));

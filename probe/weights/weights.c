@@ -49,7 +49,10 @@ static int load_json(json_t **out, const char *path, ns_error *err) {
     if (status) return status;
     json_error_t where;
     *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
+    const char *what = *out ? "text" : ns_looks_like((const unsigned char *)text, size);
     free(text);
+    if (strcmp(what, "text") != 0 && strcmp(what, "an unknown format") != 0)
+        return ns_fail(err, NS_EINPUT, "%s: expected JSON, found %s", path, what);
     if (!*out)
         return ns_fail(err, NS_EINPUT, "%s: expected JSON, found on line %d: %s", path, where.line,
                        where.text);

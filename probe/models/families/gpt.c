@@ -31,6 +31,17 @@ static int read_scale(ns_reading *r, ns_block_spec *spec) {
     return status;
 }
 
+/* nanoGPT's key for what tensors show. */
+static int check_bias(ns_reading *r) {
+    ns_name name;
+    ns_origin from;
+    bool has = ns_reading_name(r, NS_PART_QKV, 0, "bias", &name), said = has, found;
+    int status = ns_config_flag(&r->config, "bias", &said, &found, from);
+    return status || said == has ? status
+                                 : ns_config_contradicts(&r->config, from, has ? "true" : "false",
+                                                         said ? "true" : "false");
+}
+
 /* What text becomes: bytes, or the characters that config.json lists; ids may always be given. */
 static int read_text(ns_reading *r) {
     ns_text_shape *text = &r->model->input.text;
@@ -83,11 +94,12 @@ static int open_gpt(ns_reading *r) {
     if (!status) status = read_layout(r, &spec.blocks);
     if (!status) status = ns_read_blocks(r, &spec.blocks, spec.blocks.turned ? "gelu_new" : "gelu");
     if (!status) status = read_scale(r, &spec.blocks);
+    if (!status) status = check_bias(r);
     if (!status) status = read_text(r);
     if (!status) status = ns_config_check_fixed(&r->config, fixed, sizeof fixed / sizeof *fixed);
     if (!status) status = ns_config_flag(&r->config, "tie_word_embeddings", &tied, &found, from);
     if (status) return status;
-    ns_config_find(&r->config, "bias|dropout|n_ctx", from); /* nanoGPT's, which tensors show */
+    ns_config_find(&r->config, "dropout|n_ctx", from);
     spec.context = (size_t)context;
     spec.vocabulary = (size_t)r->model->input.text.words;
     r->model->classes = (int)spec.vocabulary;

@@ -23,29 +23,35 @@ static const ns_names names = {.name = "huggingface",
                                          [NS_PART_HEAD] = "lm_head.",
                                          [NS_PART_UNUSED] = "@rotary_emb.inv_freq"}};
 
-/* The rotary base: "rope_theta", or, from transformers 5 on, within "rope_parameters". Positions are scaled in no way. */
+/* An object with the rotary base alone: positions that are scaled in any way are not understood. */
+static int read_rope(ns_reading *r, const char *name, double *base, ns_origin from) {
+    ns_origin inner;
+    const json_t *parameters = ns_config_find(&r->config, name, inner);
+    const char *key;
+    json_t *value;
+    if (parameters && !json_is_object(parameters))
+        return ns_config_refuse(&r->config, inner, "an object", parameters);
+    json_object_foreach((json_t *)(uintptr_t)parameters, key, value) {
+        bool type = !strcmp(key, "rope_type") || !strcmp(key, "type");
+        if (type && json_is_string(value) && !strcmp(json_string_value(value), "default")) continue;
+        if (strcmp(key, "rope_theta") != 0 || !(json_number_value(value) >= 1))
+            return ns_config_refuse(&r->config, inner,
+                                    "rope_theta and \"rope_type\": \"default\" alone", parameters);
+        *base = json_number_value(value);
+        memcpy(from, inner, sizeof inner);
+    }
+    return NS_OK;
+}
+
+/* The rotary base: "rope_theta", or, from transformers 5 on, within "rope_parameters". */
 static int read_rotary(ns_reading *r, ns_block_spec *spec) {
     double base = 10000;
     bool found;
-    ns_origin from = "default", inner;
+    ns_origin from = "default";
     int status = ns_config_real(&r->config, "rope_theta", 1, 1e12, &base, &found, from);
     if (!found) memcpy(from, "default", 8);
-    const json_t *parameters = ns_config_find(&r->config, "rope_parameters|rope_scaling", inner);
-    const char *key;
-    json_t *value;
-    if (!status && parameters && !json_is_object(parameters))
-        return ns_config_refuse(&r->config, inner, "an object", parameters);
-    if (!status) json_object_foreach((json_t *)(uintptr_t)parameters, key, value) {
-            bool type = !strcmp(key, "rope_type") || !strcmp(key, "type");
-            if (type && json_is_string(value) && !strcmp(json_string_value(value), "default"))
-                continue;
-            if (strcmp(key, "rope_theta") != 0 || !(json_number_value(value) >= 1))
-                return ns_config_refuse(&r->config, inner,
-                                        "rope_theta and \"rope_type\": \"default\" alone",
-                                        parameters);
-            base = json_number_value(value);
-            memcpy(from, inner, sizeof inner);
-        }
+    if (!status) status = read_rope(r, "rope_scaling", &base, from);
+    if (!status) status = read_rope(r, "rope_parameters", &base, from);
     spec->rotary_base = base;
     if (!status && spec->dim % 2)
         status = ns_fail(r->err, NS_EINPUT,

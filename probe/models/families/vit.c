@@ -405,16 +405,20 @@ static int read_end(opening *o) {
         {"dynamic_img_pad", "false"}, {"scale_attn_norm", "false"},
         {"scale_mlp_norm", "false"},  {"proj_bias", "true"},
         {"attn_drop", "0"},           {"pooler_type", "\"cls\""},
-        {"features_only", "false"},   {"use_mask_token", "false"}};
+        {"features_only", "false"},   {"use_mask_token", "false"},
+        {"qk_norm", "false"}};
     bool said, found;
     ns_origin from;
     int status = ns_config_check_fixed(&o->r->config, fixed, sizeof fixed / sizeof *fixed);
-    static const struct {
+    const struct {
         const char *keys;
-        ns_part part;
-    } shown[] = {{"pre_norm", NS_PART_NORM_PRE}, {"fc_norm", NS_PART_POOLED_NORM}};
-    for (int i = 0; i < 2 && !status; i++) {
-        bool has = ns_reading_has_norm(o->r, shown[i].part, 0);
+        bool has;
+    } shown[] = {{"pre_norm", s->norm_pre},
+                 {"fc_norm", s->pooled_norm},
+                 {"class_token", s->class_token},
+                 {"final_norm", s->norm || s->pooled_norm}};
+    for (size_t i = 0; i < sizeof shown / sizeof *shown && !status; i++) {
+        bool has = shown[i].has;
         said = has;
         status = ns_config_flag(&o->r->config, shown[i].keys, &said, &found, from);
         if (!status && said != has)
@@ -425,9 +429,15 @@ static int read_end(opening *o) {
     if (!status)
         status = ns_config_int(&o->r->config, "reg_tokens|num_register_tokens", registers,
                                registers, &registers, &found, from);
-    /* Seen in the tensors. */
-    ns_config_find(&o->r->config, "init_values|class_token|final_norm|norm_eps_source|qk_norm",
-                   from);
+    double scale = s->blocks.scaled; /* where LayerScale began: 0: there is none */
+    if (!status)
+        status = ns_config_real(&o->r->config, "init_values", -1e9, 1e9, &scale, &found, from);
+    if (!status && found && (scale != 0) != s->blocks.scaled)
+        status = ns_config_contradicts(&o->r->config, from,
+                                       s->blocks.scaled ? "a number, since there is LayerScale"
+                                                        : "null, since there is no LayerScale",
+                                       scale != 0 ? "a number" : "0");
+    ns_config_find(&o->r->config, "norm_eps_source", from);
     if (!status) status = read_pooling(o);
     return status ? status : read_head(o);
 }

@@ -1,0 +1,108 @@
+"""What is not understood is refused: a table of one change to config.json, or to the names of the tensors, and what `list` makes of it: the
+parts of a message with exit status 3, or, for what is understood, the parts of the facts that it prints."""
+import json
+import os
+import shutil
+import struct
+import sys
+
+sys.path.insert(0, "tests/tools")
+from refusals import done, fail, refused, run, t, write
+
+golden = "tests/golden/"
+vit, hf, bert, llama, gpt2 = "vit/timm-plain", "vit/hf-classifier", "words/bert", "words/llama", "words/gpt2"
+
+
+def changed(folder, change, remove=()):
+    shutil.rmtree(t + "/model", ignore_errors=True)
+    shutil.copytree(golden + folder, t + "/model")
+    path = t + "/model/config.json"
+    config = json.load(open(path)) if os.path.exists(path) else {}
+    config = {k: v for k, v in {**config, **change}.items() if k not in remove}
+    json.dump(config, open(path, "w"))
+    return t + "/model"
+
+
+def told(path, *parts):
+    status, out, said = run("list", path)
+    if status or not all(p in out for p in parts):
+        fail(["list", path], f"status {status}, expected {parts}\n{out}{said}")
+
+
+# A key that nobody knows may change anything, whatever its value and wherever it stands; null says nothing.
+for folder in (vit, hf, bert, llama, gpt2):
+    for value in (True, False, 0, 2.5, "word", [1], {"a": 1}):
+        refused(["list", changed(folder, {"some_switch": value})], "config.json: ", '"some_switch"', "found")
+    refused(["list", changed(folder, {"model_args": {"some_switch": 1}})], '"model_args.some_switch": found 1')
+    refused(["list", changed(folder, {"pretrained_cfg": {"some_switch": 1}})], '"pretrained_cfg.some_switch": found 1')
+    told(changed(folder, {"some_switch": None, "hidden_dropout_prob": 0.3, "torch_dtype": "float16", "transformers_version": "4.1", "id2label": {"0": "a"}}), "naming")
+
+# Another family's words over tensors that look like these.
+for folder, kinds in ((vit, ["dinov2"]), (hf, ["dinov2", "beit"]), (bert, ["roberta", "electra"]), (llama, ["mistral", "qwen2", "gemma"]), (gpt2, ["gpt_neox"])):
+    for kind in kinds:
+        refused(["list", changed(folder, {"model_type": kind})], '"model_type": expected one of', f"found {kind}")
+refused(["list", changed(vit, {"architecture": "vit_base_patch16_224", "model_type": "bert"})], '"model_type"', "found bert")
+refused(["list", changed(vit, {"architecture": "resnet50"})], '"architecture": expected one of', "found resnet50")
+
+# One change a row: folder, change, parts.
+for folder, change, parts in [
+    (vit, {"architecture": "vit_base_patch16_rpn_224"}, ['"architecture": expected a plain pre-LN ViT', "norms behind attention"]),
+    (vit, {"post_norm": True}, ['"post_norm": expected false, found true']),
+    (vit, {"norm_first": False}, ['"norm_first": expected true, found false']),
+    (vit, {"qk_norm": True}, ['"qk_norm": expected false']),
+    (vit, {"pre_norm": True}, ['"pre_norm": expected false, found true']),
+    (vit, {"class_token": False}, ['"class_token": expected true, found false']),
+    (vit, {"reg_tokens": 4}, ['"reg_tokens": expected an integer from 0 to 0, found 4']),
+    (vit, {"init_values": 1e-5}, ['"init_values"', "no LayerScale"]),
+    (vit, {"global_pool": "map"}, ['"global_pool": expected token, cls, avg or mean, found map']),
+    (vit, {"act": "mish"}, ['"act": expected gelu', "found mish"]),
+    (gpt2, {"scale_attn_weights": "yes"}, ['"scale_attn_weights": expected true or false, found "yes"']),
+    (gpt2, {"add_cross_attention": True}, ['"add_cross_attention": expected false, found true']),
+    (gpt2, {"n_head": 3}, ['"n_head": expected heads * head_dim = 32']),
+    (gpt2, {"vocab_size": 98}, ['"vocab_size": expected 99', "found 98"]),
+    (bert, {"is_decoder": True}, ['"is_decoder": expected false, found true']),
+    (bert, {"position_embedding_type": "relative_key"}, ['"position_embedding_type": expected "absolute"', "relative_key"]),
+    (bert, {"type_vocab_size": 9}, ['"type_vocab_size": expected 2', "found 9"]),
+    (llama, {"rope_scaling": {"type": "linear", "factor": 2.0}}, ['"rope_scaling": expected rope_theta']),
+    (llama, {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}}, ['"rope_parameters": expected rope_theta', "llama3"]),
+    (llama, {"attention_bias": True}, ['"attention_bias": expected false, found true']),
+    (llama, {"num_key_value_heads": 4}, ['"num_key_value_heads": expected 2', "found 4"]),
+    (llama, {"head_dim": 16}, ["expected heads * head_dim = 32", "4 heads of 16"]),
+    (llama, {"quantization_config": {"bits": 4}}, ['"quantization_config"']),
+    (llama, {"tie_word_embeddings": "no"}, ['"tie_word_embeddings": expected true or false']),
+    (llama, {"hidden_act": "laplace"}, ['"hidden_act": expected gelu', "found laplace"]),
+    (llama, {"partial_rotary_factor": 0.5}, ['"partial_rotary_factor": expected 1, found 0.5']),
+]:
+    refused(["list", changed(folder, change)], "config.json: ", *parts)
+
+# What was silent and is right now.
+told(golden + "words/vit-quickgelu", "GELU (quick)", "1e-05")
+told(changed(gpt2, {"scale_attn_by_inverse_layer_idx": True}), "gpt")
+told(golden + "words/nanogpt", "[out, in]", "_orig_mod.")
+
+# What a model was wrapped in.
+weights = open(f"{golden}{vit}/model.safetensors", "rb").read()
+size = struct.unpack("<Q", weights[:8])[0]
+header = json.loads(weights[8 : 8 + size])
+
+
+def renamed(rename):
+    shutil.rmtree(t + "/model", ignore_errors=True)
+    shutil.copytree(golden + vit, t + "/model")
+    text = json.dumps({rename(k) if k != "__metadata__" else k: v for k, v in header.items()}).encode()
+    open(t + "/model/model.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + weights[8 + size :])
+    return t + "/model"
+
+
+for prefix in ("module.", "_orig_mod.", "model.", "backbone.", "encoder."):
+    told(renamed(lambda name: prefix + name), "names", prefix, "taken off", "blocks.0.norm1")
+told(renamed(lambda name: "module._orig_mod." + name), "module.", "_orig_mod.", "blocks.0.norm1")
+refused(["list", renamed(lambda name: "other." + name)], "expected a model of a family that is known", "found")
+
+# Other formats are called by their names.
+for name, data, what in [("x.gguf", b"GGUF" + bytes(60), "a GGUF file"), ("x.onnx", b"\x08\x07\x12\x07pytorch" + bytes(60), "an ONNX model"),
+                         ("x.tflite", bytes(4) + b"TFL3" + bytes(60), "a TensorFlow Lite model"), ("x.h5", b"\x89HDF\r\n\x1a\n" + bytes(60), "an HDF5 file"),
+                         ("x.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git-LFS pointer"),
+                         ("y.safetensors", b"<!DOCTYPE html><html><body>Not found</body></html>", "an HTML page"), ("x.pt", b"PK\3\4" + bytes(60), "a zip archive")]:
+    refused(["list", write(name, data)], name, what)
+done()
