@@ -26,20 +26,15 @@ endif
 
 # No -ffast-math: NaN and Inf are counted here, so the compiler must believe in them. Errno and traps are not used.
 NS_CFLAGS := -std=gnu11 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -ffp-contract=fast \
-             -fvisibility=default $(WARNINGS) -I. $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(EXTRA_CFLAGS)
+             -fvisibility=hidden $(WARNINGS) -I. $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(EXTRA_CFLAGS)
 NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 
 LIB_SOURCES  := $(sort $(wildcard probe/*/*.c probe/*/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*/*.c tests/datasets/*.c \
                   tests/analysis/*.c tests/plots/*.c tests/cli/*.c tests/fuzz/*.c))
-INTERNAL     := probe/store/h5.h $(filter-out probe/train/train.h,$(wildcard probe/train/*.h)) \
-                $(wildcard probe/norms/kinds/*.h plots/figures/*.h */*_internal.h */*_kernel.h \
-                */*/*_internal.h) \
-                $(wildcard probe/models/families/*.h) \
-                $(addprefix probe/models/,plan.h reading.h) $(addprefix probe/kernels/,gemm.h pieces.h small.h) \
-                probe/store/training_write.h
 ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*/*.h probe/*/*/*.h datasets/*.h analysis/*.h plots/*.h plots/*/*.h))
-HEADERS      := $(filter-out $(INTERNAL),$(ALL_HEADERS))
+# Installed: what normscope.h leads to. Their functions are marked NS_API (probe/base/api.h), which the shared library shows alone.
+HEADERS      := $(sort $(filter %.h,$(shell $(CC) -MM -I. normscope.h 2>/dev/null)))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIB_OBJECTS  += $(BUILD)/plots/report_assets.o
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)

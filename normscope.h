@@ -9,6 +9,7 @@
 
 #include "probe/capture/dump.h"
 #include "probe/capture/merge.h"
+#include "probe/models/blocks.h"
 #include "probe/models/model.h"
 #include "probe/norms/norm.h"
 #include "probe/norms/site.h"

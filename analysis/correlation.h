@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 
 #ifdef __cplusplus
@@ -29,8 +30,9 @@ typedef struct ns_correlation {
 } ns_correlation;
 
 /* Of x and y [n], z [n] for NS_PARTIAL alone (else it may be NULL). resamples 0: no bootstrap. The same seed, the same result. */
-int ns_correlate(ns_correlation *out, ns_correlation_kind kind, int n, const double *x,
-                 const double *y, const double *z, int resamples, uint64_t seed, ns_error *err);
+NS_API int ns_correlate(ns_correlation *out, ns_correlation_kind kind, int n, const double *x,
+                        const double *y, const double *z, int resamples, uint64_t seed,
+                        ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 
 #ifdef __cplusplus
@@ -51,15 +52,16 @@ typedef struct ns_curve {
                  const double *weights, ns_fit_sums *sums);
 } ns_curve;
 
-extern const ns_curve *const ns_curves[];
-extern const int ns_curve_count;
+NS_API extern const ns_curve *const ns_curves[];
+NS_API extern const int ns_curve_count;
 
 /* By name, or by an alias (sigmoid: 2 sigmoid(2u) - 1 is tanh u). NULL and NS_EUSAGE with the names that there are. */
-const ns_curve *ns_curve_find(const char *name, ns_error *err);
+NS_API const ns_curve *ns_curve_find(const char *name, ns_error *err);
 
 /* Several, as "tanh,erf", or all of the table for "all", into out [most], *count of them. NS_EUSAGE: one that there is not, one named
  * twice, more than `most`. */
-int ns_curves_choose(const ns_curve **out, int most, int *count, const char *text, ns_error *err);
+NS_API int ns_curves_choose(const ns_curve **out, int most, int *count, const char *text,
+                            ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "analysis/curve.h"
 #include "analysis/points.h"
 #include "probe/base/error.h"
@@ -89,16 +90,16 @@ typedef struct ns_fit {
 
 /* Fits every curve of the options at once: fits [curve_count]. Points that are not finite are counted and left out; data that
  * cannot tell the parameters give a degenerate fit, not an error. Rows of one sample must stand together, as in a store. */
-int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit *fits,
-                  ns_error *err);
+NS_API int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit *fits,
+                         ns_error *err);
 
 /* The same from a sketch's bins: the search and Newton's method run on pseudo-points that have each bin's sums (see ns_bins_pseudo), so that
  * smooth curves agree with the fit to the points to about 1e-6; curves with corners, whose corner lies within a bin, to about 1e-2.
  * sketch_error is half of the largest relative change of a free parameter or the slope when bins are joined in fours, which lets what is
  * of second order in their width grow sixteenfold. Unknown: clustered standard errors,
  * held_out_rmse. Weightings other than by points are NS_EUSAGE. */
-int ns_fit_sketch(const ns_sketch *sketch, const ns_fit_options *options, ns_fit *fits,
-                  ns_error *err);
+NS_API int ns_fit_sketch(const ns_sketch *sketch, const ns_fit_options *options, ns_fit *fits,
+                         ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/base/random.h"
 #include "probe/store/store.h"
@@ -34,12 +35,12 @@ struct ns_points {
 };
 
 /* Points in memory, borrowed. samples [rows] (which rows belong together) may be NULL. */
-ns_points ns_points_memory(const float *x, const float *y, const int64_t *samples, uint64_t rows,
-                           int channels);
+NS_API ns_points ns_points_memory(const float *x, const float *y, const int64_t *samples,
+                                  uint64_t rows, int channels);
 
 /* The points of site i (from 0) of an open store. Never maps: memory stays that of the caller's chunks. NS_EINPUT where
  * the file holds a sketch of the site alone. */
-int ns_points_store(ns_points *out, ns_store *store, int i, ns_error *err);
+NS_API int ns_points_store(ns_points *out, ns_store *store, int i, ns_error *err);
 
 /* Whether a sample belongs to the tenth that is held out: by its id and the seed alone. */
 static inline bool ns_held_out(uint64_t seed, int64_t sample) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "analysis/fit.h"
 #include "probe/base/moments.h"
 #include "analysis/points.h"
@@ -20,9 +21,9 @@ extern "C" {
 #endif
 
 #define NS_STATS_QUANTILES 7 /* 0.001, 0.01, 0.25, 0.5, 0.75, 0.99, 0.999 */
-extern const double ns_stats_quantiles[NS_STATS_QUANTILES];
+NS_API extern const double ns_stats_quantiles[NS_STATS_QUANTILES];
 #define NS_STATS_THRESHOLDS 4 /* 0.5, 1, 2, 3 */
-extern const double ns_stats_thresholds[NS_STATS_THRESHOLDS];
+NS_API extern const double ns_stats_thresholds[NS_STATS_THRESHOLDS];
 #define NS_STATS_TOP 8
 
 typedef struct ns_extreme {
@@ -79,19 +80,19 @@ typedef struct ns_stats {
 } ns_stats;
 
 /* Fills *out; ns_stats_free(out) afterwards, also after a failure. */
-int ns_stats_make(ns_stats *out, const ns_points *points, const ns_stats_options *options,
-                  ns_error *err);
-void ns_stats_free(ns_stats *stats);
+NS_API int ns_stats_make(ns_stats *out, const ns_points *points, const ns_stats_options *options,
+                         ns_error *err);
+NS_API void ns_stats_free(ns_stats *stats);
 
 /* Marks the fit as one that nobody asked for. */
-void ns_stats_no_fit(ns_stats *out);
+NS_API void ns_stats_no_fit(ns_stats *out);
 
 /* From a sketch. Exact: counts, moments and what follows from them, extremes, channels, the line. From its bins, each 1/32 to 1/64 of its x wide:
  * quantiles, median |x|, MAD, quantiles of sigma_row, saturation, gain and massive activations; a quantile is off by at most
  * `quantile_error` of itself, 1/32, where it lies within the bins. Unknown: linear_share; moments of the first token are known
  * to the second order. */
-int ns_stats_sketch(ns_stats *out, const ns_sketch *sketch, const ns_stats_options *options,
-                    ns_error *err);
+NS_API int ns_stats_sketch(ns_stats *out, const ns_sketch *sketch, const ns_stats_options *options,
+                           ns_error *err);
 
 #ifdef __cplusplus
 }

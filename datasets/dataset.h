@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "datasets/input.h"
 #include "probe/base/error.h"
 #include "probe/base/hash.h"
@@ -59,34 +60,34 @@ struct ns_dataset_kind {
 /* Opens `spec`: a path, or a name that the package manager or the bundle provides ("fashion-mnist", the 10,000 test
  * images; "fashion-mnist-train"; "fashion-mnist-1000", bundled). labels_path may be NULL: then labels are looked for
  * where the format puts them. shape may be NULL: images keep their own size, values in 0..1. */
-int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
-                    const ns_image_shape *shape, ns_error *err);
+NS_API int ns_dataset_open(ns_dataset **out, const char *spec, const char *labels_path,
+                           const ns_image_shape *shape, ns_error *err);
 /* The same for a language model: text, whose stretches of shape->length words are the samples, or token ids. */
-int ns_dataset_open_words(ns_dataset **out, const char *spec, const char *labels_path,
-                          const ns_text_shape *shape, ns_error *err);
+NS_API int ns_dataset_open_words(ns_dataset **out, const char *spec, const char *labels_path,
+                                 const ns_text_shape *shape, ns_error *err);
 /* Whichever of the two a model takes. */
-int ns_dataset_open_input(ns_dataset **out, const char *spec, const char *labels_path,
-                          const ns_input_shape *input, ns_error *err);
-void ns_dataset_close(ns_dataset *dataset);
+NS_API int ns_dataset_open_input(ns_dataset **out, const char *spec, const char *labels_path,
+                                 const ns_input_shape *input, ns_error *err);
+NS_API void ns_dataset_close(ns_dataset *dataset);
 /* Whether a name is one of those that ns_dataset_open knows. */
-bool ns_dataset_has_name(const char *name);
+NS_API bool ns_dataset_has_name(const char *name);
 /* The path that `spec` means on this machine, as ns_dataset_open resolves it; to be freed, NULL on failure. */
-char *ns_dataset_path(const char *spec, ns_error *err);
+NS_API char *ns_dataset_path(const char *spec, ns_error *err);
 
 /* Samples ids[0..n-1] into pixels [n, channels, height, width], read by several threads. */
-int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,
-                    ns_error *err);
+NS_API int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, float *pixels,
+                           ns_error *err);
 /* The same of a data set of words: words [n, text.length], below 0 where a sample has none (padding). */
-int ns_dataset_words(const ns_dataset *dataset, const int64_t *ids, size_t n, int32_t *words,
-                     ns_error *err);
+NS_API int ns_dataset_words(const ns_dataset *dataset, const int64_t *ids, size_t n, int32_t *words,
+                            ns_error *err);
 
 /* SHA-256 over labels and samples ids[0..n-1], in any order: of a file that is in memory anyway, over all of it; of a
  * folder or a large tensor, over these samples only, so that a run over a few of very many does not read them all. */
-int ns_dataset_hash(const ns_dataset *dataset, const int64_t *ids, size_t n, char hex[NS_HASH_HEX],
-                    ns_error *err);
+NS_API int ns_dataset_hash(const ns_dataset *dataset, const int64_t *ids, size_t n,
+                           char hex[NS_HASH_HEX], ns_error *err);
 
 /* How samples are made ready for the model, in words, for provenance. Returns text. */
-char *ns_dataset_steps(const ns_dataset *dataset, char text[256]);
+NS_API char *ns_dataset_steps(const ns_dataset *dataset, char text[256]);
 
 typedef enum ns_order {
     NS_ORDER_DATA,      /* 0, 1, 2, ... */
@@ -96,8 +97,8 @@ typedef enum ns_order {
 #define NS_ORDERS "data|shuffled|stratified"
 
 /* The first n sample ids in that order, into ids[n]; n <= count. A shorter list is the beginning of a longer one. */
-int ns_dataset_order(const ns_dataset *dataset, ns_order order, uint64_t seed, int64_t n,
-                     int64_t *ids, ns_error *err);
+NS_API int ns_dataset_order(const ns_dataset *dataset, ns_order order, uint64_t seed, int64_t n,
+                            int64_t *ids, ns_error *err);
 
 #ifdef __cplusplus
 }

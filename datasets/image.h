@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 
 #ifdef __cplusplus
@@ -23,12 +24,12 @@ typedef struct ns_image_shape {
 } ns_image_shape;
 
 /* "0.485,0.456,0.406", or one number for all channels, into out[channels]; `option` names it in the message. */
-int ns_image_numbers(const char *option, const char *text, int channels, float out[4],
-                     ns_error *err);
+NS_API int ns_image_numbers(const char *option, const char *text, int channels, float out[4],
+                            ns_error *err);
 
 /* The steps in words, for provenance: "shorter side 256 bicubic, centre 224 x 224, mean 0.5, std 0.5". `resized` and
  * `scaled` say which of them the data's format asks for. Returns text. */
-char *ns_image_steps(const ns_image_shape *shape, bool resized, bool scaled, char text[256]);
+NS_API char *ns_image_steps(const ns_image_shape *shape, bool resized, bool scaled, char text[256]);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "probe/base/api.h"
 #include "plots/figure/figure.h"
 #include "probe/base/cli.h"
 #include "probe/base/error.h"
@@ -58,34 +59,35 @@ typedef struct ns_figure_kind {
     const char *in_report;
 } ns_figure_kind;
 
-extern const ns_figure_kind *const ns_figure_kinds[];
-extern const int ns_figure_kind_count;
+NS_API extern const ns_figure_kind *const ns_figure_kinds[];
+NS_API extern const int ns_figure_kind_count;
 
 /* NULL and NS_EUSAGE, with near names and the list, where there is no such kind. */
-const ns_figure_kind *ns_figure_kind_find(const char *name, ns_error *err);
+NS_API const ns_figure_kind *ns_figure_kind_find(const char *name, ns_error *err);
 
 /* Opens a run and chooses its sites. ns_plot_run_close afterwards, also after a failure. */
-int ns_plot_run_open(ns_plot_run *run, const char *path, const ns_selection *selection,
-                     ns_error *err);
-void ns_plot_run_close(ns_plot_run *run);
+NS_API int ns_plot_run_open(ns_plot_run *run, const char *path, const ns_selection *selection,
+                            ns_error *err);
+NS_API void ns_plot_run_close(ns_plot_run *run);
 /* Opens the files and chooses the sites. Free with ns_plot_runs_close, also after a failure. */
-int ns_plot_runs_open(ns_plot_request *request, const ns_selection *selection, ns_error *err);
-void ns_plot_runs_close(ns_plot_request *request);
+NS_API int ns_plot_runs_open(ns_plot_request *request, const ns_selection *selection,
+                             ns_error *err);
+NS_API void ns_plot_runs_close(ns_plot_request *request);
 
 /* Names for labels, owned by the figure: "ViT LN layer 15", "ViT", "LN". NULL on failure. */
-const char *ns_plot_site_title(ns_figure *figure, const ns_store *store, const ns_site *site,
-                               ns_error *err);
-const char *ns_plot_model_title(ns_figure *figure, const ns_store *store, ns_error *err);
-const char *ns_plot_norm_title(const ns_norm_kind *kind);
+NS_API const char *ns_plot_site_title(ns_figure *figure, const ns_store *store, const ns_site *site,
+                                      ns_error *err);
+NS_API const char *ns_plot_model_title(ns_figure *figure, const ns_store *store, ns_error *err);
+NS_API const char *ns_plot_norm_title(const ns_norm_kind *kind);
 /* What sites (indices into the run's store) call their normalization: "normalization" where they differ. */
-const char *ns_plot_norms_title(const ns_plot_run *run, const int *sites, int count);
+NS_API const char *ns_plot_norms_title(const ns_plot_run *run, const int *sites, int count);
 
 /* At most `most` of the run's chosen sites, spread evenly over the depth with the last among them, into chosen; returns how many. */
-int ns_plot_spread(const ns_plot_run *run, int most, int *chosen);
+NS_API int ns_plot_spread(const ns_plot_run *run, int most, int *chosen);
 
 /* How many panels stand beside each other: what the user says, else at most `most`, and no more than leave each `least` mm with the labels
  * beside it. */
-int ns_plot_columns(const ns_plot_request *request, int most, double least);
+NS_API int ns_plot_columns(const ns_plot_request *request, int most, double least);
 
 /* What a figure is written as. */
 typedef struct ns_plot_output {
@@ -101,8 +103,8 @@ typedef struct ns_plot_output {
 
 /* Draws every page into `path`, or, where the format holds one page, pages from the second on into NAME-2.ENDING and so on; *files counts
  * them. Nothing is left behind where it fails on the first. */
-int ns_plot_write(const ns_figure *figure, const ns_style *style, const ns_plot_output *output,
-                  int *files, ns_error *err);
+NS_API int ns_plot_write(const ns_figure *figure, const ns_style *style,
+                         const ns_plot_output *output, int *files, ns_error *err);
 
 #ifdef __cplusplus
 }

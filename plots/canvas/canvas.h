@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "probe/base/api.h"
 #include "plots/figure/text.h"
 #include "probe/base/error.h"
 
@@ -59,7 +60,7 @@ typedef struct ns_document {
 } ns_document;
 
 /* "2001-09-09T01:46:40Z", into `text`, which is returned. */
-char *ns_document_date(const ns_document *document, char text[32]);
+NS_API char *ns_document_date(const ns_document *document, char text[32]);
 
 typedef struct ns_canvas ns_canvas;
 
@@ -95,36 +96,36 @@ struct ns_canvas {
 
 /* The kind for a file by the ending of its name. NULL and NS_EUSAGE with those that there
  * are. */
-const ns_canvas_kind *ns_canvas_kind_for(const char *path, ns_error *err);
+NS_API const ns_canvas_kind *ns_canvas_kind_for(const char *path, ns_error *err);
 
 /* The first page is open afterwards. `text` must outlive the canvas. */
-int ns_canvas_open(ns_canvas **out, const ns_canvas_kind *kind, const ns_document *document,
-                   ns_text_kit *text, ns_error *err);
-void ns_canvas_close(ns_canvas *canvas);
+NS_API int ns_canvas_open(ns_canvas **out, const ns_canvas_kind *kind, const ns_document *document,
+                          ns_text_kit *text, ns_error *err);
+NS_API void ns_canvas_close(ns_canvas *canvas);
 /* Writes the whole file, once. */
-int ns_canvas_finish(ns_canvas *canvas, FILE *file, ns_error *err);
+NS_API int ns_canvas_finish(ns_canvas *canvas, FILE *file, ns_error *err);
 
-void ns_draw_page(ns_canvas *canvas, double width, double height);
-void ns_draw_path(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed,
-                  const ns_stroke *stroke, const ns_color *fill);
-void ns_draw_line(ns_canvas *canvas, double x0, double y0, double x1, double y1,
-                  const ns_stroke *stroke);
-void ns_draw_box(ns_canvas *canvas, ns_box box, double radius, const ns_stroke *stroke,
-                 const ns_color *fill);
-void ns_draw_picture(ns_canvas *canvas, ns_box box, const ns_picture *picture);
-void ns_draw_text(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size,
-                  ns_color color, const char *label);
-void ns_draw_text_up(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size,
-                     ns_color color, const char *label);
+NS_API void ns_draw_page(ns_canvas *canvas, double width, double height);
+NS_API void ns_draw_path(ns_canvas *canvas, const ns_spot *spots, size_t count, bool closed,
+                         const ns_stroke *stroke, const ns_color *fill);
+NS_API void ns_draw_line(ns_canvas *canvas, double x0, double y0, double x1, double y1,
+                         const ns_stroke *stroke);
+NS_API void ns_draw_box(ns_canvas *canvas, ns_box box, double radius, const ns_stroke *stroke,
+                        const ns_color *fill);
+NS_API void ns_draw_picture(ns_canvas *canvas, ns_box box, const ns_picture *picture);
+NS_API void ns_draw_text(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size,
+                         ns_color color, const char *label);
+NS_API void ns_draw_text_up(ns_canvas *canvas, double x, double y, ns_anchor anchor, double size,
+                            ns_color color, const char *label);
 /* Clips do not nest. */
-void ns_draw_clip(ns_canvas *canvas, ns_box box);
-void ns_draw_unclip(ns_canvas *canvas);
+NS_API void ns_draw_clip(ns_canvas *canvas, ns_box box);
+NS_API void ns_draw_unclip(ns_canvas *canvas);
 /* Formats that know groups keep what is drawn together under that name: letters, digits and '-'. They nest. */
-void ns_draw_group(ns_canvas *canvas, const char *name);
-void ns_draw_end_group(ns_canvas *canvas);
+NS_API void ns_draw_group(ns_canvas *canvas, const char *name);
+NS_API void ns_draw_end_group(ns_canvas *canvas);
 
 /* Keeps the first failure; for backends and for those who draw. */
-void ns_canvas_failed(ns_canvas *canvas, const ns_error *err);
+NS_API void ns_canvas_failed(ns_canvas *canvas, const ns_error *err);
 
 /* A growing block of bytes: files are built in memory, where their dates can be put right before they are written. */
 typedef struct ns_bytes {
@@ -132,22 +133,22 @@ typedef struct ns_bytes {
     size_t size, room;
     bool failed; /* no memory: nothing is added any more */
 } ns_bytes;
-void ns_bytes_add(ns_bytes *bytes, const void *data, size_t size);
-void ns_bytes_print(ns_bytes *bytes, const char *format, ...) NS_PRINTF(2, 3);
+NS_API void ns_bytes_add(ns_bytes *bytes, const void *data, size_t size);
+NS_API void ns_bytes_print(ns_bytes *bytes, const char *format, ...) NS_PRINTF(2, 3);
 /* Clean text as it may stand between the tags of XML and HTML, and in attributes between double quotes. */
-void ns_bytes_escape(ns_bytes *bytes, const char *text, size_t size);
-int ns_bytes_write(const ns_bytes *bytes, FILE *file, ns_error *err);
+NS_API void ns_bytes_escape(ns_bytes *bytes, const char *text, size_t size);
+NS_API int ns_bytes_write(const ns_bytes *bytes, FILE *file, ns_error *err);
 
 /* Whether no pixel lets anything through. */
-bool ns_picture_is_opaque(const ns_picture *picture);
+NS_API bool ns_picture_is_opaque(const ns_picture *picture);
 
 /* A PNG file of the picture, with the document's title, command line, source and date as text chunks where `document` is not NULL. A
  * picture without transparency is stored without it. */
-int ns_png_encode(ns_bytes *out, const ns_picture *picture, double dpi, const ns_document *document,
-                  ns_error *err);
+NS_API int ns_png_encode(ns_bytes *out, const ns_picture *picture, double dpi,
+                         const ns_document *document, ns_error *err);
 
 /* Title, program, date, command line and source as elements of an SVG file. */
-void ns_svg_about(ns_bytes *out, const ns_document *document);
+NS_API void ns_svg_about(ns_bytes *out, const ns_document *document);
 
 #ifdef __cplusplus
 }

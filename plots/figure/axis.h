@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "probe/base/api.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -30,22 +32,22 @@ typedef struct ns_tick {
 
 /* Makes a range that can be drawn: what is not finite counts as unknown, an unknown or empty range becomes one around 0 (or 1 where
  * log), a single value gets room on both sides, and low > high are exchanged. */
-void ns_axis_guard(ns_axis *axis);
+NS_API void ns_axis_guard(ns_axis *axis);
 
 /* Adds `share` of the length on both sides. */
-void ns_axis_pad(ns_axis *axis, double share);
+NS_API void ns_axis_pad(ns_axis *axis, double share);
 
 /* The place of a value: 0 at low, 1 at high; beyond them outside of that. NaN where a log axis has no place for it. */
-double ns_axis_place(const ns_axis *axis, double value);
+NS_API double ns_axis_place(const ns_axis *axis, double value);
 
 /* At most `most` (2 to NS_MOST_TICKS) ticks within the range, rising; returns their number. A name is cut where a label has no room. */
-int ns_axis_ticks(const ns_axis *axis, int most, ns_tick ticks[NS_MOST_TICKS]);
+NS_API int ns_axis_ticks(const ns_axis *axis, int most, ns_tick ticks[NS_MOST_TICKS]);
 
 /* A number as a label: a true minus sign, `digits` (1 to 17) significant digits, and a power of ten where there would be more than four
  * zeros. Zero is "0". */
-char *ns_number_label(double value, int digits, char label[64]);
+NS_API char *ns_number_label(double value, int digits, char label[64]);
 /* The same without the zeros that add nothing: 0.5, 2000, a power of ten alone. */
-char *ns_number_short(double value, int digits, char label[64]);
+NS_API char *ns_number_short(double value, int digits, char label[64]);
 
 #ifdef __cplusplus
 }

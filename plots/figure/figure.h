@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "probe/base/api.h"
 #include "plots/figure/axis.h"
 #include "plots/canvas/canvas.h"
 #include "plots/figure/style.h"
@@ -110,16 +111,18 @@ typedef struct ns_figure {
     struct ns_figure_block *blocks;
 } ns_figure;
 
-void ns_figure_free(ns_figure *figure);
+NS_API void ns_figure_free(ns_figure *figure);
 
 /* Memory that lives as long as the figure, zeroed; NULL on failure. */
-void *ns_figure_alloc(ns_figure *figure, size_t count, size_t size, ns_error *err);
+NS_API void *ns_figure_alloc(ns_figure *figure, size_t count, size_t size, ns_error *err);
 /* A formatted label, not cleaned. */
-char *ns_figure_text(ns_figure *figure, ns_error *err, const char *format, ...) NS_PRINTF(3, 4);
+NS_API char *ns_figure_text(ns_figure *figure, ns_error *err, const char *format, ...)
+    NS_PRINTF(3, 4);
 /* A name from outside as a label. */
-char *ns_figure_label(ns_figure *figure, const char *name, ns_error *err);
+NS_API char *ns_figure_label(ns_figure *figure, const char *name, ns_error *err);
 /* Calls release(object) when the figure is freed. */
-int ns_figure_keep(ns_figure *figure, void *object, void (*release)(void *object), ns_error *err);
+NS_API int ns_figure_keep(ns_figure *figure, void *object, void (*release)(void *object),
+                          ns_error *err);
 
 /* Sizes of a page; 0: chosen. */
 typedef struct ns_figure_size {
@@ -158,19 +161,19 @@ typedef struct ns_figure_places {
 } ns_figure_places;
 
 /* NS_EUSAGE where the size leaves no room for the panels. Free with ns_figure_places_free. */
-int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_style *style,
-                      ns_text_kit *text, const ns_figure_size *size, ns_error *err);
-void ns_figure_places_free(ns_figure_places *layout);
+NS_API int ns_figure_arrange(ns_figure_places *out, const ns_figure *figure, const ns_style *style,
+                             ns_text_kit *text, const ns_figure_size *size, ns_error *err);
+NS_API void ns_figure_places_free(ns_figure_places *layout);
 
 /* Draws page `page`, from 0, on the canvas's open page. `data` may be NULL. */
-int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int page,
-                   const ns_style *style, ns_canvas *canvas, FILE *data, ns_error *err);
+NS_API int ns_figure_draw(const ns_figure *figure, const ns_figure_places *layout, int page,
+                          const ns_style *style, ns_canvas *canvas, FILE *data, ns_error *err);
 
 /* The head of a file of data, and a line of it: panel (from 1), what ("bin", "curve", "mark"), name, x, y, the other end of a bin (NaN:
  * none) and a value (NaN: none). */
-void ns_figure_data_head(FILE *data);
-void ns_figure_data_line(FILE *data, int panel, const char *what, const char *name,
-                         const double values[5]);
+NS_API void ns_figure_data_head(FILE *data);
+NS_API void ns_figure_data_line(FILE *data, int panel, const char *what, const char *name,
+                                const double values[5]);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
 #ifndef NS_STYLE_H
 #define NS_STYLE_H
 
+#include "probe/base/api.h"
 #include "plots/canvas/canvas.h"
 
 #ifdef __cplusplus
@@ -25,13 +26,13 @@ typedef struct ns_style {
     ns_color colors[NS_STYLE_COLORS]; /* of series, in order */
 } ns_style;
 
-extern const ns_style *const ns_styles[];
-extern const int ns_style_count;
+NS_API extern const ns_style *const ns_styles[];
+NS_API extern const int ns_style_count;
 #define NS_STYLE_WORDS "default|paper"
 
 /* A color map that is even in lightness (cividis: Nunez, Anderton, Renslow 2018, readable with every common colour blindness, and in grey)
  * at t from 0 to 1. */
-ns_color ns_color_map(double t);
+NS_API ns_color ns_color_map(double t);
 
 #ifdef __cplusplus
 }

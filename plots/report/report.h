@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 
+#include "probe/base/api.h"
 #include "plots/plot.h"
 #include "probe/base/error.h"
 #include "probe/base/progress.h"
@@ -34,8 +35,9 @@ typedef struct ns_report_counts {
 } ns_report_counts;
 
 /* Writes the page about the request's runs (see ns_plot_runs_open; `style` is its figures'). NS_ESTOP after a request to stop. */
-int ns_report_write(FILE *file, const ns_plot_request *request, const ns_report_options *options,
-                    ns_report_counts *counts, ns_error *err);
+NS_API int ns_report_write(FILE *file, const ns_plot_request *request,
+                           const ns_report_options *options, ns_report_counts *counts,
+                           ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 
 #ifdef __cplusplus
@@ -31,7 +32,7 @@ typedef struct ns_list {
     const char **items;
     int count;
 } ns_list;
-void ns_list_free(ns_list *list);
+NS_API void ns_list_free(ns_list *list);
 
 typedef enum ns_option_type {
     NS_OPT_FLAG,   /* bool *: set to true */
@@ -60,18 +61,19 @@ enum { NS_HELP_SHOWN = -1 };
 /* Reads argv[1..argc-1]. Returns 0; NS_HELP_SHOWN after --help, when the help stands on stdout and the command is
  * to return 0; or NS_EUSAGE. `rest` receives the arguments that are no options (free with ns_list_free), between
  * `least_rest` and `most_rest` of them (most_rest < 0: no limit); NULL where there can be none. */
-int ns_cli_parse(const ns_command *command, const ns_option *options, int argc, char **argv,
-                 int least_rest, int most_rest, ns_list *rest, ns_error *err);
+NS_API int ns_cli_parse(const ns_command *command, const ns_option *options, int argc, char **argv,
+                        int least_rest, int most_rest, ns_list *rest, ns_error *err);
 
 /* "5,15,20-25" as numbers in rising order without repeats; the caller frees *out. NS_EUSAGE where the text is no such list, NS_EINPUT where a
  * number is not between least and most: what they are may be a file's to say. */
-int ns_parse_numbers(const char *text, int least, int most, int **out, int *count, ns_error *err);
+NS_API int ns_parse_numbers(const char *text, int least, int most, int **out, int *count,
+                            ns_error *err);
 
 /* Now, in UTC and ISO 8601; SOURCE_DATE_EPOCH where that is set, so that a run can be repeated to the byte. */
-void ns_cli_timestamp(char text[32]);
+NS_API void ns_cli_timestamp(char text[32]);
 
 /* The command line quoted for a shell, for provenance; the caller frees it. */
-char *ns_command_line(int argc, char **argv, ns_error *err);
+NS_API char *ns_command_line(int argc, char **argv, ns_error *err);
 
 #ifdef __cplusplus
 }

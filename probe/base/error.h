@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "probe/base/api.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -33,17 +35,17 @@ typedef struct ns_error {
 
 /* Fills `err` (which may be NULL) with `status` and the formatted message, and returns `status`, so that a
  * failing function can end in `return ns_fail(err, NS_EINPUT, "%s: ...", path)`. The message is made printable. */
-int ns_fail(ns_error *err, int status, const char *format, ...) NS_PRINTF(3, 4);
+NS_API int ns_fail(ns_error *err, int status, const char *format, ...) NS_PRINTF(3, 4);
 
 /* Appends to the message that is there (a hint, a list of near names). Keeps the status. */
-void ns_fail_more(ns_error *err, const char *format, ...) NS_PRINTF(2, 3);
+NS_API void ns_fail_more(ns_error *err, const char *format, ...) NS_PRINTF(2, 3);
 
 /* Puts "prefix: " before the message that is there, unless that begins with it: the context that only the caller knows. */
-void ns_fail_context(ns_error *err, const char *format, ...) NS_PRINTF(2, 3);
+NS_API void ns_fail_context(ns_error *err, const char *format, ...) NS_PRINTF(2, 3);
 
 /* Text out of a file, which may be anybody's, made safe for terminals, JSON and Pango: control characters and bytes that are no
  * UTF-8 become '?'. `lines`: line breaks stay. */
-void ns_printable(char *text, bool lines);
+NS_API void ns_printable(char *text, bool lines);
 
 #ifdef __cplusplus
 }

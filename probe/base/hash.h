@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 
 #ifdef __cplusplus
@@ -15,13 +16,13 @@ extern "C" {
 typedef struct ns_hash ns_hash;
 
 /* Starts a hash; NULL on failure. ns_hash_end frees it. */
-ns_hash *ns_hash_begin(ns_error *err);
-void ns_hash_add(ns_hash *hash, const void *bytes, size_t count);
+NS_API ns_hash *ns_hash_begin(ns_error *err);
+NS_API void ns_hash_add(ns_hash *hash, const void *bytes, size_t count);
 /* Writes the digest of all bytes added and frees the hash. hex may be NULL to give up. */
-void ns_hash_end(ns_hash *hash, char hex[NS_HASH_HEX]);
+NS_API void ns_hash_end(ns_hash *hash, char hex[NS_HASH_HEX]);
 
 /* The digest of the bytes of a file, read in pieces. NS_EINPUT where it cannot be read. */
-int ns_hash_file(const char *path, char hex[NS_HASH_HEX], ns_error *err);
+NS_API int ns_hash_file(const char *path, char hex[NS_HASH_HEX], ns_error *err);
 
 #ifdef __cplusplus
 }

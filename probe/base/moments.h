@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "probe/base/api.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -15,20 +17,20 @@ typedef struct ns_moments {
 } ns_moments;
 
 /* Of n values, in two passes over them; they should fit into the cache. NaN where one is. */
-ns_moments ns_moments_of(const float *x, size_t n);
+NS_API ns_moments ns_moments_of(const float *x, size_t n);
 /* `to` then has the points of both. */
-void ns_moments_merge(ns_moments *to, const ns_moments *from);
+NS_API void ns_moments_merge(ns_moments *to, const ns_moments *from);
 
 /* sqrt(m2 / n); NaN without points. */
-double ns_moments_sigma(const ns_moments *moments);
+NS_API double ns_moments_sigma(const ns_moments *moments);
 /* 1/sigma, of all values or of one row, and the robust one, of the median absolute deviation: 1/(1.4826 MAD), which is 1/sigma of a
  * Gaussian (1.4826 = 1/Phi^-1(3/4)). Wherever 1/sigma is told, it is one of these. */
-double ns_inverse_sigma(double sigma);
-double ns_inverse_sigma_robust(double mad);
+NS_API double ns_inverse_sigma(double sigma);
+NS_API double ns_inverse_sigma_robust(double mad);
 /* n m4 / m2^2 - 3: 0 for a Gaussian. NaN where all values are the same. */
-double ns_moments_excess_kurtosis(const ns_moments *moments);
+NS_API double ns_moments_excess_kurtosis(const ns_moments *moments);
 /* sqrt(n) m3 / m2^1.5. */
-double ns_moments_skewness(const ns_moments *moments);
+NS_API double ns_moments_skewness(const ns_moments *moments);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -19,14 +21,15 @@ typedef struct ns_progress {
     char note[48]; /* shown at the end of the line; may be changed at any time */
 } ns_progress;
 
-void ns_progress_begin(ns_progress *progress, const char *what, const char *unit, uint64_t total);
+NS_API void ns_progress_begin(ns_progress *progress, const char *what, const char *unit,
+                              uint64_t total);
 /* `done` units are complete. Cheap enough for every batch. */
-void ns_progress_at(ns_progress *progress, uint64_t done);
+NS_API void ns_progress_at(ns_progress *progress, uint64_t done);
 /* Clears the line. */
-void ns_progress_end(ns_progress *progress);
+NS_API void ns_progress_end(ns_progress *progress);
 
 /* Seconds of a clock that only goes forward. */
-double ns_seconds(void);
+NS_API double ns_seconds(void);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "datasets/dataset.h"
 #include "probe/base/error.h"
 #include "probe/base/progress.h"
@@ -66,13 +67,13 @@ typedef struct ns_dump_plan {
     int last_site;            /* index after which the pass may stop, 0: none */
 } ns_dump_plan;
 /* NS_EINPUT: fewer samples than are asked for; predictions are compared with a label that the model has no class for. */
-int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset *data,
-                      const ns_dump_options *options, ns_error *err);
-void ns_dump_plan_free(ns_dump_plan *plan);
+NS_API int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset *data,
+                             const ns_dump_options *options, ns_error *err);
+NS_API void ns_dump_plan_free(ns_dump_plan *plan);
 
 /* Runs it. NS_ESTOP after a request to stop: what was committed is in the file, and result says how much. */
-int ns_dump_run(ns_model *model, const ns_dataset *data, const ns_dump_options *options,
-                ns_dump_result *result, ns_error *err);
+NS_API int ns_dump_run(ns_model *model, const ns_dataset *data, const ns_dump_options *options,
+                       ns_dump_result *result, ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 #ifndef NS_MERGE_H
 #define NS_MERGE_H
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/base/progress.h"
 #include "probe/store/store.h"
@@ -33,8 +34,8 @@ typedef struct ns_merge_result {
  *
  * With link, the new file holds no values but views of those of the others, by their full paths; each time it is opened they are looked for, and
  * NS_EINPUT says which one is gone or has changed. Runs with all rows alone. */
-int ns_merge_runs(ns_store *const *runs, int count, const ns_merge_options *options,
-                  ns_merge_result *result, ns_error *err);
+NS_API int ns_merge_runs(ns_store *const *runs, int count, const ns_merge_options *options,
+                         ns_merge_result *result, ns_error *err);
 
 #ifdef __cplusplus
 }

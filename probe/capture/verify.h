@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/store/store.h"
 
@@ -28,7 +29,7 @@ typedef struct ns_verify_result {
 /* Verifies site i (from 0) of an open file. The tolerance of a row is 1e-5 of its largest |y|, the rounding of a float32 pass; where
  * the file holds float16 there come to it half a unit in the last place of y and four times what rounding x by half a unit in the
  * last place, signs alternating, does to y. Memory: a piece of rows a thread. */
-int ns_verify_site(const ns_store *store, int i, ns_verify_result *result, ns_error *err);
+NS_API int ns_verify_site(const ns_store *store, int i, ns_verify_result *result, ns_error *err);
 
 #ifdef __cplusplus
 }

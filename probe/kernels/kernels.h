@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/real.h"
 
 #ifdef __cplusplus
@@ -29,37 +30,41 @@ typedef struct ns_linear {
 } ns_linear;
 
 /* ldy: values from row to row of y, so that several layers may fill one buffer. */
-void ns_linear_forward(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y, size_t ldy);
+NS_API void ns_linear_forward(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y,
+                              size_t ldy);
 /* y [R, out] += the same. */
-void ns_linear_add(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y);
+NS_API void ns_linear_add(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y);
 /* dx [R, in] from dy [R, out], where it is wanted, else NULL; dweight and dbias +=. Not for turned weights. work: ns_column_work(out). */
-void ns_linear_back(const ns_linear *l, size_t rows, const ns_real *x, const ns_real *dy,
-                    ns_real *dx, ns_real *work);
+NS_API void ns_linear_back(const ns_linear *l, size_t rows, const ns_real *x, const ns_real *dy,
+                           ns_real *dx, ns_real *work);
 
 /* ---- rows.c ---- */
 
 /* sums [n] += sums of the columns of x [rows, n]. work: ns_column_work(n). */
-void ns_add_column_sums(size_t rows, size_t n, const ns_real *x, ns_real *sums, ns_real *work);
-size_t ns_column_work(size_t n);
+NS_API void ns_add_column_sums(size_t rows, size_t n, const ns_real *x, ns_real *sums,
+                               ns_real *work);
+NS_API size_t ns_column_work(size_t n);
 
 /* Every row of x [rows, n] becomes, or += , bias [n]. */
-void ns_fill_rows(size_t rows, size_t n, const ns_real *bias, ns_real *x);
-void ns_add_bias(size_t rows, size_t n, const ns_real *bias, ns_real *x);
+NS_API void ns_fill_rows(size_t rows, size_t n, const ns_real *bias, ns_real *x);
+NS_API void ns_add_bias(size_t rows, size_t n, const ns_real *bias, ns_real *x);
 
 /* out [count] = x + y, the residual; out may be x. */
-void ns_add_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out);
+NS_API void ns_add_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out);
 /* out [count] = x * y, a gate; out may be either. */
-void ns_multiply_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out);
+NS_API void ns_multiply_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out);
 
 /* x [rows, n] += scale [n] * branch: LayerScale (Touvron et al., ICCV 2021, arXiv 2103.17239). */
-void ns_add_scaled(size_t rows, size_t n, const ns_real *scale, const ns_real *branch, ns_real *x);
+NS_API void ns_add_scaled(size_t rows, size_t n, const ns_real *scale, const ns_real *branch,
+                          ns_real *x);
 
 /* The residual with drop path (stochastic depth: Huang et al., ECCV 2016, arXiv 1603.09382) of samples of n values:
  * out [N, n] = x + keep[N] * branch, keep being 0 or 1/(1 - rate). out may be x. */
-void ns_add_kept(size_t samples, size_t n, const ns_real *x, const ns_real *keep,
-                 const ns_real *branch, ns_real *out);
+NS_API void ns_add_kept(size_t samples, size_t n, const ns_real *x, const ns_real *keep,
+                        const ns_real *branch, ns_real *out);
 /* out [N, n] = keep[N] * x: its gradient. */
-void ns_keep_rows(size_t samples, size_t n, const ns_real *keep, const ns_real *x, ns_real *out);
+NS_API void ns_keep_rows(size_t samples, size_t n, const ns_real *keep, const ns_real *x,
+                         ns_real *out);
 
 /* ---- activation.c ---- */
 
@@ -76,14 +81,15 @@ typedef enum ns_activation {
 } ns_activation;
 
 /* "GELU (erf)", for people. */
-const char *ns_activation_title(ns_activation f);
+NS_API const char *ns_activation_title(ns_activation f);
 
 /* y [count] = f(h), and slope [count] = f'(h), which the backward pass multiplies by, where it is not NULL. y or slope may be h. */
-void ns_activate(ns_activation f, size_t count, const ns_real *h, ns_real *y, ns_real *slope);
+NS_API void ns_activate(ns_activation f, size_t count, const ns_real *h, ns_real *y,
+                        ns_real *slope);
 /* d [R, n] *= slope [R, n], and dbias [n], where it is not NULL, += sums of its columns, since d is what a linear layer gave. work:
  * ns_column_work(n). */
-void ns_activate_back(size_t rows, size_t n, const ns_real *slope, ns_real *d, ns_real *dbias,
-                      ns_real *work);
+NS_API void ns_activate_back(size_t rows, size_t n, const ns_real *slope, ns_real *d,
+                             ns_real *dbias, ns_real *work);
 
 /* ---- attention.c ---- */
 
@@ -99,12 +105,12 @@ typedef struct ns_attention {
 /* out [R, H * D] = softmax(scale Q K') V for each head of each sample: Vaswani et al., NeurIPS 2017, arXiv 1706.03762. qkv
  * [R, (H + 2 groups) * D]: queries, keys, values, each by heads. A token that sees nobody gets zeros. weights [N, H, T, T] are the
  * softmax's, kept for the backward pass, or NULL. scratch: ns_attention_scratch values. */
-void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_real *out,
-               ns_real *scratch);
+NS_API void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_real *out,
+                      ns_real *scratch);
 /* dqkv [R, 3 * H * D] from dout [R, H * D]; groups must be H. scratch as above. */
-void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *weights,
-                    const ns_real *dout, ns_real *dqkv, ns_real *scratch);
-size_t ns_attention_scratch(const ns_attention *a);
+NS_API void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *weights,
+                           const ns_real *dout, ns_real *dqkv, ns_real *scratch);
+NS_API size_t ns_attention_scratch(const ns_attention *a);
 
 /* Tokens up to which its products are ours, beyond which BLAS's: measured with 24 channels a head. */
 enum { NS_FEW_TOKENS = 48 };
@@ -112,11 +118,11 @@ enum { NS_FEW_TOKENS = 48 };
 /* ---- rotary.c ---- */
 
 /* angles [T, D]: D/2 cosines, then D/2 sines, of position t times base^(-2i/D): Su et al., arXiv 2104.09864. */
-void ns_rotary_angles(size_t tokens, size_t dim, double base, ns_real *angles);
+NS_API void ns_rotary_angles(size_t tokens, size_t dim, double base, ns_real *angles);
 /* Turns the first `heads` heads of D channels of each row of x [R, ldx] by its position's angles, in place; channel i goes with channel i +
  * D/2, as in GPT-NeoX and in Hugging Face's LLaMA. */
-void ns_rotate(size_t samples, size_t tokens, size_t heads, size_t dim, const ns_real *angles,
-               ns_real *x, size_t ldx);
+NS_API void ns_rotate(size_t samples, size_t tokens, size_t heads, size_t dim,
+                      const ns_real *angles, ns_real *x, size_t ldx);
 
 /* ---- embedding.c ---- */
 
@@ -128,7 +134,8 @@ typedef struct ns_patch_grid {
 
 /* pixels [N, C, h, w] to columns [N * patches, C * p * p], as a convolution of stride p takes them: Dosovitskiy et al., ICLR 2021,
  * arXiv 2010.11929. */
-void ns_patches(const ns_patch_grid *g, size_t samples, const ns_real *pixels, ns_real *columns);
+NS_API void ns_patches(const ns_patch_grid *g, size_t samples, const ns_real *pixels,
+                       ns_real *columns);
 
 /* The rows of a sample: a class token, registers (Darcet et al., ICLR 2024, arXiv 2309.16588) and patches, all but the patches optional. */
 typedef struct ns_token_rows {
@@ -140,12 +147,13 @@ typedef struct ns_token_rows {
     ns_real *dclass, *dpositions; /* gradients where they are trained, else NULL */
 } ns_token_rows;
 
-size_t ns_token_rows_count(const ns_token_rows *t); /* T */
+NS_API size_t ns_token_rows_count(const ns_token_rows *t); /* T */
 /* x [N * T, W] from embedded patches [N * P, W]. */
-void ns_place_tokens(const ns_token_rows *t, size_t samples, const ns_real *embedded, ns_real *x);
+NS_API void ns_place_tokens(const ns_token_rows *t, size_t samples, const ns_real *embedded,
+                            ns_real *x);
 /* dembedded [N * P, W] from dx; dclass and dpositions [T, W] +=. Without registers. */
-void ns_place_tokens_back(const ns_token_rows *t, size_t samples, const ns_real *dx,
-                          ns_real *dembedded);
+NS_API void ns_place_tokens_back(const ns_token_rows *t, size_t samples, const ns_real *dx,
+                                 ns_real *dembedded);
 
 typedef struct ns_word_rows {
     size_t vocabulary, width;
@@ -158,11 +166,11 @@ typedef struct ns_word_rows {
 
 /* x [N * T, W]: the row of each word of ids [N, T], plus its position's, plus its type's (types [N, T], NULL: all 0). Ids and types are in
  * range; padding, below 0, gets the row of word 0. */
-void ns_place_words(const ns_word_rows *w, size_t samples, size_t tokens, const int32_t *ids,
-                    const int32_t *types, ns_real *x);
+NS_API void ns_place_words(const ns_word_rows *w, size_t samples, size_t tokens, const int32_t *ids,
+                           const int32_t *types, ns_real *x);
 /* dwords and dpositions += from dx [N * T, W]. */
-void ns_place_words_back(const ns_word_rows *w, size_t samples, size_t tokens, const int32_t *ids,
-                         const ns_real *dx);
+NS_API void ns_place_words_back(const ns_word_rows *w, size_t samples, size_t tokens,
+                                const int32_t *ids, const ns_real *dx);
 
 /* ---- pooling.c ---- */
 
@@ -171,9 +179,9 @@ typedef struct ns_pooling {
     size_t tokens, width, from;
     bool mean;
 } ns_pooling;
-void ns_pool(const ns_pooling *p, size_t samples, const ns_real *x, ns_real *pooled);
+NS_API void ns_pool(const ns_pooling *p, size_t samples, const ns_real *x, ns_real *pooled);
 /* dx [N * T, W] from dpooled [N, W]; of the first token's row alone. */
-void ns_pool_back(const ns_pooling *p, size_t samples, const ns_real *dpooled, ns_real *dx);
+NS_API void ns_pool_back(const ns_pooling *p, size_t samples, const ns_real *dpooled, ns_real *dx);
 
 /* ---- loss.c ---- */
 
@@ -185,12 +193,13 @@ typedef struct ns_loss {
 /* Cross-entropy of softmax(logits [N, K]) with labels [N], smoothed: the target is 1 - s + s/K at the label and s/K elsewhere
  * (Szegedy et al., CVPR 2016, arXiv 1512.00567). A label below 0 is none: it costs nothing. Sums are divided by `of`, the labels of
  * the whole batch. dlogits [N, K] is written. One thread. */
-ns_loss ns_cross_entropy(size_t samples, size_t classes, const ns_real *logits,
-                         const int32_t *labels, double smoothing, size_t of, ns_real *dlogits);
+NS_API ns_loss ns_cross_entropy(size_t samples, size_t classes, const ns_real *logits,
+                                const int32_t *labels, double smoothing, size_t of,
+                                ns_real *dlogits);
 /* The loss of one row of logits [K], in nats, without smoothing or gradient; *best is the first class of largest logit. */
-double ns_label_loss(size_t classes, const ns_real *logits, int32_t label, int32_t *best);
+NS_API double ns_label_loss(size_t classes, const ns_real *logits, int32_t label, int32_t *best);
 /* The first class of largest logit. */
-int32_t ns_best_class(size_t classes, const ns_real *logits);
+NS_API int32_t ns_best_class(size_t classes, const ns_real *logits);
 
 #ifdef __cplusplus
 }

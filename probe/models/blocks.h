@@ -2,6 +2,7 @@
 #ifndef NS_BLOCKS_H
 #define NS_BLOCKS_H
 
+#include "probe/base/api.h"
 #include "probe/models/build.h"
 
 #ifdef __cplusplus
@@ -58,8 +59,8 @@ typedef struct ns_naming {
 } ns_naming;
 
 /* The name of `part` in block `block`, + `suffix`: the alternative that `has` knows, else the first. False: it knows none of them. */
-bool ns_part_name(const ns_naming *naming, const ns_source *source, ns_part part, int block,
-                  const char *suffix, ns_name *out);
+NS_API bool ns_part_name(const ns_naming *naming, const ns_source *source, ns_part part, int block,
+                         const char *suffix, ns_name *out);
 
 typedef enum ns_block_order {
     NS_PRE_NORM, /* x + f(norm(x)): Xiong et al., ICML 2020, arXiv 2002.04745 */
@@ -82,15 +83,16 @@ typedef struct ns_block_spec {
 } ns_block_spec;
 
 /* Adds the blocks' steps and sites over x [N * T, W]; gives the buffer of the residual stream behind them. */
-int ns_build_blocks(ns_builder *b, const ns_block_spec *spec, const ns_naming *naming, int x);
+NS_API int ns_build_blocks(ns_builder *b, const ns_block_spec *spec, const ns_naming *naming,
+                           int x);
 
 /* Parts outside of blocks, by name: see ns_build_tensor, ns_build_layer, ns_build_norm. */
-ns_array ns_build_part(ns_builder *b, const ns_naming *naming, ns_part part, int dims,
-                       const int64_t *shape, bool decays);
-ns_linear ns_build_part_layer(ns_builder *b, const ns_naming *naming, ns_part part, int block,
-                              size_t out, size_t in, bool turned);
-int ns_build_part_norm(ns_builder *b, const ns_naming *naming, ns_part part, int block, int x,
-                       ns_role role, bool required);
+NS_API ns_array ns_build_part(ns_builder *b, const ns_naming *naming, ns_part part, int dims,
+                              const int64_t *shape, bool decays);
+NS_API ns_linear ns_build_part_layer(ns_builder *b, const ns_naming *naming, ns_part part,
+                                     int block, size_t out, size_t in, bool turned);
+NS_API int ns_build_part_norm(ns_builder *b, const ns_naming *naming, ns_part part, int block,
+                              int x, ns_role role, bool required);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@
 #ifndef NS_BUILD_H
 #define NS_BUILD_H
 
+#include "probe/base/api.h"
 #include "probe/models/network.h"
 #include "probe/models/operations.h"
 
@@ -42,25 +43,26 @@ typedef struct ns_builder {
 } ns_builder;
 
 /* A new buffer's number. */
-int ns_build_buffer(ns_builder *b, ns_rows_of rows, size_t width);
+NS_API int ns_build_buffer(ns_builder *b, ns_rows_of rows, size_t width);
 /* A copy of `size` bytes that the network owns, or NULL. */
-void *ns_build_options(ns_builder *b, const void *options, size_t size);
+NS_API void *ns_build_options(ns_builder *b, const void *options, size_t size);
 /* A step of operation `o` from buffers a and c (or NS_NO_BUFFER) to `out`; options may be NULL. Gives out. */
-int ns_build_step(ns_builder *b, const ns_operation *o, int a, int c, int out, const void *options,
-                  size_t size);
+NS_API int ns_build_step(ns_builder *b, const ns_operation *o, int a, int c, int out,
+                         const void *options, size_t size);
 
 /* The tensor `name`, NULL where it is optional and the source has none. */
-ns_array ns_build_tensor(ns_builder *b, const char *name, int dims, const int64_t *shape,
-                         bool decays, bool optional);
+NS_API ns_array ns_build_tensor(ns_builder *b, const char *name, int dims, const int64_t *shape,
+                                bool decays, bool optional);
 /* The layer with the matrix `path`weight [out, in] and, where there is one, `path`bias [out]. */
-ns_linear ns_build_layer(ns_builder *b, const char *path, size_t out, size_t in, bool turned);
+NS_API ns_linear ns_build_layer(ns_builder *b, const char *path, size_t out, size_t in,
+                                bool turned);
 
 /* A site, and the step of its norm from x. Gives the buffer of its output; x itself where there is no such norm. */
-int ns_build_norm(ns_builder *b, int x, const char *path, ns_role role, bool required);
+NS_API int ns_build_norm(ns_builder *b, int x, const char *path, ns_role role, bool required);
 /* activation(layer(x)) to a new buffer. */
-int ns_build_linear(ns_builder *b, int x, ns_linear layer, ns_activation activation);
+NS_API int ns_build_linear(ns_builder *b, int x, ns_linear layer, ns_activation activation);
 /* The head, over the rows of x. */
-void ns_build_head(ns_builder *b, int x, ns_linear layer);
+NS_API void ns_build_head(ns_builder *b, int x, ns_linear layer);
 
 #ifdef __cplusplus
 }

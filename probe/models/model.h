@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "datasets/input.h"
 #include "probe/base/error.h"
 #include "probe/models/network.h"
@@ -56,20 +57,20 @@ struct ns_family {
 
 /* Opens a checkpoint and finds its family, by what config.json says and by the names of its tensors. NS_EINPUT where no family knows it: the
  * message lists the families and some of its tensors; where a setting or a tensor is not understood: it names that. */
-int ns_model_open(ns_model **out, const char *path, ns_error *err);
-void ns_model_close(ns_model *model);
+NS_API int ns_model_open(ns_model **out, const char *path, ns_error *err);
+NS_API void ns_model_close(ns_model *model);
 
 /* Words a sample has from here on, where the model takes words: sets the sites' positions. NS_EINPUT where it has fewer positions. */
-int ns_model_set_length(ns_model *model, int words, ns_error *err);
+NS_API int ns_model_set_length(ns_model *model, int words, ns_error *err);
 
 /* Runs the model on a batch of any size. `observer` may be NULL. last_site: the pass ends after the site of that index
  * has been delivered; 0 runs to the end, and an observer that wants logits is then shown them. Memory: some activations of a batch,
  * grown once. The result does not depend on the batch's size beyond rounding. Not for two threads at once on one model. */
-int ns_model_forward(ns_model *model, const ns_batch *batch, const ns_observer *observer,
-                     int last_site, ns_error *err);
+NS_API int ns_model_forward(ns_model *model, const ns_batch *batch, const ns_observer *observer,
+                            int last_site, ns_error *err);
 
 /* For ns_select_sites: user is an ns_model. */
-const ns_site *ns_model_site_at(const void *user, int i);
+NS_API const ns_site *ns_model_site_at(const void *user, int i);
 
 #ifdef __cplusplus
 }

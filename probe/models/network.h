@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "datasets/input.h"
 #include "probe/base/error.h"
 #include "probe/kernels/kernels.h"
@@ -81,7 +82,7 @@ typedef struct ns_network {
     ns_linear head;
 } ns_network;
 
-void ns_network_free(ns_network *network);
+NS_API void ns_network_free(ns_network *network);
 
 /* What drop path multiplies residual branches by: factors [branches, stride] in their order, with the batch's samples first, as a branch
  * has a row; NULL: nothing is dropped. */
@@ -126,24 +127,24 @@ typedef struct ns_run_options {
 /* Room for batches of so many samples of so many tokens (of images: the network's own). Memory: without training, the widest few of the
  * buffers, for attention T * T values a thread; with it, every buffer, and gradients of the widest few. y only once somebody
  * looks. Moves everything when it grows. */
-int ns_run_reserve(ns_run *run, const ns_network *network, size_t samples, size_t tokens,
-                   bool training, bool observed, ns_error *err);
-void ns_run_free(ns_run *run);
+NS_API int ns_run_reserve(ns_run *run, const ns_network *network, size_t samples, size_t tokens,
+                          bool training, bool observed, ns_error *err);
+NS_API void ns_run_free(ns_run *run);
 
 /* Runs the steps, visits the sites, and gives the head's output to the observer's `logits`, where there is a head and the pass goes to
  * the end. Checks the batch: NS_EINPUT for words that the vocabulary does not have. Reserves what it needs. The result does not
  * depend on the batch's size beyond rounding. Not for two threads at once on one run. */
-int ns_run_forward(ns_run *run, const ns_network *network, const ns_batch *batch,
-                   ns_run_options pass, ns_error *err);
+NS_API int ns_run_forward(ns_run *run, const ns_network *network, const ns_batch *batch,
+                          ns_run_options pass, ns_error *err);
 
 /* In training: logits [rows of head_in, classes] of the last pass. */
-void ns_run_head(ns_run *run, ns_real *logits);
+NS_API void ns_run_head(ns_run *run, ns_real *logits);
 /* Adds to the gradient of every parameter, from dlogits, the gradient of these logits. The observer of the last pass is shown the gradient
  * at each site's output. */
-void ns_run_backward(ns_run *run, const ns_real *dlogits);
+NS_API void ns_run_backward(ns_run *run, const ns_real *dlogits);
 
 /* Rows and values of a buffer in the run's batch. */
-size_t ns_run_rows(const ns_run *run, int buffer);
+NS_API size_t ns_run_rows(const ns_run *run, int buffer);
 
 #ifdef __cplusplus
 }

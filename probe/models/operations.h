@@ -2,6 +2,7 @@
 #ifndef NS_OPERATIONS_H
 #define NS_OPERATIONS_H
 
+#include "probe/base/api.h"
 #include "probe/models/network.h"
 
 #ifdef __cplusplus
@@ -20,19 +21,21 @@ struct ns_operation {
     size_t (*work)(const ns_step *step, const ns_run *run); /* of the backward pass; NULL: none */
 };
 
-extern const ns_operation ns_patches_operation; /* the batch's pixels to columns; ns_patch_grid */
-extern const ns_operation ns_tokens_operation;  /* embedded patches to tokens; ns_token_rows */
-extern const ns_operation ns_words_operation;   /* the batch's ids to tokens; ns_word_rows */
-extern const ns_operation ns_norm_operation;    /* a site */
-extern const ns_operation ns_linear_operation;  /* ns_linear_options */
-extern const ns_operation
+NS_API extern const ns_operation
+    ns_patches_operation; /* the batch's pixels to columns; ns_patch_grid */
+NS_API extern const ns_operation
+    ns_tokens_operation;                             /* embedded patches to tokens; ns_token_rows */
+NS_API extern const ns_operation ns_words_operation; /* the batch's ids to tokens; ns_word_rows */
+NS_API extern const ns_operation ns_norm_operation;  /* a site */
+NS_API extern const ns_operation ns_linear_operation; /* ns_linear_options */
+NS_API extern const ns_operation
     ns_residual_operation; /* in[0] + scale * linear(in[1]); ns_residual_options */
-extern const ns_operation
+NS_API extern const ns_operation
     ns_attention_operation; /* ns_attention, of which a run fills in samples, tokens, mask */
-extern const ns_operation ns_angles_operation; /* nothing to angles; ns_rotary_options */
-extern const ns_operation ns_rotate_operation; /* in[0] = out by in[1]; ns_rotary_options */
-extern const ns_operation ns_gate_operation;   /* in[0] * in[1] */
-extern const ns_operation ns_pool_operation;   /* ns_pooling */
+NS_API extern const ns_operation ns_angles_operation; /* nothing to angles; ns_rotary_options */
+NS_API extern const ns_operation ns_rotate_operation; /* in[0] = out by in[1]; ns_rotary_options */
+NS_API extern const ns_operation ns_gate_operation;   /* in[0] * in[1] */
+NS_API extern const ns_operation ns_pool_operation;   /* ns_pooling */
 
 typedef struct ns_linear_options {
     ns_linear layer;

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/base/real.h"
 
@@ -90,17 +91,17 @@ struct ns_norm_kind {
 };
 
 /* Values of `work` for a layer of C channels. */
-size_t ns_norm_work(int channels);
+NS_API size_t ns_norm_work(int channels);
 
 /* Its alpha, the mean where each channel has one; NaN where there is none. */
-double ns_norm_mean_alpha(const ns_norm *norm);
+NS_API double ns_norm_mean_alpha(const ns_norm *norm);
 
 /* The kinds, in the order of the table. */
-extern const ns_norm_kind *const ns_norm_kinds[];
-extern const int ns_norm_kind_count;
+NS_API extern const ns_norm_kind *const ns_norm_kinds[];
+NS_API extern const int ns_norm_kind_count;
 
 /* NULL and NS_EINPUT, with the names that there are, where no kind is called so. */
-const ns_norm_kind *ns_norm_kind_find(const char *name, ns_error *err);
+NS_API const ns_norm_kind *ns_norm_kind_find(const char *name, ns_error *err);
 
 #ifdef __cplusplus
 }

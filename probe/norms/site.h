@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/norms/norm.h"
 
@@ -29,8 +30,8 @@ typedef enum ns_role {
 #define NS_ROLE_COUNT 8
 
 /* "attention", "mlp", ... and back; ns_role_find gives NS_ROLE_OTHER for a word that it does not know. */
-const char *ns_role_name(ns_role role);
-ns_role ns_role_find(const char *name);
+NS_API const char *ns_role_name(ns_role role);
+NS_API ns_role ns_role_find(const char *name);
 
 /* What a row is. Padding is counted and is part of no statistic. The numbers stand in files: never renumber. */
 typedef enum ns_row_kind {
@@ -84,10 +85,10 @@ typedef struct ns_tee {
     const ns_observer *observers;
     int count;
 } ns_tee;
-ns_observer ns_tee_observer(ns_tee *tee);
+NS_API ns_observer ns_tee_observer(ns_tee *tee);
 
 /* Where the site of that index stands among `sites` [count], -1 where it does not. At once where `site` is one of them. */
-int ns_site_place(const ns_site *sites, int count, const ns_site *site);
+NS_API int ns_site_place(const ns_site *sites, int count, const ns_site *site);
 
 /* Which sites are wanted: those that match any of `select` (all, where it is empty) and none of `exclude`, by
  * ns_glob_match, and whose index stands in `layers` ("5,15,20-25"; NULL: any). */
@@ -101,9 +102,9 @@ typedef struct ns_selection {
 
 /* Sets wanted[count]. A pattern that matches no site, a layer that does not exist and an empty result are NS_EINPUT
  * with names that come near. site_at(user, i) gives site i, from 0. */
-int ns_select_sites(const ns_selection *selection, int count,
-                    const ns_site *(*site_at)(const void *user, int i), const void *user,
-                    bool *wanted, ns_error *err);
+NS_API int ns_select_sites(const ns_selection *selection, int count,
+                           const ns_site *(*site_at)(const void *user, int i), const void *user,
+                           bool *wanted, ns_error *err);
 
 #ifdef __cplusplus
 }

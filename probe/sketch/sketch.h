@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/base/moments.h"
 #include "probe/norms/site.h"
@@ -79,48 +80,48 @@ typedef struct ns_sketch {
 } ns_sketch;
 
 /* An empty sketch. ns_sketch_free also after a failure. */
-int ns_sketch_new(ns_sketch *s, int channels, int positions, ns_error *err);
-void ns_sketch_free(ns_sketch *sketch);
+NS_API int ns_sketch_new(ns_sketch *s, int channels, int positions, ns_error *err);
+NS_API void ns_sketch_free(ns_sketch *sketch);
 
 /* The bin of x; x must be finite. And a bin's limits: low <= x < high in size, for bins of positive x. */
-int ns_sketch_bin(float x);
-double ns_sketch_bin_edge(
+NS_API int ns_sketch_bin(float x);
+NS_API double ns_sketch_bin_edge(
     int bin); /* the lower edge of bin 0 to NS_SKETCH_BINS: rising; +-inf at the ends */
 /* The bin, 0 to NS_SKETCH_SIDE - 1, of a row's sigma, and its lower edge. */
-int ns_sketch_sigma_bin(float sigma);
-double ns_sketch_sigma_edge(int bin);
+NS_API int ns_sketch_sigma_bin(float sigma);
+NS_API double ns_sketch_sigma_edge(int bin);
 
 /* Adds `from`, which must have the same channels and positions (NS_EINPUT). Samples that are in both are counted twice: who merges files
  * looks for them first. */
-int ns_sketch_merge(ns_sketch *to, const ns_sketch *from, ns_error *err);
+NS_API int ns_sketch_merge(ns_sketch *to, const ns_sketch *from, ns_error *err);
 
 /* The arrays as blocks of a store's site, in the group "sketch"; they point into the sketch. Returns a static count of them. */
 enum { NS_SKETCH_BLOCKS = 14 };
-int ns_sketch_blocks(ns_sketch *s, ns_store_block out[NS_SKETCH_BLOCKS]);
+NS_API int ns_sketch_blocks(ns_sketch *s, ns_store_block out[NS_SKETCH_BLOCKS]);
 
 /* The sketch of site i (from 0) of an open file, whose shown has_sketch is set. ns_sketch_free also after a failure. NS_EINPUT names what does
  * not fit. */
-int ns_sketch_read(ns_sketch *out, const ns_store *store, int i, ns_error *err);
+NS_API int ns_sketch_read(ns_sketch *out, const ns_store *store, int i, ns_error *err);
 
 /* Whether the parts of a sketch tell of the same rows, `rows` of them: NULL, or what does not fit. Static text. */
-const char *ns_sketch_check(const ns_sketch *sketch, uint64_t rows);
+NS_API const char *ns_sketch_check(const ns_sketch *sketch, uint64_t rows);
 
 /* Sketches of all wanted sites of a model, filled by an observer. `sites` must outlive them. */
 typedef struct ns_sketches ns_sketches;
-int ns_sketches_new(ns_sketches **out, const ns_site *sites, int site_count, const bool *wanted,
-                    ns_error *err);
-void ns_sketches_free(ns_sketches *all);
+NS_API int ns_sketches_new(ns_sketches **out, const ns_site *sites, int site_count,
+                           const bool *wanted, ns_error *err);
+NS_API void ns_sketches_free(ns_sketches *all);
 /* To be asked before a store's observer where both stand in an ns_tee: the store may change y when it has taken it. */
-ns_observer ns_sketches_observer(ns_sketches *all);
+NS_API ns_observer ns_sketches_observer(ns_sketches *all);
 /* Brings what the threads hold apart together; before a sketch is read, merged or stored. */
-void ns_sketches_settle(ns_sketches *all);
+NS_API void ns_sketches_settle(ns_sketches *all);
 /* The sketch of site i (index into sites), NULL where it is not wanted. */
-ns_sketch *ns_sketches_at(ns_sketches *all, int i);
+NS_API ns_sketch *ns_sketches_at(ns_sketches *all, int i);
 /* For ns_store_plan's blocks and blocks_settle: user is the ns_sketches. */
-const ns_store_block *ns_sketches_blocks(void *user, int site, int *count);
-void ns_sketches_settle_user(void *user);
+NS_API const ns_store_block *ns_sketches_blocks(void *user, int site, int *count);
+NS_API void ns_sketches_settle_user(void *user);
 /* After the blocks have been read back from an interrupted file. */
-void ns_sketches_loaded(ns_sketches *all);
+NS_API void ns_sketches_loaded(ns_sketches *all);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/norms/site.h"
 
@@ -36,64 +37,66 @@ typedef struct ns_store_site {
 
 /* Opens a complete or an interrupted file, also while it is being written. NS_EINPUT: not HDF5, not of this program, of
  * a newer major version (the message names both), damaged. */
-int ns_store_open(ns_store **out, const char *path, ns_error *err);
-void ns_store_close(ns_store *store);
+NS_API int ns_store_open(ns_store **out, const char *path, ns_error *err);
+NS_API void ns_store_close(ns_store *store);
 
-const char *ns_store_path(const ns_store *store);
-int ns_store_site_count(const ns_store *store);
+NS_API const char *ns_store_path(const ns_store *store);
+NS_API int ns_store_site_count(const ns_store *store);
 /* Site i, from 0, in order of index. The index of the site itself is ->site.index. */
-const ns_store_site *ns_store_site_at(const ns_store *store, int i);
+NS_API const ns_store_site *ns_store_site_at(const ns_store *store, int i);
 /* For ns_select_sites: user is an ns_store. */
-const ns_site *ns_store_select_at(const void *user, int i);
+NS_API const ns_site *ns_store_select_at(const void *user, int i);
 
 /* What site i takes of this file, in bytes: rows, sketch, extreme rows and parameters; nothing for rows that a merge links to. NS_EINPUT where
  * the site's group cannot be read. */
-int ns_store_site_bytes(const ns_store *store, int i, uint64_t *bytes, ns_error *err);
+NS_API int ns_store_site_bytes(const ns_store *store, int i, uint64_t *bytes, ns_error *err);
 
 /* Samples planned, and those committed so far. */
-uint64_t ns_store_samples_planned(const ns_store *store);
-uint64_t ns_store_samples(const ns_store *store);
+NS_API uint64_t ns_store_samples_planned(const ns_store *store);
+NS_API uint64_t ns_store_samples(const ns_store *store);
 
 /* Id, label and predicted class of samples [first, first + count) in the order of the run; count must lie within those committed.
  * Each array may be NULL. Where the file has no labels or no predictions they are set to -1. */
-int ns_store_read_samples(const ns_store *store, uint64_t first, uint64_t count, int64_t *ids,
-                          int32_t *labels, int32_t *predictions, ns_error *err);
+NS_API int ns_store_read_samples(const ns_store *store, uint64_t first, uint64_t count,
+                                 int64_t *ids, int32_t *labels, int32_t *predictions,
+                                 ns_error *err);
 
 /* The root attributes that say where a run comes from, in the order in which people read them; NULL ends them. */
-extern const char *const ns_store_provenance[];
+NS_API extern const char *const ns_store_provenance[];
 
 /* A root attribute as text ("model_sha256", "command_line", "seed"), or NULL. Numbers are printed. Borrowed. */
-const char *ns_store_attribute(const ns_store *store, const char *name);
+NS_API const char *ns_store_attribute(const ns_store *store, const char *name);
 
 /* Rows [first, first + rows) of a site's tensor as float into out [rows, C]. Thread-safe. */
-int ns_store_read(const ns_store *store, int i, ns_tensor which, uint64_t first, uint64_t rows,
-                  float *out, ns_error *err);
+NS_API int ns_store_read(const ns_store *store, int i, ns_tensor which, uint64_t first,
+                         uint64_t rows, float *out, ns_error *err);
 
 /* Which sample, position and ns_row_kind those rows are; any of the three may be NULL. Thread-safe. */
-int ns_store_read_rows(const ns_store *store, int i, uint64_t first, uint64_t rows,
-                       int64_t *samples, int32_t *positions, uint8_t *kinds, ns_error *err);
+NS_API int ns_store_read_rows(const ns_store *store, int i, uint64_t first, uint64_t rows,
+                              int64_t *samples, int32_t *positions, uint8_t *kinds, ns_error *err);
 
 /* The extreme rows of a sampled site (the rows with its largest and smallest values), x and y [extreme_rows, C], for
  * drawing alone; they are no part of any statistic. Either may be NULL. */
-int ns_store_read_extreme(const ns_store *store, int i, float *x, float *y, int64_t *samples,
-                          int32_t *positions, ns_error *err);
+NS_API int ns_store_read_extreme(const ns_store *store, int i, float *x, float *y, int64_t *samples,
+                                 int32_t *positions, ns_error *err);
 
 /* Results that a file has a place for. */
 typedef enum ns_result { NS_RESULT_FIT, NS_RESULT_STATS, NS_RESULTS } ns_result;
-extern const char *const ns_result_names[NS_RESULTS];
+NS_API extern const char *const ns_result_names[NS_RESULTS];
 
 /* Stores a result's text in the file, in place of an earlier one, which stays until the new one is whole. NS_EINPUT where the run is not
  * complete, the file was made before there was a place for it, or may not be written; NS_EFAIL where the text is too long. */
-int ns_store_put_result(const ns_store *store, ns_result which, const char *text, ns_error *err);
+NS_API int ns_store_put_result(const ns_store *store, ns_result which, const char *text,
+                               ns_error *err);
 /* NS_EFAIL where anything but x, y and results has changed since the run was complete. *sealed: there was something to tell it by, which a
  * file of an incomplete run or of format 1.1 lacks. */
-int ns_store_check_seal(const ns_store *store, bool *sealed, ns_error *err);
+NS_API int ns_store_check_seal(const ns_store *store, bool *sealed, ns_error *err);
 /* The stored text, NULL in *out where there is none. The caller frees it. */
-int ns_store_get_result(const ns_store *store, ns_result which, char **out, ns_error *err);
+NS_API int ns_store_get_result(const ns_store *store, ns_result which, char **out, ns_error *err);
 
 /* The site's values as they lie in the mapped file, [rows, C] floats, where they are float32 in one piece; else NULL.
  * Valid until ns_store_close. Pages that were read can be dropped by the caller with madvise. */
-const float *ns_store_map(const ns_store *store, int i, ns_tensor which);
+NS_API const float *ns_store_map(const ns_store *store, int i, ns_tensor which);
 
 #ifdef __cplusplus
 }

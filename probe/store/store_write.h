@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/norms/site.h"
 #include "probe/store/store.h"
@@ -105,37 +106,37 @@ typedef struct ns_store_plan {
 } ns_store_plan;
 
 /* Bytes that the file takes for site i of the plan, and for all. Nothing is written. */
-int ns_store_estimate(const ns_store_plan *plan, uint64_t *site_bytes, uint64_t *total,
-                      ns_error *err);
+NS_API int ns_store_estimate(const ns_store_plan *plan, uint64_t *site_bytes, uint64_t *total,
+                             ns_error *err);
 
 /* Lays the file out and reserves its space. NS_EFAIL where it exists and force is not set, or where the space is short: the file then
  * stays, valid, with no sample committed. NS_EINPUT where it cannot be created. */
-int ns_store_create(ns_store_writer **out, const ns_store_plan *plan, ns_error *err);
+NS_API int ns_store_create(ns_store_writer **out, const ns_store_plan *plan, ns_error *err);
 
 /* Opens an interrupted file to go on with the same plan. NS_EINPUT names what differs. */
-int ns_store_resume(ns_store_writer **out, const ns_store_plan *plan, ns_error *err);
+NS_API int ns_store_resume(ns_store_writer **out, const ns_store_plan *plan, ns_error *err);
 
 /* Samples committed so far: where to go on. */
-uint64_t ns_store_writer_committed(const ns_store_writer *writer);
+NS_API uint64_t ns_store_writer_committed(const ns_store_writer *writer);
 
 /* What to hand to the model: wants the plan's sites, copies what is delivered, and takes y directly where it can. */
-ns_observer ns_store_writer_observer(ns_store_writer *writer);
+NS_API ns_observer ns_store_writer_observer(ns_store_writer *writer);
 
 /* The batch whose sites have all been delivered is complete: `samples` more samples are committed once their rows are written.
  * predictions [samples] may be NULL. Blocks are copied before it returns. Reports an earlier failure of the writer thread. */
-int ns_store_writer_commit(ns_store_writer *writer, uint64_t samples, const int32_t *predictions,
-                           ns_error *err);
+NS_API int ns_store_writer_commit(ns_store_writer *writer, uint64_t samples,
+                                  const int32_t *predictions, ns_error *err);
 
 /* Samples that the file will say are committed, once the thread is done: fewer than those above where the plan has blocks. */
-uint64_t ns_store_writer_in_file(const ns_store_writer *writer);
+NS_API uint64_t ns_store_writer_in_file(const ns_store_writer *writer);
 /* Whether nothing is lost by closing now; after the next batch it is so where it is not. */
-bool ns_store_writer_may_stop(const ns_store_writer *writer);
+NS_API bool ns_store_writer_may_stop(const ns_store_writer *writer);
 /* Has the count in the file follow, where ns_store_writer_may_stop. */
-int ns_store_writer_flush(ns_store_writer *writer, ns_error *err);
+NS_API int ns_store_writer_flush(ns_store_writer *writer, ns_error *err);
 
 /* Waits for the thread, writes to the disk (fsync) and frees the writer, also after a failure, which it reports. NS_EFAIL too where the file
  * under the name is no longer the one that was written. */
-int ns_store_writer_close(ns_store_writer *writer, ns_error *err);
+NS_API int ns_store_writer_close(ns_store_writer *writer, ns_error *err);
 
 #ifdef __cplusplus
 }

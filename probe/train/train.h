@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/base/progress.h"
 
@@ -72,7 +73,7 @@ typedef struct ns_train_plan {
 } ns_train_plan;
 
 /* The recipe of the DyT paper's ViTs, cut down to a small data set. folder, data and norm are NULL. */
-ns_train_plan ns_train_defaults(void);
+NS_API ns_train_plan ns_train_defaults(void);
 
 struct ns_train_result {
     int64_t parameters;
@@ -87,7 +88,7 @@ struct ns_train_result {
  * epoch the loss on what is held out, is not finite: the message says at which step and where it began, and the last state is
  * kept. Memory: what a network needs (probe/train/trunk.h) for a batch, and for NS_PIECE_ROWS rows and a thread; four floats a
  * parameter (value, gradient, AdamW's two) and one more, its gradient, for each thread; the data set. */
-int ns_train_run(const ns_train_plan *plan, ns_train_result *result, ns_error *err);
+NS_API int ns_train_run(const ns_train_plan *plan, ns_train_result *result, ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/weights/weights.h"
 
@@ -21,8 +22,8 @@ typedef struct ns_tensor_out {
 
 /* Writes `count` tensors, in the order given, under another name beside `path` and renames. NS_EFAIL where path exists and
  * force is not set, or it cannot be written. */
-int ns_safetensors_write(const char *path, const ns_tensor_out *tensors, int count, bool force,
-                         ns_error *err);
+NS_API int ns_safetensors_write(const char *path, const ns_tensor_out *tensors, int count,
+                                bool force, ns_error *err);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/base/hash.h"
 
@@ -32,37 +33,37 @@ typedef struct ns_tensor_info {
 
 /* Opens `path`, a file or a folder. Everything that a safetensors header states is checked against the format and the
  * file's size: NS_EINPUT names the file, the tensor, what was expected and what was found. */
-int ns_weights_open(ns_weights **out, const char *path, ns_error *err);
-void ns_weights_close(ns_weights *weights);
+NS_API int ns_weights_open(ns_weights **out, const char *path, ns_error *err);
+NS_API void ns_weights_close(ns_weights *weights);
 
-int ns_weights_count(const ns_weights *weights);
+NS_API int ns_weights_count(const ns_weights *weights);
 /* The i-th tensor, in order of name. */
-const ns_tensor_info *ns_weights_info(const ns_weights *weights, int i);
+NS_API const ns_tensor_info *ns_weights_info(const ns_weights *weights, int i);
 /* NULL where there is no such tensor. */
-const ns_tensor_info *ns_weights_find(const ns_weights *weights, const char *name);
+NS_API const ns_tensor_info *ns_weights_find(const ns_weights *weights, const char *name);
 
 /* The values of tensor `name`, row-major, as floats; valid until ns_weights_close. shape gives the expected extents, in
  * which -1 stands for any. NS_EINPUT where it is missing (near names follow), its shape or its type is another. */
-int ns_weights_get(ns_weights *weights, const char *name, int dims, const int64_t *shape,
-                   const float **out, ns_error *err);
+NS_API int ns_weights_get(ns_weights *weights, const char *name, int dims, const int64_t *shape,
+                          const float **out, ns_error *err);
 
 /* Takes `prefix` off the names of all tensors that begin with it, and gives their number; -1, with NS_EINPUT described, where two would then
  * be called alike. Names that were given out before are no longer valid. */
-int ns_weights_strip(ns_weights *weights, const char *prefix, ns_error *err);
+NS_API int ns_weights_strip(ns_weights *weights, const char *prefix, ns_error *err);
 
 /* The parsed config.json of the folder (or beside the file), or NULL where there is none. Borrowed. */
-const struct json_t *ns_weights_config(const ns_weights *weights);
+NS_API const struct json_t *ns_weights_config(const ns_weights *weights);
 /* Path that was opened, and that of config.json or NULL. */
-const char *ns_weights_path(const ns_weights *weights);
-const char *ns_weights_config_path(const ns_weights *weights);
+NS_API const char *ns_weights_path(const ns_weights *weights);
+NS_API const char *ns_weights_config_path(const ns_weights *weights);
 
 /* The same of preprocessor_config.json, which says how a Hugging Face model's images are made ready. */
-const struct json_t *ns_weights_preprocessor(const ns_weights *weights);
-const char *ns_weights_preprocessor_path(const ns_weights *weights);
+NS_API const struct json_t *ns_weights_preprocessor(const ns_weights *weights);
+NS_API const char *ns_weights_preprocessor_path(const ns_weights *weights);
 
 /* SHA-256 of the model: of the one file's bytes (comparable with sha256sum), or, with shards, of the list of their
  * hashes in order of name. Reads all of it. */
-int ns_weights_hash(const ns_weights *weights, char hex[NS_HASH_HEX], ns_error *err);
+NS_API int ns_weights_hash(const ns_weights *weights, char hex[NS_HASH_HEX], ns_error *err);
 
 #ifdef __cplusplus
 }
