@@ -115,8 +115,6 @@ NS_API void ns_sketches_free(ns_sketches *all);
 NS_API ns_observer ns_sketches_observer(ns_sketches *all);
 /* Brings what the threads hold apart together; before a sketch is read, merged or stored. */
 NS_API void ns_sketches_settle(ns_sketches *all);
-/* The sketch of site i (index into sites), NULL where it is not wanted. */
-NS_API ns_sketch *ns_sketches_at(ns_sketches *all, int i);
 /* For ns_store_plan's blocks and blocks_settle: user is the ns_sketches. */
 NS_API const ns_store_block *ns_sketches_blocks(void *user, int site, int *count);
 NS_API void ns_sketches_settle_user(void *user);

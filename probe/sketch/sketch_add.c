@@ -407,10 +407,6 @@ void ns_sketches_loaded(ns_sketches *all) {
                    sizeof all->entries[i].exponents[t]);
 }
 
-ns_sketch *ns_sketches_at(ns_sketches *all, int i) {
-    return all->entries[i].wanted ? &all->entries[i].sketch : NULL;
-}
-
 const ns_store_block *ns_sketches_blocks(void *user, int site, int *count) {
     ns_sketches *all = user;
     *count = all->entries[site].wanted ? NS_SKETCH_BLOCKS : 0;

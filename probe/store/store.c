@@ -368,7 +368,6 @@ int ns_store_open(ns_store **out, const char *path, ns_error *err) {
 
 void ns_store_close(ns_store *s) {
     if (!s) return;
-    if (s->map) munmap(s->map, s->file_size);
     if (s->file >= 0) H5Fclose(s->file);
     if (s->fd >= 0) close(s->fd);
     for (int i = 0; i < s->site_count; i++) {

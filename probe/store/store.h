@@ -94,10 +94,6 @@ NS_API int ns_store_check_seal(const ns_store *store, bool *sealed, ns_error *er
 /* The stored text, NULL in *out where there is none. The caller frees it. */
 NS_API int ns_store_get_result(const ns_store *store, ns_result which, char **out, ns_error *err);
 
-/* The site's values as they lie in the mapped file, [rows, C] floats, where they are float32 in one piece; else NULL.
- * Valid until ns_store_close. Pages that were read can be dropped by the caller with madvise. */
-NS_API const float *ns_store_map(const ns_store *store, int i, ns_tensor which);
-
 #ifdef __cplusplus
 }
 #endif

@@ -161,20 +161,6 @@ int ns_store_read_samples(const ns_store *s, uint64_t first, uint64_t count, int
     return status;
 }
 
-const float *ns_store_map(const ns_store *s, int i, ns_tensor which) {
-    const ns_source *from = which == NS_INPUT ? &s->sites[i].input : &s->sites[i].output;
-    if (!from->there || !plain(from, H5T_FLOAT, 4) || from->place.offset % 4 || !s->file_size)
-        return NULL;
-    pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->lock);
-    if (!s->map) {
-        void *map = mmap(NULL, s->file_size, PROT_READ, MAP_SHARED, s->fd, 0);
-        if (map != MAP_FAILED) ((ns_store *)(uintptr_t)s)->map = map;
-    }
-    const unsigned char *map = s->map;
-    pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);
-    return map ? (const float *)(const void *)(map + from->place.offset) : NULL;
-}
-
 int ns_store_find_block(const ns_store *s, int i, const ns_store_block *block, ns_error *err) {
     const ns_site_entry *e = &s->sites[i];
     const uint64_t *n = block->extents;

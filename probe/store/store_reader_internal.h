@@ -32,7 +32,6 @@ struct ns_store {
     int site_count;
     char **attributes; /* name, value, name, value, ... */
     int attribute_count;
-    void *map;
 };
 
 #endif

@@ -329,10 +329,6 @@ int64_t ns_training_steps(const ns_training *t) {
     return (int64_t)t->rows[NS_TRAINING_STEPS];
 }
 
-int64_t ns_training_steps_in_all(const ns_training *t) {
-    return t->steps_in_all;
-}
-
 int64_t ns_training_steps_per_epoch(const ns_training *t) {
     return t->steps_per_epoch;
 }
