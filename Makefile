@@ -257,7 +257,7 @@ uninstall:
 	  $(DESTDIR)$(PREFIX)/lib/pkgconfig/normscope.pc
 
 OWN_SOURCES := normscope.c $(LIB_SOURCES) $(TEST_SOURCES) $(GRAD_SOURCES) $(FUZZ_SOURCES) $(TOOL_SOURCES) \
-               $(ORACLE_SOURCES) $(ALL_HEADERS) \
+               $(ORACLE_SOURCES) $(ALL_HEADERS) $(wildcard examples/*.c) \
                $(sort $(wildcard tests/*.h tests/*/*.h tests/*/*/*.h))
 format:
 	clang-format -i $(OWN_SOURCES)

@@ -60,3 +60,10 @@ for path, sites in ((f"{tmp}/same.h5", 17), (f"{tmp}/engine.h5", 1)):
 # Every file that the README names is there.
 for path in re.findall(r"`((?:tests|analysis|datasets|scripts|plots|probe)/[\w./-]+)`", readme) + re.findall(r"\]\(((?!http)[^)]+)\)", readme):
     assert os.path.exists(path), f"README.md names {path}, which is not there"
+
+# examples/own_network.c: every site's y has the mean square that a LayerNorm's must have, and keeps its bound.
+extra = ["-fsanitize=address,undefined"] if sanitized else []
+run("cc", "-Wall", "-Wextra", "-Werror", *extra, "examples/own_network.c", "-o", f"{tmp}/own", *flags, "-lm", env=env)
+sites = [re.fullmatch(r"(\S+) +(\S+) +largest \|y\| ([\d.]+) of ([\d.]+), mean y\^2 ([\d.]+)", line) for line in run(f"{tmp}/own", env=env).splitlines()]
+assert [site[1] for site in sites] == ["block.0.norm1", "block.0.norm2", "block.1.norm1", "block.1.norm2"]
+assert all(float(site[3]) < float(site[4]) and abs(float(site[5]) - 1) < 1e-3 for site in sites), sites
