@@ -1,4 +1,5 @@
 /* The command line: one table of subcommands, grouped by theme. */
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "probe/base/cli.h"
 #include "probe/base/near.h"
 #include "probe/base/stop.h"
+#include "probe/base/threads.h"
 
 /* A command is a file with an ns_command called ns_command_NAME, and a line here: the order of `normscope help`. */
 #define COMMANDS(X)                                                                                \
@@ -118,6 +120,12 @@ int main(int argc, char **argv) {
         return NS_EUSAGE;
     }
     ns_stop_on_signals();
+    int asked = ns_threads_cap();
+    if (asked)
+        fprintf(stderr,
+                "normscope: warning: OMP_NUM_THREADS asks for %d threads; %d are used, more would "
+                "not help\n",
+                asked, omp_get_max_threads());
     const char *name = argv[1];
     if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = "help";
     if (!strcmp(name, "--version")) name = "version";

@@ -1,8 +1,16 @@
 /* IDX, the format of MNIST, plain or gzip: two zero bytes, a type (8: unsigned byte), the number of dimensions, each extent
- * as a big-endian 32-bit number, then the values. Images are [n, height, width] or [n, height, width, channels]. */
+ * as a big-endian 32-bit number, then the values. Images are [n, height, width] or [n, height, width, channels].
+ *
+ * Memory: the values, up to MOST_IN_MEMORY; more of them go to a temporary file that has no name, in $TMPDIR or /var/tmp. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* mkostemp */
+#endif
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "datasets/gzip_internal.h"
 #include "datasets/kinds.h"
@@ -11,11 +19,13 @@
 
 #define MOST_BYTES ((uint64_t)1 << 36)
 #define MOST_SIDE  (1 << 20) /* pixels, where no shape is asked for */
+enum { PIECE = 1 << 20, MOST_IN_MEMORY = 1 << 26 };
 
 typedef struct idx {
     int dims;
     uint32_t extent[4];
-    unsigned char *values;
+    unsigned char *values; /* all, or a buffer of them where there is a file */
+    int fd;                /* -1, or a temporary file with all values */
     uint64_t size;
 } idx;
 
@@ -57,22 +67,49 @@ static int read_header(idx *out, gzFile file, const char *path, ns_error *err) {
     return NS_OK;
 }
 
+/* A file without a name, for values that memory is not to hold: where large ones belong, and not in /tmp, which may be memory. */
+static int open_temporary(const char *path, ns_error *err) {
+    const char *own = getenv("TMPDIR");
+    const char *const folders[] = {own && *own ? own : "/var/tmp", "/var/tmp", "/tmp"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char *name = ns_asprintf(err, "%s/normscope-idx-XXXXXX", folders[i]);
+        int fd = name ? mkostemp(name, O_CLOEXEC) : -1;
+        if (fd >= 0) unlink(name);
+        free(name);
+        if (fd >= 0) return fd;
+    }
+    ns_fail(err, NS_EFAIL, "%s: no temporary file for its values: %s", path, strerror(errno));
+    return -1;
+}
+
+/* Room for values behind `held`, in memory up to MOST_IN_MEMORY; what is held goes to a file where that is passed. */
+static int make_room(idx *out, uint64_t held, uint64_t *room, const char *path, ns_error *err) {
+    if (out->fd >= 0 || held < *room) return NS_OK;
+    if (*room >= MOST_IN_MEMORY) {
+        if ((out->fd = open_temporary(path, err)) < 0) return NS_EFAIL;
+        return ns_pwrite_all(out->fd, out->values, (size_t)held, 0, "a temporary file", err);
+    }
+    *room = *room ? *room * 2 : PIECE;
+    if (*room > out->size) *room = out->size;
+    unsigned char *grown = ns_realloc(out->values, (size_t)*room, 1, err);
+    if (!grown) return NS_EFAIL;
+    out->values = grown;
+    return NS_OK;
+}
+
 /* Read in growing pieces: a header that promises much and a file that holds little costs little; and no more is ever taken
- * into memory than the header promises. */
+ * into memory than the header promises. Many values end in a temporary file, and memory is then a buffer of them. */
 static int read_values(idx *out, gzFile file, const char *path, ns_error *err) {
-    enum { PIECE = 1 << 20 };
     uint64_t held = 0, room = 0;
-    while (held < out->size) {
-        if (held == room) {
-            room = room ? room * 2 : PIECE;
-            if (room > out->size) room = out->size;
-            unsigned char *grown = ns_realloc(out->values, (size_t)room, 1, err);
-            if (!grown) return NS_EFAIL;
-            out->values = grown;
-        }
-        uint64_t ask = room - held < PIECE ? room - held : PIECE;
-        int got = gzread(file, out->values + held, (unsigned)ask);
+    int status = NS_OK;
+    while (held < out->size && !status) {
+        if ((status = make_room(out, held, &room, path, err))) return status;
+        uint64_t left = out->fd >= 0 ? out->size - held : room - held;
+        unsigned char *to = out->values + (out->fd >= 0 ? 0 : held);
+        int got = gzread(file, to, (unsigned)(left < PIECE ? left : PIECE));
         if (got > 0) {
+            if (out->fd >= 0)
+                status = ns_pwrite_all(out->fd, to, (size_t)got, held, "a temporary file", err);
             held += (uint64_t)got;
             continue;
         }
@@ -81,6 +118,7 @@ static int read_values(idx *out, gzFile file, const char *path, ns_error *err) {
                        "%s: the IDX header promises %llu values, the file holds %llu", path,
                        (unsigned long long)out->size, (unsigned long long)held);
     }
+    if (status) return status;
     /* The checksum stands behind the last value: without this read it would not be looked at. */
     unsigned char more;
     if (gzread(file, &more, 1) == 1)
@@ -90,11 +128,24 @@ static int read_values(idx *out, gzFile file, const char *path, ns_error *err) {
     return ns_gzip_failed(file, path, held + 4 + 4 * (uint64_t)out->dims, err) ? NS_EINPUT : NS_OK;
 }
 
+/* `count` values from `first`: where they lie in memory, or read into `room`, which has as many bytes. NULL on failure. */
+static const unsigned char *values_at(const idx *from, uint64_t first, size_t count,
+                                      unsigned char *room, ns_error *err) {
+    if (from->fd < 0) return from->values + first;
+    return ns_pread_all(from->fd, room, count, first, "a temporary file", err) ? NULL : room;
+}
+
+static void idx_free(idx *of) {
+    if (of->fd >= 0) close(of->fd);
+    free(of->values);
+    *of = (idx){.fd = -1};
+}
+
 /* `check` looks at the header before values are read. */
 static int idx_load(idx *out, const char *path,
                     int (*check)(const idx *header, void *user, ns_error *err), void *user,
                     ns_error *err) {
-    *out = (idx){0};
+    *out = (idx){.fd = -1};
     gzFile file;
     int status = ns_gzip_open(&file, path, err);
     if (status) return status;
@@ -102,10 +153,7 @@ static int idx_load(idx *out, const char *path,
     if (!status) status = check(out, user, err);
     if (!status) status = read_values(out, file, path, err);
     gzclose(file);
-    if (status) {
-        free(out->values);
-        *out = (idx){0};
-    }
+    if (status) idx_free(out);
     return status;
 }
 
@@ -136,10 +184,15 @@ int ns_idx_labels(ns_dataset *dataset, const char *path, ns_error *err) {
     idx labels;
     int status = idx_load(&labels, path, check_labels, &(labels_of){dataset, path}, err);
     if (status) return status;
-    for (int64_t i = 0; i < dataset->count && labels.values; i++)
-        dataset->labels[i] = labels.values[i];
-    free(labels.values);
-    return NS_OK;
+    for (int64_t from = 0, n; from < dataset->count && !status; from += n) {
+        n = dataset->count - from < PIECE ? dataset->count - from : PIECE;
+        const unsigned char *values =
+            values_at(&labels, (uint64_t)from, (size_t)n, labels.values, err);
+        if (!values) status = NS_EFAIL;
+        for (int64_t i = 0; i < n && values; i++) dataset->labels[from + i] = values[i];
+    }
+    idx_free(&labels);
+    return status;
 }
 
 /* "x/t10k-images-idx3-ubyte.gz" has its labels in "x/t10k-labels-idx1-ubyte.gz", or without the .gz. */
@@ -200,6 +253,7 @@ static int check_images(const idx *images, void *user, ns_error *err) {
 static int idx_open(ns_dataset *dataset, const char *labels_path, ns_error *err) {
     idx *images = ns_calloc(1, sizeof *images, err);
     if (!images) return NS_EFAIL;
+    images->fd = -1;
     dataset->state = images;
     int status = idx_load(images, dataset->path, check_images, dataset, err);
     if (status) return status;
@@ -214,26 +268,39 @@ static int idx_open(ns_dataset *dataset, const char *labels_path, ns_error *err)
 
 static void idx_close(ns_dataset *dataset) {
     idx *images = dataset->state;
-    free(images->values);
+    if (images) idx_free(images);
     free(images);
 }
 
 static int idx_read(const ns_dataset *dataset, int64_t id, float *pixels, ns_error *err) {
-    (void)err;
     const idx *images = dataset->state;
     int channels = images->dims == 4 ? (int)images->extent[3] : 1;
     size_t size = (size_t)images->extent[1] * images->extent[2] * (size_t)channels;
-    ns_image_to_tensor(images->values + (size_t)id * size, channels, &dataset->shape, pixels);
-    return NS_OK;
+    unsigned char *room = images->fd < 0 ? NULL : ns_calloc(size, 1, err);
+    if (images->fd >= 0 && !room) return NS_EFAIL;
+    const unsigned char *values = values_at(images, (uint64_t)id * size, size, room, err);
+    if (values) ns_image_to_tensor(values, channels, &dataset->shape, pixels);
+    free(room);
+    return values ? NS_OK : NS_EFAIL;
 }
 
 static int idx_hash(const ns_dataset *dataset, const int64_t *ids, size_t n, ns_hash *hash,
                     ns_error *err) {
-    (void)ids, (void)n, (void)err;
+    (void)ids, (void)n;
     const idx *images = dataset->state;
     ns_hash_add(hash, images->extent, (size_t)images->dims * sizeof *images->extent);
-    ns_hash_add(hash, images->values, images->size);
-    return NS_OK;
+    unsigned char *room = images->fd < 0 ? NULL : ns_calloc(PIECE, 1, err);
+    int status = images->fd < 0 || room ? NS_OK : NS_EFAIL;
+    for (uint64_t from = 0, count; from < images->size && !status; from += count) {
+        count = images->size - from < PIECE ? images->size - from : PIECE;
+        const unsigned char *values = values_at(images, from, (size_t)count, room, err);
+        if (values)
+            ns_hash_add(hash, values, (size_t)count);
+        else
+            status = NS_EFAIL;
+    }
+    free(room);
+    return status;
 }
 
 const ns_dataset_kind ns_dataset_idx = {

@@ -19,8 +19,8 @@ static void tell_begun(void *user, const ns_train_result *result) {
     if (result->threads_changed)
         fprintf(
             stderr,
-            "resumed with another number of threads (OMP_NUM_THREADS) than before: the bits will "
-            "not be those of an uninterrupted run\n");
+            "an earlier version resumed this run with another number of threads: its bits are not "
+            "those of an uninterrupted run\n");
 }
 
 /* A line as each epoch ends, in columns that fit those of the head. */

@@ -180,9 +180,13 @@ static int read_progress(ns_trainer *t, const json_t *run, const char *path) {
                        (long long)t->epoch_count);
     t->saved_step = t->step;
     read_test(t, json_object_get(run, "test"));
-    t->threads_changed =
-        json_is_true(json_object_get(run, "threads_changed")) ||
-        json_integer_value(json_object_get(run, "threads")) != omp_get_max_threads();
+    t->threads_changed = json_is_true(json_object_get(run, "threads_changed"));
+    const json_int_t threads = json_integer_value(json_object_get(run, "threads"));
+    if (t->step < t->steps && threads != omp_get_max_threads())
+        return ns_fail(t->err, NS_EINPUT,
+                       "%s: cannot be resumed: threads was %lld when it was begun, is %d now "
+                       "(OMP_NUM_THREADS): the bits would not be those of an uninterrupted run",
+                       path, (long long)threads, omp_get_max_threads());
     const json_t *watched_steps = json_object_get(run, "watched_steps");
     if (t->step || json_array_size(watched_steps))
         return read_state(t, json_string_value(state), watched_steps);

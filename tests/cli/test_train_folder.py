@@ -1,6 +1,7 @@
 """What a run's folder holds when things go wrong: runs beside it, a network that diverges, another test set, a newer file."""
 import json
 import os
+import signal
 import subprocess
 
 import numpy as np
@@ -66,8 +67,21 @@ with open(f"{tmp}/real/config.json") as f:
     config = json.load(f)
 assert config["mean"] == [0] and config["std"] == [1], config
 
-# Other threads: told before anything is trained, and from then on.
-assert "another number of threads" in train("r1", *SMALL, "--resume", threads="2") and "another" not in train("r1", *SMALL, "--resume")
+# Other threads give other bits: refused while there is something left to train. What an earlier version let pass is told.
+child = subprocess.Popen([program, "train", *SMALL, "--epochs", "500", "-o", f"{tmp}/threads"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         env=dict(os.environ, OMP_NUM_THREADS="1"))
+child.stdout.readline()
+child.send_signal(signal.SIGINT)
+said = child.communicate()[0]
+assert child.returncode == 4, said
+before = read("threads")
+said = train("threads", *SMALL, "--epochs", "500", "--resume", status=3, threads="2")
+assert "threads/train.json: cannot be resumed: threads was 1 when it was begun, is 2 now" in said and read("threads") == before, said
+assert "number of threads" not in train("r1", *SMALL, "--resume", threads="2")
+earlier = {**read("r1"), "threads_changed": True}
+with open(f"{tmp}/r1/train.json", "w") as f:
+    json.dump(earlier, f)
+assert "another number of threads" in train("r1", *SMALL, "--resume")
 
 # What a newer program wrote, or another one.
 for change, part in (({"version": 2}, 'expected "version" 1 to 1, found 2'), ({"format": "else"}, 'expected "format": "normscope training run"')):
