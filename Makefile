@@ -47,7 +47,7 @@ REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/kinds/*.c probe
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
-.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo bench gallery runs ablations setup install uninstall format lint fuzz clean
+.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo bench gallery runs ablations setup install uninstall format lint fuzz fuzz-nightly clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc
@@ -71,6 +71,7 @@ help:
 ## install         into $(DESTDIR)$(PREFIX); uninstall takes it away
 ## format, lint    clang-format; clang-tidy and the checks of style
 ## fuzz            libFuzzer, FUZZ_SECONDS (60) for each reader, or for FUZZ_TARGETS="idx npy" alone
+## fuzz-nightly    the same for 1800 s each, with corpora that are kept and thinned out in fuzz-corpora/
 ## clean           remove build/
 
 # One line a step; V=1 shows the commands.
@@ -268,8 +269,14 @@ lint:
 
 # Fuzz targets run without libFuzzer too: `make check` puts their seeds and changed copies of them through them.
 FUZZ_SECONDS ?= 60
+FUZZ_CORPORA ?= $(BUILD)/fuzz/corpora
 FUZZ_TARGETS ?= $(FUZZ_SOURCES:tests/fuzz/%.c=%)
 FUZZ_FLAGS := -O1 -g $(SANITIZE)
+# Comparisons of numbers in loops over values say nothing of a format, and to trace them takes most of the time.
+ifdef FUZZING
+$(addprefix $(BUILD)/,$(patsubst %.c,%.o,$(wildcard analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c probe/sketch/*.c \
+  probe/kernels/*.c probe/norms/*.c probe/norms/kinds/*.c datasets/text.c tests/fuzz/*.c))): FILE_FLAGS := -fno-sanitize-coverage=trace-cmp
+endif
 FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 $(BUILD)/fuzz/%: $(BUILD)/fuzz-lib/tests/fuzz/%.o $(BUILD)/fuzz-lib/tests/fuzz/drive.o $(BUILD)/fuzz-lib/libnormscope.a
 	@mkdir -p $(@D)
@@ -278,13 +285,22 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz-lib/tests/fuzz/%.o $(BUILD)/fuzz-lib/tests/fuzz/d
 
 fuzz:
 	scripts/setup.sh check
-	$(MAKE) BUILD=$(BUILD)/fuzz-lib CC=clang CFLAGS="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" \
-	  EXTRA_CFLAGS="-DNS_NO_CLONES -DNS_LIBFUZZER" $(BUILD)/fuzz-lib/libnormscope.a $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz-lib/%.o) \
+	$(MAKE) BUILD=$(BUILD)/fuzz-lib CC=clang CFLAGS="$(FUZZ_FLAGS) -Wno-pass-failed -fsanitize=fuzzer-no-link" \
+	  EXTRA_CFLAGS="-DNS_NO_CLONES -DNS_LIBFUZZER" FUZZING=1 $(BUILD)/fuzz-lib/libnormscope.a $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz-lib/%.o) \
 	  $(BUILD)/fuzz-lib/tests/fuzz/drive.o
 	$(MAKE) $(FUZZ_PROGRAMS)
-	for f in $(FUZZ_TARGETS); do mkdir -p $(BUILD)/fuzz/corpus-$$f; \
-	  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
-	  -rss_limit_mb=4096 -artifact_prefix=$(BUILD)/fuzz/$$f- $(BUILD)/fuzz/corpus-$$f tests/fuzz/$$f || exit 1; done
+	for f in $(FUZZ_TARGETS); do mkdir -p $(FUZZ_CORPORA)/$$f; echo "fuzz $$f"; \
+	  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 \
+	  ASAN_OPTIONS=quarantine_size_mb=1:malloc_context_size=2 $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
+	  -rss_limit_mb=4096 -artifact_prefix=$(BUILD)/fuzz/$$f- $(FUZZ_CORPORA)/$$f tests/fuzz/$$f || exit 1; done
+
+# What each night found is where the next one begins: a folder that outlives build/, without what adds nothing.
+FUZZ_NIGHTLY ?= fuzz-corpora
+fuzz-nightly:
+	$(MAKE) fuzz FUZZ_SECONDS=$(or $(FUZZ_NIGHTLY_SECONDS),1800) FUZZ_CORPORA=$(FUZZ_NIGHTLY)
+	for f in $(FUZZ_TARGETS); do rm -rf $(FUZZ_NIGHTLY)/$$f.whole; mkdir $(FUZZ_NIGHTLY)/$$f.whole; \
+	  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz/$$f -merge=1 $(FUZZ_NIGHTLY)/$$f.whole $(FUZZ_NIGHTLY)/$$f && \
+	  rm -rf $(FUZZ_NIGHTLY)/$$f && mv $(FUZZ_NIGHTLY)/$$f.whole $(FUZZ_NIGHTLY)/$$f || exit 1; done
 
 clean:
 	rm -rf $(BUILD)

@@ -26,7 +26,7 @@ typedef struct filling {
 } filling;
 
 static uint32_t bin_of(float x) {
-    return ns_float_bits(x) >> 17;
+    return ns_float_bits(x) >> (32 - NS_BIN_BITS);
 }
 
 static bool is_finite(float v) {

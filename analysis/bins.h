@@ -18,7 +18,12 @@
 extern "C" {
 #endif
 
-#define NS_BIN_COUNT 32768
+#ifdef NS_LIBFUZZER
+#define NS_BIN_BITS 10 /* for some dozen points, to clear more would take most of the time */
+#else
+#define NS_BIN_BITS 15
+#endif
+#define NS_BIN_COUNT (1 << NS_BIN_BITS)
 
 typedef struct ns_bin {
     double n, x, y, xx, xy; /* count and sums */

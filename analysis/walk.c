@@ -33,8 +33,9 @@ static void room_free(room *r) {
     free(r->kinds);
 }
 
-static int room_make(room *r, const ns_points *points, ns_error *err) {
-    size_t rows = piece_rows(points), count = rows * (size_t)points->channels;
+static int room_make(room *r, const ns_points *points, uint64_t most, ns_error *err) {
+    size_t piece = piece_rows(points), rows = most < piece ? (size_t)most : piece,
+           count = rows * (size_t)points->channels;
     *r = (room){0};
     r->x = ns_alloc_aligned(count, sizeof *r->x, err);
     r->y = ns_alloc_aligned(count, sizeof *r->y, err);
@@ -154,7 +155,7 @@ static int share(const ns_walk *walk, uint64_t first, uint64_t rows, uint64_t fr
                  int thread, int threads, ns_error *err) {
     size_t step = piece_rows(walk->points);
     room r;
-    int status = room_make(&r, walk->points, err);
+    int status = room_make(&r, walk->points, rows, err);
     if (status) return status;
     for (uint64_t piece = from; piece < to && !status; piece++) {
         uint64_t at = piece * step, left = rows - at;

@@ -36,8 +36,8 @@ static uint64_t rows_of_piece(size_t c) {
     return PIECE_VALUES / c ? PIECE_VALUES / c : 1;
 }
 
-static int piece_make(piece *p, size_t c, ns_error *err) {
-    size_t n = rows_of_piece(c);
+static int piece_make(piece *p, size_t c, uint64_t rows, ns_error *err) {
+    size_t n = rows < rows_of_piece(c) ? (size_t)rows + !rows : rows_of_piece(c);
     *p = (piece){.x = ns_alloc_aligned(n * c, sizeof(float), err),
                  .y = ns_alloc_aligned(n * c, sizeof(float), err),
                  .rounded = ns_alloc_aligned(c, sizeof(float), err),
@@ -153,7 +153,7 @@ int ns_verify_site(const ns_store *store, int i, ns_verify_result *result, ns_er
         ns_error mine = {0};
         ns_verify_result part = {0};
         piece p;
-        int failed = piece_make(&p, (size_t)site->site.norm.channels, &mine);
+        int failed = piece_make(&p, (size_t)site->site.norm.channels, site->rows, &mine);
 #pragma omp for schedule(dynamic)
         for (uint64_t k = 0; k < pieces; k++) {
             if (failed) continue;

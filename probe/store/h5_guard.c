@@ -237,9 +237,9 @@ static int guard(const char *path, const struct stat *file, bool *refers, ns_err
     verdict *v = mmap(NULL, sizeof *v, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (v == MAP_FAILED) return ns_fail(err, NS_EFAIL, "%s: no memory for a look at it", path);
     uint64_t size = (uint64_t)file->st_size;
-    if (!WITH_CHILD || !recall(file, v)) {
-        if (!WITH_CHILD || !ask_child(v, path, size)) look(v, path, size, no_limit);
-        if (WITH_CHILD && !v->locked) remember(file, v);
+    if (WITH_CHILD && !recall(file, v)) {
+        if (!ask_child(v, path, size)) look(v, path, size, no_limit);
+        if (!v->locked) remember(file, v);
     }
     int status = v->status;
     *refers = v->refers;

@@ -1,7 +1,7 @@
 """What an interrupted dump leaves: a file that opens, verifies and is finished by --resume with the bytes of an uninterrupted run.
 
 At every call that changes the file in turn: a disk that is full from there on, and a kill. With the argument `long` (make check-kill):
-also a single failed call, a short write and a kill right after the call; and kills at random moments of longer runs, with the figures
+also a single failed call, a short write and a kill right after the call; and kills at random moments of longer runs, of sketches behind a commit, with the figures
 printed as they are kept in tests/golden/kill-results.txt."""
 import os
 import random
@@ -146,6 +146,48 @@ def random_kills(count, seed):
               f"{max(there, default=0)} of {samples} samples: all open, verify and resume")
 
 
+def first_commit(path, counter):
+    if not os.path.exists(path):
+        return False
+    with open(path, "rb") as file:
+        file.seek(counter)
+        return any(file.read(8))
+
+
+def sketch_kills(count, seed):
+    """Sketches are written once a second, so a run must last for some, and is killed when there is a commit behind it and one to come."""
+    rng = random.Random(seed)
+    path, whole = f"{tmp}/killed.h5", f"{tmp}/sketches.h5"
+    for mode in ("sketch", "both"):
+        job = [model, "fashion-mnist", "-b", "8", "-l", "1,9", "--order", "shuffled", "--mode", mode, "-n"]
+        began = time.monotonic()
+        assert run("dump", *job, "400", "-o", whole, "--force")[0] == 0
+        samples = max(400, min(9992, int(400 * 5 / (time.monotonic() - began)) // 8 * 8))
+        job.append(str(samples))
+        began = time.monotonic()
+        status, said = run("dump", *job, "-o", whole, "--force")
+        assert status == 0, said
+        span, wanted, places, late = time.monotonic() - began, content(whole), [], 0
+        with h5py.File(whole, "r") as file:
+            counter = file["progress/samples_committed"].id.get_offset()
+        while len(places) < count // 2:
+            if os.path.exists(path):
+                os.remove(path)
+            child = subprocess.Popen([program, "dump", *job, "-o", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while child.poll() is None and not first_commit(path, counter):
+                time.sleep(0.02)
+            time.sleep(rng.random() * max(span - 2, 1))
+            child.kill()
+            if child.wait() != -signal.SIGKILL:
+                late += 1
+                assert late < 5 * count, "runs end before they can be killed"
+                continue
+            places.append(check(path, job, wanted, f"kill {len(places)} of a run with --mode {mode}"))
+            assert places[-1], f"kill {len(places)} of a run with --mode {mode}: no commit behind it"
+        print(f"--mode {mode}: {len(places)} kills behind a commit, with {min(places)} to {max(places)} of {samples} samples, {len(set(places))} numbers of them: "
+              "all open, verify and resume")
+
+
 def signals():
     job = [model, "fashion-mnist-1000", "-n", "1000", "-b", "4"]
     path, whole = f"{tmp}/stopped.h5", f"{tmp}/unstopped.h5"
@@ -206,6 +248,8 @@ if long:
     every_call([*small, "--mode", "both"], "sketched", ["full", "kill"])
 an_existing_file(small)
 random_kills(100 if long else 4, seed=1)
+if long:
+    sketch_kills(40, seed=2)
 signals()
 small_disks(small)
 two_writers(small)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "datasets/dataset.h"
 #include "probe/base/random.h"
@@ -59,6 +60,42 @@ void ns_fuzz_dataset(const char *path) {
         ns_dataset_hash(dataset, &first, 1, hex, &err);
     ns_dataset_close(dataset);
 }
+
+#ifdef NS_LIBFUZZER
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
+
+size_t ns_fuzz_script(uint8_t *data, size_t size, size_t most, unsigned seed) {
+    uint64_t state = seed;
+    if (!size || ns_random_below(&state, 3) == 0) return LLVMFuzzerMutate(data, size, most);
+    for (uint64_t n = 1 + ns_random_below(&state, 4); n--;) {
+        size_t at = (size_t)ns_random_below(&state, size);
+        data[at] = (uint8_t)(ns_random_below(&state, 2) ? ns_random_below(&state, 200)
+                                                        : 200 + ns_random_below(&state, 56));
+    }
+    return size;
+}
+
+size_t ns_fuzz_gzip(uint8_t *data, size_t size, size_t most, unsigned seed) {
+    enum { MOST = 1 << 14 };
+    static uint8_t text[MOST], packed[MOST];
+    uint64_t state = seed;
+    z_stream z = {.next_in = data, .avail_in = (uInt)size, .next_out = text, .avail_out = MOST};
+    if (ns_random_below(&state, 4) == 0 || inflateInit2(&z, 15 + 16) != Z_OK)
+        return LLVMFuzzerMutate(data, size, most);
+    bool whole = inflate(&z, Z_FINISH) == Z_STREAM_END;
+    inflateEnd(&z);
+    if (!whole) return LLVMFuzzerMutate(data, size, most);
+    size_t length = LLVMFuzzerMutate(text, z.total_out, MOST);
+    z = (z_stream){
+        .next_in = text, .avail_in = (uInt)length, .next_out = packed, .avail_out = MOST};
+    if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return size;
+    whole = deflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out <= most;
+    deflateEnd(&z);
+    if (!whole) return LLVMFuzzerMutate(data, size, most);
+    memcpy(data, packed, z.total_out);
+    return z.total_out;
+}
+#endif
 
 #ifndef NS_LIBFUZZER
 enum { COPIES = 60, MOST_SEED = 1 << 16 };

@@ -20,7 +20,18 @@ void ns_fuzz_clean(void);
 /* Opens `path` as a data set for a model of 1 x 28 x 28, reads and hashes its first sample. */
 void ns_fuzz_dataset(const char *path);
 
+/* Mutators of a target's own: NS_FUZZ_MUTATOR(ns_fuzz_script) after its NS_FUZZ. Of bytes that choose, below 200 what is usual: mostly a few of
+ * them, so that what is made is wrong in few places and gets beyond the first check. Of what may be gzip: also what is packed, so that
+ * the checksums stay right. */
+size_t ns_fuzz_script(uint8_t *data, size_t size, size_t most, unsigned seed);
+size_t ns_fuzz_gzip(uint8_t *data, size_t size, size_t most, unsigned seed);
+
 #ifdef NS_LIBFUZZER
+#define NS_FUZZ_MUTATOR(mutate)                                                                    \
+    size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);        \
+    size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {       \
+        return mutate(data, size, most, seed);                                                     \
+    }
 #define NS_FUZZ(name)                                                                              \
     int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);                                  \
     int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {                                 \
@@ -28,6 +39,7 @@ void ns_fuzz_dataset(const char *path);
         return 0;                                                                                  \
     }
 #else
+#define NS_FUZZ_MUTATOR(mutate)
 #include "tests/runner.h"
 
 /* Runs the target on the seeds of `name` and on changed copies; fails where there is no seed. */

@@ -105,7 +105,7 @@ for i in range(11):
     put("tensors", f"wider-{i}", bytes([i, 0, 6, 0, 10 + i % 4, 0]))
 for i, changes in enumerate([[3, 0, 0, 0], [5, 1, 0, 19], [2, 2, 0, 1], [7, 3, 0, 0], [4, 4, 0, 1], [6, 5, 0, 2], [1, 6, 1, 25, 9, 6, 0, 24]]):
     put("tensors", f"changed-{i}", bytes([i, *changes]))
-for name, parts in (("usual", 0), ("affine", 1), ("alpha", 2), ("sampled", 12), ("sketch", 16), ("both", 28), ("two-sites", 32)):
+for name, parts in (("usual", 0), ("affine", 1), ("alpha", 2), ("sampled", 12), ("sketch", 80), ("both", 92), ("two-sites", 32)):
     put("store", name, bytes([parts]))
 for i in range(12):
     put("store", f"odd-{i}", rng.integers(0, 256, 160).astype(np.uint8).tobytes())
@@ -114,16 +114,18 @@ for i in range(12):
 
 
 def points(name, how, curve, channels, x, y):
-    put("points", name, bytes([channels - 1, how, curve]) + np.asarray(x, "<f4").tobytes() + np.asarray(y, "<f4").tobytes())
+    values = np.asarray(x, "<f4").tobytes() + np.asarray(y, "<f4").tobytes()
+    put("points", name, bytes([channels - 1, how, curve]) + values)
+    put("stats", name, bytes([channels - 1]) + values)
 
 
-normal = np.random.default_rng(1).standard_normal(240)
-points("tanh", 64 + 6, 0, 4, normal * 3, np.tanh(normal * 3))
+normal = np.random.default_rng(1).standard_normal(96)
+points("tanh", 6, 0, 4, normal * 3, np.tanh(normal * 3))
 points("line", 32, 1, 1, normal, 2 * normal)
 points("same", 0, 2, 2, np.ones(20), np.zeros(20))
-points("large", 8, 3, 2, normal[:60] * 1e38, normal[:60] * 1e38)
-points("small", 16, 4, 3, normal[:60] * 1e-42, normal[:60])
-points("none", 64 + 7, 5, 1, [np.nan, np.inf, -np.inf, 1], [1, 2, 3, np.nan])
+points("large", 8, 3, 2, normal[:30] * 1e38, normal[:30] * 1e38)
+points("small", 16, 4, 3, normal[:30] * 1e-42, normal[:30])
+points("none", 7, 5, 1, [np.nan, np.inf, -np.inf, 1], [1, 2, 3, np.nan])
 
 sketch = np.random.default_rng(2)
 for i in range(8):

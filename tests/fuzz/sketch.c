@@ -107,3 +107,4 @@ static void fuzz_one(const uint8_t *data, size_t size) {
     ns_sketch_free(&sketch);
 }
 NS_FUZZ("sketch")
+NS_FUZZ_MUTATOR(ns_fuzz_script)

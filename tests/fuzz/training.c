@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "probe/store/training.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/h5_image.h"
 
 enum { STEPS = 6, EPOCHS = 2, RECORDS = 3, SITES = 5, MOST = 100 };
 
@@ -64,7 +64,8 @@ static void put_data(reader *r, hid_t group, const char *name, hid_t usual, bool
     hid_t dataset = H5Dcreate2(group, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     if (dataset >= 0 && H5Tis_variable_str(type) <= 0) {
         static unsigned char bytes[16 * MOST * MOST * 2];
-        for (size_t i = 0; i < sizeof bytes; i++)
+        size_t size = (size_t)H5Sget_simple_extent_npoints(space) * H5Tget_size(type);
+        for (size_t i = 0; i < size && i < sizeof bytes; i++)
             bytes[i] = text ? (unsigned char)('a' + next(r)) : (unsigned char)(i % 8 ? 0 : i / 8);
         H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes);
     }
@@ -90,9 +91,9 @@ static void put_group(reader *r, hid_t file, const char *name, unsigned parts) {
     H5Gclose(group);
 }
 
-static void make(reader *r, const char *path) {
+static const char *make(reader *r) {
     unsigned parts = next(r);
-    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t file = image_begin();
     put_number(r, file, "training_version", 1);
     put_number(r, file, "steps_per_epoch", STEPS / EPOCHS);
     put_number(r, file, "steps_in_all", STEPS);
@@ -100,7 +101,7 @@ static void make(reader *r, const char *path) {
     put_group(r, file, "steps", parts);
     put_group(r, file, "epochs", parts);
     put_group(r, file, "watch", parts);
-    H5Fclose(file);
+    return image_end(file, "training.h5");
 }
 
 /* Every value that the reader says is there. */
@@ -125,11 +126,8 @@ static void read_all(const ns_training *t) {
 
 static void fuzz_one(const uint8_t *data, size_t size) {
     reader r = {data, data + size};
-    char path[128];
-    ns_fuzz_clean();
-    snprintf(path, sizeof path, "%s/training.h5", ns_fuzz_folder());
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    make(&r, path);
+    const char *path = make(&r);
     ns_error err = {0};
     ns_training *training = NULL;
     if (ns_training_open(&training, size % 2 ? path : ns_fuzz_folder(), &err)) return;
@@ -137,3 +135,4 @@ static void fuzz_one(const uint8_t *data, size_t size) {
     ns_training_close(training);
 }
 NS_FUZZ("training")
+NS_FUZZ_MUTATOR(ns_fuzz_script)
