@@ -107,7 +107,7 @@ static int by_name(const void *a, const void *b) {
 /* The format allows neither gaps nor overlaps; either means that offsets and data do not belong together. */
 static int check_cover(ns_safetensor *tensors, int count, uint64_t data, uint64_t size,
                        const char *path, ns_error *err) {
-    qsort(tensors, (size_t)count, sizeof *tensors, by_offset);
+    if (count) qsort(tensors, (size_t)count, sizeof *tensors, by_offset);
     uint64_t at = data;
     for (int i = 0; i < count; i++) {
         if (tensors[i].begin != at)
@@ -140,40 +140,132 @@ static int check_metadata(const json_t *metadata, const char *path, ns_error *er
     return NS_OK;
 }
 
-static int parse_header(json_t *header, const char *path, uint64_t data, uint64_t size,
-                        ns_safetensor **out, int *count, ns_error *err) {
-    if (!json_is_object(header))
-        return ns_fail(err, NS_EINPUT, "%s: expected a JSON object as the header", path);
-    ns_safetensor *tensors = ns_calloc(json_object_size(header) + 1, sizeof *tensors, err);
-    if (!tensors) return NS_EFAIL;
-    const char *name;
-    json_t *entry;
-    int used = 0, status = NS_OK;
-    json_object_foreach(header, name, entry) {
-        if (!strcmp(name, "__metadata__")) {
-            if ((status = check_metadata(entry, path, err)) != NS_OK) break;
-            continue;
+/* The header's text, read one tensor at a time: as a tree of JSON, a million of them would take a gigabyte. */
+typedef struct scan {
+    const char *text;
+    size_t length, at;
+    const char *path;
+} scan;
+
+static int bad_json(const scan *s, size_t at, const char *what, ns_error *err) {
+    return ns_fail(err, NS_EINPUT, "%s: expected JSON in the header, found at byte %zu of it: %s",
+                   s->path, at, what);
+}
+
+/* Any value of JSON, a new reference; NULL and described where there is none. */
+static json_t *next_value(scan *s, ns_error *err) {
+    json_error_t where;
+    json_t *value =
+        json_loadb(s->text + s->at, s->length - s->at,
+                   JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &where);
+    if (!value) bad_json(s, s->at + (size_t)where.position, where.text, err);
+    s->at += (size_t)where.position;
+    return value;
+}
+
+static void skip_space(scan *s) {
+    while (s->at < s->length && s->text[s->at] && strchr(" \t\n\r", s->text[s->at])) s->at++;
+}
+
+/* The next character that is no white space, behind which the scan then stands; 0 at the end. */
+static char next_mark(scan *s) {
+    skip_space(s);
+    return s->at < s->length ? s->text[s->at++] : 0;
+}
+
+/* The next name, a copy that the caller frees, and its value; the mark behind it is left to be read. */
+static int next_member(scan *s, char **name, json_t **value, ns_error *err) {
+    *name = NULL;
+    *value = NULL;
+    if (next_mark(s) != '"') return bad_json(s, s->at, "expected a name in quotes", err);
+    s->at--;
+    json_t *key = next_value(s, err);
+    if (!key) return NS_EINPUT;
+    *name = ns_strdup(json_string_value(key), err);
+    json_decref(key);
+    if (!*name) return NS_EFAIL;
+    if (next_mark(s) != ':') return bad_json(s, s->at, "expected ':'", err);
+    return (*value = next_value(s, err)) ? NS_OK : NS_EINPUT;
+}
+
+typedef struct tensor_list {
+    ns_safetensor *items;
+    int count, room;
+    bool metadata; /* seen */
+} tensor_list;
+
+/* Takes the name. */
+static int add_tensor(tensor_list *list, char *name, const json_t *value, const char *path,
+                      uint64_t data, uint64_t room, ns_error *err) {
+    if (list->count == list->room) {
+        int more = list->room ? 2 * list->room : 64;
+        ns_safetensor *grown = ns_realloc(list->items, (size_t)more, sizeof *grown, err);
+        if (!grown) {
+            free(name);
+            return NS_EFAIL;
         }
-        ns_safetensor *tensor = &tensors[used++];
-        char *copy = ns_strdup(name, err);
-        tensor->info.name = copy;
-        tensor->info.file = path;
-        if (!copy)
-            status = NS_EFAIL;
-        else if (!*name)
-            status = ns_fail(err, NS_EINPUT, "%s: a tensor has an empty name", path);
-        else
-            status = parse_entry(entry, path, data, size - data, tensor, err);
-        if (status) break;
+        list->items = grown;
+        list->room = more;
     }
-    if (!status) status = check_cover(tensors, used, data, size, path, err);
+    ns_safetensor *tensor = &list->items[list->count++];
+    *tensor = (ns_safetensor){.info = {.name = name, .file = path}};
+    if (!*name) return ns_fail(err, NS_EINPUT, "%s: a tensor has an empty name", path);
+    return parse_entry(value, path, data, room, tensor, err);
+}
+
+static int parse_members(scan *s, tensor_list *list, uint64_t data, uint64_t room, ns_error *err) {
+    char mark = next_mark(s); /* "{", which the caller has seen */
+    if (next_mark(s) == '}') return NS_OK;
+    s->at--;
+    for (int status; mark != '}';) {
+        char *name;
+        json_t *value;
+        status = next_member(s, &name, &value, err);
+        if (!status && !strcmp(name, "__metadata__")) {
+            status = list->metadata
+                         ? bad_json(s, s->at, "\"__metadata__\" for the second time", err)
+                         : check_metadata(value, s->path, err);
+            list->metadata = true;
+        } else if (!status) {
+            status = add_tensor(list, name, value, s->path, data, room, err);
+            name = NULL;
+        }
+        json_decref(value);
+        free(name);
+        if (status) return status;
+        mark = next_mark(s);
+        if (mark != ',' && mark != '}') return bad_json(s, s->at, "expected ',' or '}'", err);
+    }
+    return NS_OK;
+}
+
+static int check_names(const ns_safetensor *tensors, int count, const char *path, ns_error *err) {
+    for (int i = 1; i < count; i++)
+        if (by_name(&tensors[i - 1], &tensors[i]) == 0)
+            return ns_fail(err, NS_EINPUT, "%s: tensor %s: expected once, found twice", path,
+                           tensors[i].info.name);
+    return NS_OK;
+}
+
+static int parse_header(scan *s, uint64_t size, ns_safetensor **out, int *count, ns_error *err) {
+    const uint64_t data = 8 + s->length;
+    tensor_list list = {0};
+    int status = parse_members(s, &list, data, size - data, err);
+    skip_space(s);
+    if (!status && s->at < s->length)
+        status = bad_json(s, s->at, "expected the end, found more", err);
+    if (!status) {
+        if (list.count) qsort(list.items, (size_t)list.count, sizeof *list.items, by_name);
+        status = check_names(list.items, list.count, s->path, err);
+    }
+    if (!status) status = check_cover(list.items, list.count, data, size, s->path, err);
     if (status) {
-        ns_safetensors_free(tensors, used);
+        ns_safetensors_free(list.items, list.count);
         return status;
     }
-    qsort(tensors, (size_t)used, sizeof *tensors, by_name);
-    *out = tensors;
-    *count = used;
+    if (list.count) qsort(list.items, (size_t)list.count, sizeof *list.items, by_name);
+    *out = list.items;
+    *count = list.count;
     return NS_OK;
 }
 
@@ -205,16 +297,8 @@ int ns_safetensors_parse(const unsigned char *bytes, size_t size, const char *pa
     if (!length || bytes[8] != '{')
         return ns_fail(err, NS_EINPUT, "%s: expected a header that begins with '{', found %s", path,
                        length ? "another byte" : "an empty header");
-    json_error_t where;
-    json_t *header =
-        json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &where);
-    if (!header)
-        return ns_fail(err, NS_EINPUT,
-                       "%s: expected JSON in the header, found at byte %d of it: %s", path,
-                       where.position, where.text);
-    int status = parse_header(header, path, 8 + length, size, out, count, err);
-    json_decref(header);
-    return status;
+    scan header = {(const char *)bytes + 8, (size_t)length, 0, path};
+    return parse_header(&header, size, out, count, err);
 }
 
 void ns_safetensors_free(ns_safetensor *tensors, int count) {
