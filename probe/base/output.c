@@ -84,9 +84,16 @@ static int open_there(const char *target) {
     return fd < 0 && (errno == EACCES || errno == EROFS) ? open(target, O_RDONLY | flags) : fd;
 }
 
+static int cannot_write(const char *path, const char *target, int code, int status, ns_error *err) {
+    ns_fail(err, status, "%s: cannot be written: %s", path, strerror(code));
+    if (strcmp(path, target) != 0) ns_fail_more(err, " (it is a link to %s)", target);
+    return status;
+}
+
 static int check_there(const char *path, const char *target, bool force, ns_error *err) {
     struct stat st;
-    if (stat(target, &st) != 0) return NS_OK;
+    if (stat(target, &st) != 0)
+        return errno == ENOENT ? NS_OK : cannot_write(path, target, errno, NS_EINPUT, err);
     if (!S_ISREG(st.st_mode))
         return ns_fail(err, NS_EINPUT, "%s: expected the name of a file to write, found %s", path,
                        ns_file_kind(st.st_mode));
@@ -119,12 +126,6 @@ int ns_output_decide(const char *path, bool force, const char *const *inputs, in
     return status;
 }
 
-static int cannot_write(const char *path, const char *target, int code, int status, ns_error *err) {
-    ns_fail(err, status, "%s: cannot be written: %s", path, strerror(code));
-    if (strcmp(path, target) != 0) ns_fail_more(err, " (it is a link to %s)", target);
-    return status;
-}
-
 int ns_output_ready(const char *path, bool force, const char *const *inputs, int count,
                     ns_error *err) {
     char *target, *folder = NULL, *within = NULL;
@@ -143,10 +144,24 @@ int ns_output_ready(const char *path, bool force, const char *const *inputs, int
 
 /* ---- names ---- */
 
+/* Where a target's name begins, and how much of it goes into that of its parts: with their ending it must be a name still. */
+static const char *part_base(const char *target, size_t *length) {
+    enum { MOST = 200 };
+    const char *slash = strrchr(target, '/'), *base = slash ? slash + 1 : target;
+    *length = strnlen(base, MOST);
+    return base;
+}
+
+static char *part_name(const char *target, ns_error *err) {
+    size_t length;
+    const char *base = part_base(target, &length);
+    return ns_asprintf(err, "%.*s%.*s.part-%ld", (int)(base - target), target, (int)length, base,
+                       (long)getpid());
+}
+
 /* The process of a name like BASE.part-123; 0 where it is none of those. */
-static long part_of(const char *name, const char *base) {
+static long part_of(const char *name, const char *base, size_t n) {
     static const char mark[] = ".part-";
-    size_t n = strlen(base);
     if (strncmp(name, base, n) != 0 || strncmp(name + n, mark, strlen(mark)) != 0) return 0;
     const char *digits = name + n + strlen(mark);
     size_t count = strspn(digits, "0123456789");
@@ -157,9 +172,10 @@ static long part_of(const char *name, const char *base) {
 static void remove_dead(const char *target) {
     char *folder = ns_folder_of(target, NULL);
     DIR *list = folder ? opendir(folder) : NULL;
-    const char *slash = strrchr(target, '/'), *base = slash ? slash + 1 : target;
+    size_t length;
+    const char *base = part_base(target, &length);
     for (struct dirent *entry; list && (entry = readdir(list));) {
-        long pid = part_of(entry->d_name, base);
+        long pid = part_of(entry->d_name, base, length);
         if (pid <= 0 || pid == (long)getpid() || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
             continue;
         int fd = openat(dirfd(list), entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -207,10 +223,6 @@ static int link_open(int fd, const char *name) {
     return linkat(AT_FDCWD, path, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
 }
 
-static char *part_name(const char *target, ns_error *err) {
-    return ns_asprintf(err, "%s.part-%ld", target, (long)getpid());
-}
-
 /* 0 or -1 with errno. */
 static int take_name(ns_output *out) {
     int done;
@@ -247,7 +259,7 @@ static int make_file(ns_output *out, ns_error *err) {
     free(folder);
     if (out->fd < 0) {
         if (!(out->temporary = part_name(out->target, err))) return NS_EFAIL;
-        out->fd = open(out->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+        out->fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     }
     if (out->fd >= 0) {
         ns_file_lock(out->fd);

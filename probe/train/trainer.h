@@ -68,9 +68,9 @@ struct ns_trainer {
     int64_t saved_step;              /* of the state in the folder */
     bool threads_changed;            /* parts of the run had other numbers of threads */
     double test_loss, test_accuracy; /* NaN: not known yet */
-    int lock;         /* the folder, open and locked as long as the run lasts; -1: not yet */
+    int lock; /* the folder, open and locked as long as the run lasts; -1: not yet */
     ns_file_id files[NS_RUN_FILES]; /* those that this run wrote last */
-    char *vocabulary; /* of text by characters, owned, or NULL */
+    char *vocabulary;               /* of text by characters, owned, or NULL */
     ns_error *err;
 };
 

@@ -220,6 +220,24 @@ static void nothing_is_left_of_a_killed_process(void **state) {
     assert_int_equal(files_in(folder), 3);
 }
 
+/* Up to what the file system bears; more is told before there is any work to lose. */
+static void long_names(void **state) {
+    (void)state;
+    char path[700];
+    ns_error err = {0};
+    const char *folder = fresh();
+    size_t n = (size_t)snprintf(path, sizeof path, "%s/", folder);
+    memset(path + n, 'x', 255);
+    path[n + 255] = 0;
+    assert_int_equal(put(path, "new", false, &err), NS_OK);
+    assert_int_equal(put(path, "another", true, &err), NS_OK);
+    assert_text(path, "another");
+    assert_int_equal(files_in(folder), 1);
+    strcpy(path + n + 255, "x");
+    assert_int_equal(put(path, "new", true, &err), NS_EINPUT);
+    assert_non_null(strstr(err.message, strerror(ENAMETOOLONG)));
+}
+
 static void a_full_disk_is_told_with_the_name(void **state) {
     (void)state;
     char path[300];
@@ -242,6 +260,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(links_are_followed),
     cmocka_unit_test(what_is_being_written_stays),
     cmocka_unit_test(nothing_is_left_of_a_killed_process),
+    cmocka_unit_test(long_names),
     cmocka_unit_test(a_full_disk_is_told_with_the_name),
 };
 NS_TESTS("output", tests)
