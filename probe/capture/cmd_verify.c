@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "probe/base/cli.h"
+#include "probe/base/stop.h"
 #include "probe/base/table.h"
 #include "probe/sketch/sketch.h"
 #include "probe/capture/verify.h"
@@ -53,6 +54,10 @@ static int verify_file(ns_store *store, ns_table_format format, ns_error *err) {
     int status = NS_OK, bad = 0, verified = 0, sketches = 0;
     for (int i = 0; i < ns_store_site_count(store) && !status; i++) {
         const ns_store_site *site = ns_store_site_at(store, i);
+        if (ns_stop_requested()) {
+            status = ns_fail(err, NS_ESTOP, "stopped by request");
+            break;
+        }
         if (site->has_sketch && ns_store_samples(store)) {
             status = verify_sketch(store, i, err);
             sketches++;

@@ -63,7 +63,7 @@ for at, (name, words) in enumerate(commands.items()):
     longest, stopped = 0.6, 0
     numbers = every if name in ("merge", "plot") else (every[at % 3],)
     for number in numbers:
-        for attempt in range(12):
+        for attempt in range(40):
             child = start(*words)
             time.sleep(0.02 + rng.random() * longest)
             if child.poll() is None and ended_by(child, number, name):
