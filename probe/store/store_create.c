@@ -262,10 +262,10 @@ int ns_store_writer_close(ns_store_writer *w, ns_error *err) {
     if (w->running) pthread_join(w->thread, NULL);
     int status = ns_store_failed(w, err);
     ns_store_tally_end(w);
-    if (!status) status = finish_file(w, err);
-    /* By its name, which HDF5 wants: a kill before the seal leaves a run that is whole and not sealed. */
+    /* Before the file is brought to the disk and gets its name. A kill here leaves a run that is whole and not sealed. */
     if (!status && w->running && w->in_file == w->plan.samples)
-        status = ns_seal_put(w->fd, w->path, w->path, w->layout.size, err);
+        status = ns_seal_put(&w->layout.seal, w->fd, w->path, w->layout.size, err);
+    if (!status) status = finish_file(w, err);
     writer_free(w);
     return status;
 }

@@ -32,10 +32,21 @@ int ns_links_lay_out(hid_t group, const char *name, hid_t type, const ns_store_p
 int ns_links_put(hid_t file, const ns_store_plan *plan, ns_error *err);
 int ns_links_check(hid_t file, const char *path, ns_error *err);
 
-/* The seal of a complete run (probe/store/store_seal.c): its place, empty; and the seal of the file that fd has open under `path`, which is
- * called `shown` in messages. A file without a place is left as it is. */
+/* The seal of a complete run (probe/store/store_seal.c): its place, empty; where in a file it lies (offset 0: nowhere, in a file of an
+ * earlier format) and what it leaves out, found while HDF5 has the file open; and the seal itself, of the file that fd has open, which may
+ * have no name yet. `path` is for messages. */
+typedef struct ns_range {
+    uint64_t from, to;
+} ns_range;
+typedef struct ns_seal {
+    uint64_t offset;
+    ns_range *at; /* [count], by rising beginning; owned */
+    size_t count, room;
+} ns_seal;
 int ns_seal_lay_out(hid_t progress, ns_error *err);
-int ns_seal_put(int fd, const char *path, const char *shown, uint64_t size, ns_error *err);
+int ns_seal_find(ns_seal *out, hid_t file, ns_error *err);
+int ns_seal_put(const ns_seal *seal, int fd, const char *path, uint64_t size, ns_error *err);
+void ns_seal_free(ns_seal *seal);
 
 /* Which rows of a run are kept at sites of so many positions: those of lowest priority, in the order of the run. */
 typedef struct ns_kept_rows {
@@ -61,6 +72,7 @@ typedef struct ns_layout {
     uint64_t committed, predictions;
     ns_site_offsets *sites; /* [plan->site_count] */
     uint64_t size;          /* of the file */
+    ns_seal seal;
 } ns_layout;
 
 /* Rows that site i has in the file. kept is that of its positions, or NULL. */

@@ -288,6 +288,7 @@ static int image_make(int *image, ns_layout *out, const ns_store_plan *plan,
     H5Pclose(access);
     int status = file < 0 ? ns_fail(err, NS_EFAIL, "%s: HDF5 could not create it", name)
                           : fill(file, plan, kept, out, err);
+    if (!status) status = ns_seal_find(&out->seal, file, err);
     if (file >= 0 && H5Fclose(file) < 0 && !status)
         status = ns_fail(err, NS_EFAIL, "%s: HDF5 could not write the layout", name);
     ns_h5_unhush(quiet);
@@ -469,6 +470,7 @@ int ns_layout_find(ns_layout *out, const char *path, const ns_store_plan *plan,
     hid_t file = -1;
     if (!status) status = ns_h5_open(&file, path, err);
     if (!status) status = find_all(file, path, plan, kept, out, err);
+    if (!status) status = ns_seal_find(&out->seal, file, err);
     if (file >= 0) H5Fclose(file);
     ns_h5_unhush(quiet);
     if (status) ns_layout_free(out, plan->site_count);
@@ -478,5 +480,6 @@ int ns_layout_find(ns_layout *out, const char *path, const ns_store_plan *plan,
 void ns_layout_free(ns_layout *layout, int site_count) {
     for (int i = 0; layout->sites && i < site_count; i++) free(layout->sites[i].blocks);
     free(layout->sites);
+    ns_seal_free(&layout->seal);
     *layout = (ns_layout){0};
 }

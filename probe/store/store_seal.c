@@ -12,22 +12,13 @@
 #define SEAL "/progress/sha256"
 enum { SEAL_BYTES = NS_HASH_HEX - 1, MOST_RANGES = 1 << 19 };
 
-typedef struct range {
-    uint64_t from, to;
-} range;
-
-typedef struct ranges {
-    range *at;
-    size_t count, room;
-} ranges;
-
 static int by_beginning(const void *a, const void *b) {
-    uint64_t x = ((const range *)a)->from, y = ((const range *)b)->from;
+    uint64_t x = ((const ns_range *)a)->from, y = ((const ns_range *)b)->from;
     return (x > y) - (x < y);
 }
 
 /* Leaves out what dataset `name` holds, where it lies in the file in one piece. */
-static int leave_out(ranges *out, hid_t group, const char *name, ns_error *err) {
+static int leave_out(ns_seal *out, hid_t group, const char *name, ns_error *err) {
     ns_h5_place place;
     if (!ns_h5_find(group, name, &place) || !place.raw) return NS_OK;
     uint64_t bytes = place.item;
@@ -35,13 +26,13 @@ static int leave_out(ranges *out, hid_t group, const char *name, ns_error *err) 
         if (__builtin_mul_overflow(bytes, place.extents[d], &bytes)) return NS_OK;
     if (out->count == out->room) {
         size_t room = out->room ? 2 * out->room : 64;
-        range *grown = room > MOST_RANGES ? NULL : ns_realloc(out->at, room, sizeof *grown, err);
+        ns_range *grown = room > MOST_RANGES ? NULL : ns_realloc(out->at, room, sizeof *grown, err);
         if (!grown) return NS_EFAIL;
         out->at = grown;
         out->room = room;
     }
     if (!__builtin_add_overflow(place.offset, bytes, &bytes))
-        out->at[out->count++] = (range){place.offset, bytes};
+        out->at[out->count++] = (ns_range){place.offset, bytes};
     return NS_OK;
 }
 
@@ -58,7 +49,7 @@ static bool tells_of_input(hid_t sites, const char *site) {
     return tells;
 }
 
-static int leave_out_site(ranges *out, hid_t sites, const char *site, ns_error *err) {
+static int leave_out_site(ns_seal *out, hid_t sites, const char *site, ns_error *err) {
     char name[40];
     snprintf(name, sizeof name, "%s/output", site);
     int status = leave_out(out, sites, name, err);
@@ -66,7 +57,7 @@ static int leave_out_site(ranges *out, hid_t sites, const char *site, ns_error *
     return status || !tells_of_input(sites, site) ? status : leave_out(out, sites, name, err);
 }
 
-static int leave_out_all(ranges *out, hid_t file, ns_error *err) {
+static int leave_out_all(ns_seal *out, hid_t file, ns_error *err) {
     char name[64];
     int status = leave_out(out, file, SEAL, err);
     for (int k = 0; k < NS_RESULTS && !status && ns_h5_has(file, "/results"); k++) {
@@ -101,26 +92,33 @@ static int hash_range(ns_hash *hash, int fd, const char *path, uint64_t from, ui
     return status;
 }
 
-static int make_seal(hid_t file, int fd, const char *path, uint64_t size, char hex[NS_HASH_HEX],
-                     ns_error *err) {
-    ranges out = {0};
+static int make_seal(const ns_seal *seal, int fd, const char *path, uint64_t size,
+                     char hex[NS_HASH_HEX], ns_error *err) {
     uint64_t at = 0;
-    int status = leave_out_all(&out, file, err);
-    ns_hash *hash = status ? NULL : ns_hash_begin(err);
-    if (!status && !hash) status = NS_EFAIL;
-    for (size_t i = 0; i <= out.count && !status; i++) {
-        range r = i < out.count ? out.at[i] : (range){size, size};
+    ns_hash *hash = ns_hash_begin(err);
+    int status = hash ? NS_OK : NS_EFAIL;
+    for (size_t i = 0; i <= seal->count && !status; i++) {
+        ns_range r = i < seal->count ? seal->at[i] : (ns_range){size, size};
         status = hash_range(hash, fd, path, at, r.from < size ? r.from : size, err);
         if (at < r.to) at = r.to;
     }
     if (hash) ns_hash_end(hash, status ? NULL : hex);
-    free(out.at);
     return status;
 }
 
-static bool find_seal(hid_t file, ns_h5_place *place) {
-    return ns_h5_has(file, "/progress") && ns_h5_find(file, SEAL, place) && place->raw &&
-           place->dims == 1 && place->extents[0] == SEAL_BYTES && place->item == 1;
+int ns_seal_find(ns_seal *out, hid_t file, ns_error *err) {
+    ns_h5_place place;
+    *out = (ns_seal){0};
+    if (!ns_h5_has(file, "/progress") || !ns_h5_find(file, SEAL, &place) || !place.raw ||
+        place.dims != 1 || place.extents[0] != SEAL_BYTES || place.item != 1)
+        return NS_OK;
+    out->offset = place.offset;
+    return leave_out_all(out, file, err);
+}
+
+void ns_seal_free(ns_seal *seal) {
+    free(seal->at);
+    *seal = (ns_seal){0};
 }
 
 int ns_seal_lay_out(hid_t progress, ns_error *err) {
@@ -128,38 +126,26 @@ int ns_seal_lay_out(hid_t progress, ns_error *err) {
     return ns_h5_put(progress, "sha256", H5T_STD_U8LE, 1, &(uint64_t){SEAL_BYTES}, NULL, none, err);
 }
 
-int ns_seal_put(int fd, const char *path, const char *shown, uint64_t size, ns_error *err) {
+int ns_seal_put(const ns_seal *seal, int fd, const char *path, uint64_t size, ns_error *err) {
     char hex[NS_HASH_HEX];
-    ns_h5_place place;
-    ns_h5_quiet quiet = ns_h5_hush();
-    /* Made by this process: no guard, and no lock beside the one that it holds itself. */
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_file_locking(access, false, true);
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, access);
-    H5Pclose(access);
-    bool there = file >= 0 && find_seal(file, &place);
-    int status = there      ? make_seal(file, fd, shown, size, hex, err)
-                 : file < 0 ? ns_fail(err, NS_EFAIL, "%s: cannot be read back to be sealed", shown)
-                            : NS_OK;
-    if (file >= 0) H5Fclose(file);
-    ns_h5_unhush(quiet);
-    if (!status && there) status = ns_pwrite_all(fd, hex, SEAL_BYTES, place.offset, shown, err);
-    return status;
+    if (!seal->offset) return NS_OK;
+    int status = make_seal(seal, fd, path, size, hex, err);
+    return status ? status : ns_pwrite_all(fd, hex, SEAL_BYTES, seal->offset, path, err);
 }
 
 int ns_store_check_seal(const ns_store *s, bool *sealed, ns_error *err) {
     char kept[NS_HASH_HEX] = "", found[NS_HASH_HEX] = "";
-    ns_h5_place place;
+    ns_seal seal = {0};
     pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->lock);
     ns_h5_quiet quiet = ns_h5_hush();
-    *sealed = s->committed == s->samples && find_seal(s->file, &place);
-    int status = NS_OK;
-    if (*sealed) status = ns_pread_all(s->fd, kept, SEAL_BYTES, place.offset, s->path, err);
-    if (!status && *sealed && *kept)
-        status = make_seal(s->file, s->fd, s->path, s->file_size, found, err);
+    int status = s->committed == s->samples ? ns_seal_find(&seal, s->file, err) : NS_OK;
     ns_h5_unhush(quiet);
     pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);
-    *sealed = *sealed && *kept;
+    if (!status && seal.offset)
+        status = ns_pread_all(s->fd, kept, SEAL_BYTES, seal.offset, s->path, err);
+    *sealed = !status && *kept;
+    if (*sealed) status = make_seal(&seal, s->fd, s->path, s->file_size, found, err);
+    ns_seal_free(&seal);
     if (status || !*sealed || !memcmp(kept, found, SEAL_BYTES)) return status;
     ns_printable(kept, false);
     return ns_fail(err, NS_EFAIL,
