@@ -176,8 +176,7 @@ static int read_column(ns_training *t, hid_t file, ns_training_table table, cons
     char path[MOST_NAME];
     ns_h5_place place;
     snprintf(path, sizeof path, "%s/%s", table_names[table], name);
-    if (!ns_h5_find(file, path, &place) ||
-        (place.type != H5T_FLOAT && place.type != H5T_INTEGER))
+    if (!ns_h5_find(file, path, &place) || (place.type != H5T_FLOAT && place.type != H5T_INTEGER))
         return NS_OK; /* something that a later version added */
     const uint64_t extents[2] = {t->rows[table], t->sites};
     int dims = table == NS_TRAINING_WATCH ? 2 : 1;
