@@ -23,7 +23,9 @@ def run(*words, status=0):
 
 
 def start(*words):
-    return subprocess.Popen([program, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="work")
+    # Whoever runs the tests under nohup ignores SIGHUP, and the program leaves it so.
+    return subprocess.Popen([program, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="work",
+                            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
 
 
 def ended_by(child, number, what):
