@@ -180,6 +180,31 @@ static bool looks_like_html(const unsigned char *bytes, size_t size) {
            (size - at >= 5 && !strncasecmp(text, "<html", 5));
 }
 
+/* Keras writes one of these attributes at the root of its files. */
+static bool looks_like_keras(const unsigned char *bytes, size_t size) {
+    enum { LOOK = 1 << 14 };
+    static const char *const words[] = {"keras_version", "layer_names"};
+    if (size > LOOK) size = LOOK;
+    for (int w = 0; w < 2; w++) {
+        size_t n = strlen(words[w]);
+        for (size_t i = 0; i + n <= size; i++)
+            if (bytes[i] == (unsigned char)words[w][0] && !memcmp(bytes + i, words[w], n))
+                return true;
+    }
+    return false;
+}
+
+/* A map whose first key is a short text: Flax's weights. */
+static bool looks_like_msgpack(const unsigned char *bytes, size_t size) {
+    size_t at = bytes[0] > 0x80 && bytes[0] < 0x90 ? 1 : bytes[0] == 0xde ? 3 : 0;
+    if (!at || size <= at || bytes[at] <= 0xa0 || bytes[at] > 0xbf) return false;
+    size_t end = at + 1 + (bytes[at] & 0x1f);
+    if (size < end) return false;
+    while (++at < end)
+        if (bytes[at] < 32 || bytes[at] > 126) return false;
+    return true;
+}
+
 const char *ns_looks_like(const unsigned char *bytes, size_t size) {
     static const struct {
         const char *bytes;
@@ -219,6 +244,8 @@ const char *ns_looks_like(const unsigned char *bytes, size_t size) {
         {"BZh", 0, 3, "bzip2 data"},
         {"7z\xbc\xaf", 0, 4, "a 7z archive"}};
     if (!size) return "an empty file";
+    if (size > 8 && !memcmp(bytes, "\x89HDF\r\n", 6) && looks_like_keras(bytes, size))
+        return "a Keras .h5 file";
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (size >= known[i].at + known[i].size &&
             !memcmp(bytes + known[i].at, known[i].bytes, known[i].size))
@@ -226,6 +253,7 @@ const char *ns_looks_like(const unsigned char *bytes, size_t size) {
     const char *versioned = looks_like_versioned(bytes, size);
     if (versioned) return versioned;
     if (looks_like_html(bytes, size)) return "an HTML page";
+    if (looks_like_msgpack(bytes, size)) return "MessagePack data (Flax)";
     size_t look = size < 512 ? size : 512;
     for (size_t i = 0; i < look; i++)
         if (!bytes[i] || (bytes[i] < 32 && !strchr("\t\n\r\f", bytes[i])))

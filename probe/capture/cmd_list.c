@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "probe/base/cli.h"
-#include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/table.h"
 #include "probe/models/model.h"
@@ -91,24 +90,8 @@ static int print_sites(const ns_model *model, const bool *wanted, ns_table_forma
     return status;
 }
 
-/* A run's file given where a checkpoint is due is an easy slip, and the reader of weights could only call it damaged. */
-static bool is_hdf5(const char *path) {
-    static const char signature[8] = {(char)0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-    char found[8] = "";
-    FILE *file = ns_is_file(path) ? fopen(path, "rb") : NULL;
-    bool same =
-        file && fread(found, 1, 8, file) == 8 && !memcmp(found, signature, sizeof signature);
-    if (file) fclose(file);
-    return same;
-}
-
 static int list(const char *path, const ns_selection *selection, ns_table_format format,
                 ns_error *err) {
-    if (is_hdf5(path))
-        return ns_fail(err, NS_EINPUT,
-                       "%s: expected a checkpoint (safetensors), found an HDF5 file; normscope "
-                       "info shows what is in a run's file",
-                       path);
     ns_model *model = NULL;
     int status = ns_model_open(&model, path, err);
     if (status) return status;

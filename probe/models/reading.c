@@ -131,6 +131,17 @@ static int by_address(const void *a, const void *b) {
     return (p > q) - (p < q);
 }
 
+/* Integers that state nothing which the network does not know: counters, tables of positions, masks. */
+static bool is_harmless(const ns_tensor_info *info) {
+    static const char *const words[] = {"position_ids", "num_batches_tracked",
+                                        "relative_position_index", "token_type_ids"};
+    const ns_element *type = ns_element_named(info->dtype);
+    const char *dot = strrchr(info->name, '.'), *last = dot ? dot + 1 : info->name;
+    for (size_t i = 0; type && !type->widen && i < sizeof words / sizeof *words; i++)
+        if (!strcmp(last, words[i])) return true;
+    return false;
+}
+
 int ns_reading_all_used(ns_reading *r, const char *family) {
     const ns_weights *weights = r->model->weights;
     int count = ns_weights_count(weights), unknown = 0;
@@ -139,6 +150,7 @@ int ns_reading_all_used(ns_reading *r, const char *family) {
         const ns_tensor_info *info = ns_weights_info(weights, i);
         if (r->used_count && bsearch(&info, r->used, r->used_count, sizeof *r->used, by_address))
             continue;
+        if (is_harmless(info)) continue;
         if (!unknown++)
             ns_fail(r->err, NS_EINPUT,
                     "%s: expected the tensors of a %s alone, found others that would change what "

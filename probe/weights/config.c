@@ -39,6 +39,16 @@ static void record(ns_config *c, const char *key) {
     snprintf(c->read[c->read_count++].name, sizeof c->read->name, "%s", key);
 }
 
+/* Where a key of the p-th place stands: "config.json: model_args.depth", or as the file that brings its own config calls it. */
+static void say_origin(const ns_config *c, int p, const char *key, ns_origin from) {
+    const char *own = places[p] ? NULL : ns_weights_config_key(c->weights, key);
+    if (own)
+        snprintf(from, sizeof(ns_origin), "%s: %s", ns_weights_format_title(c->weights), own);
+    else
+        snprintf(from, sizeof(ns_origin), "config.json: %s%s%s", places[p] ? places[p] : "",
+                 places[p] ? "." : "", key);
+}
+
 const json_t *ns_config_find(ns_config *c, const char *keys, ns_origin from) {
     const json_t *config = ns_weights_config(c->weights), *first = NULL;
     for (int p = 0; p < PLACES && config; p++) {
@@ -51,8 +61,7 @@ const json_t *ns_config_find(ns_config *c, const char *keys, ns_origin from) {
             record(c, name);
             const json_t *value = json_object_get(object, name);
             if (first || !value || json_is_null(value)) continue;
-            snprintf(from, sizeof(ns_origin), "config.json: %s%s%s", places[p] ? places[p] : "",
-                     places[p] ? "." : "", name);
+            say_origin(c, p, name, from);
             first = value;
         }
     }
@@ -67,7 +76,7 @@ static const char *key_of(const char *from) {
 
 int ns_config_refuse(ns_config *c, const ns_origin from, const char *expected,
                      const json_t *found) {
-    bool config = !strncmp(from, "config.json", 11);
+    bool config = strncmp(from, "preprocessor_config.json", 24) != 0;
     char *text = json_dumps(found, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
     ns_fail(c->err, NS_EINPUT, "%s: \"%s\": expected %s, found %.80s",
             config ? ns_weights_config_path(c->weights) : ns_weights_preprocessor_path(c->weights),
@@ -103,8 +112,7 @@ static int refuse_if_disputed(ns_config *c, const char *keys, const ns_origin fr
             if (!other || json_is_null(other) || are_equal(value, other)) continue;
             ns_origin elsewhere;
             char expected[160], *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-            snprintf(elsewhere, sizeof elsewhere, "config.json: %s%s%s", places[p] ? places[p] : "",
-                     places[p] ? "." : "", name);
+            say_origin(c, p, name, elsewhere);
             snprintf(expected, sizeof expected, "%.60s as under \"%s\"", text ? text : "the same",
                      key_of(from));
             free(text);

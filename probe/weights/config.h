@@ -24,7 +24,7 @@ typedef struct ns_config {
 
 void ns_config_end(ns_config *config);
 
-/* Where a value came from: "config.json: hidden_size", "shape of cls_token", "default". */
+/* Where a value came from: "config.json: hidden_size", "GGUF: llama.embedding_length", "shape of cls_token", "default". */
 typedef char ns_origin[96];
 
 /* The value under the first of `keys` ("embed_dim|hidden_size") that is there and is not null; NULL where there is none. All of the keys

@@ -8,30 +8,13 @@
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 
-static const struct {
-    const char *name;
-    size_t item;
-} types[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8},     {"I64", 8},
-             {"I32", 4}, {"I16", 2}, {"I8", 1},   {"U8", 1},      {"BOOL", 1},
-             {"U16", 2}, {"U32", 4}, {"U64", 8},  {"F8_E4M3", 1}, {"F8_E5M2", 1}};
-
-/* The type as a constant of this table, so that nobody owns it. */
-static const char *type_named(const char *name, size_t *item) {
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (!strcmp(types[i].name, name)) {
-            *item = types[i].item;
-            return types[i].name;
-        }
-    return NULL;
+/* Types that the format knows: all of ours that have one value a block. */
+static const ns_element *type_named(const char *name) {
+    const ns_element *type = name ? ns_element_named(name) : NULL;
+    return type && type->values == 1 ? type : NULL;
 }
 
-size_t ns_safetensors_item(const char *dtype) {
-    size_t item = 0;
-    return type_named(dtype, &item) ? item : 0;
-}
-
-static int parse_shape(const json_t *shape, const char *path, ns_safetensor *tensor,
-                       ns_error *err) {
+static int parse_shape(const json_t *shape, const char *path, ns_stored *tensor, ns_error *err) {
     const char *name = tensor->info.name;
     if (!json_is_array(shape))
         return ns_fail(err, NS_EINPUT, "%s: tensor %s: expected \"shape\" to be a list", path,
@@ -57,19 +40,19 @@ static int parse_shape(const json_t *shape, const char *path, ns_safetensor *ten
     return NS_OK;
 }
 
-/* One entry of the header. `data` is where the data begins in the file, `room` how many bytes it has. */
-static int parse_entry(const json_t *entry, const char *path, uint64_t data, uint64_t room,
-                       ns_safetensor *tensor, ns_error *err) {
+/* One entry of the header. `data` is where the data begins, `room` how many bytes it has. */
+static int parse_entry(const json_t *entry, const char *path, const unsigned char *data,
+                       uint64_t room, ns_stored *tensor, ns_error *err) {
     const char *name = tensor->info.name;
     if (!json_is_object(entry))
         return ns_fail(err, NS_EINPUT, "%s: tensor %s: expected an object in the header", path,
                        name);
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
-    size_t item = 0;
-    tensor->info.dtype = dtype ? type_named(dtype, &item) : NULL;
-    if (!tensor->info.dtype)
+    if (!(tensor->type = type_named(dtype)))
         return ns_fail(err, NS_EINPUT, "%s: tensor %s: expected a dtype such as F32, found %s",
                        path, name, dtype ? dtype : "none");
+    tensor->info.dtype = tensor->type->name;
+    const size_t item = tensor->type->bytes;
     int status = parse_shape(json_object_get(entry, "shape"), path, tensor, err);
     if (status) return status;
     const json_t *offsets = json_object_get(entry, "data_offsets");
@@ -89,34 +72,35 @@ static int parse_entry(const json_t *entry, const char *path, uint64_t data, uin
             err, NS_EINPUT,
             "%s: tensor %s: its shape and type ask for %lld x %zu bytes, its offsets hold %lld",
             path, name, (long long)tensor->count, item, (long long)(end - begin));
-    tensor->begin = data + (uint64_t)begin;
-    tensor->end = data + (uint64_t)end;
+    tensor->bytes = data + begin;
+    tensor->size = (size_t)(end - begin);
     return NS_OK;
 }
 
 static int by_offset(const void *a, const void *b) {
-    const ns_safetensor *x = a, *y = b;
-    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
-    return (x->end > y->end) - (x->end < y->end); /* empty tensors first */
+    const ns_stored *x = a, *y = b;
+    if (x->bytes != y->bytes) return x->bytes < y->bytes ? -1 : 1;
+    return (x->size > y->size) - (x->size < y->size); /* empty tensors first */
 }
 
 static int by_name(const void *a, const void *b) {
-    return strcmp(((const ns_safetensor *)a)->info.name, ((const ns_safetensor *)b)->info.name);
+    return strcmp(((const ns_stored *)a)->info.name, ((const ns_stored *)b)->info.name);
 }
 
 /* The format allows neither gaps nor overlaps; either means that offsets and data do not belong together. */
-static int check_cover(ns_safetensor *tensors, int count, uint64_t data, uint64_t size,
-                       const char *path, ns_error *err) {
+static int check_cover(ns_stored *tensors, int count, const unsigned char *file, uint64_t data,
+                       uint64_t size, const char *path, ns_error *err) {
     if (count) qsort(tensors, (size_t)count, sizeof *tensors, by_offset);
     uint64_t at = data;
     for (int i = 0; i < count; i++) {
-        if (tensors[i].begin != at)
+        uint64_t begin = (uint64_t)(tensors[i].bytes - file);
+        if (begin != at)
             return ns_fail(
                 err, NS_EINPUT,
                 "%s: tensor %s: expected its data to begin at byte %llu, found %llu (%s)", path,
-                tensors[i].info.name, (unsigned long long)at, (unsigned long long)tensors[i].begin,
-                tensors[i].begin < at ? "overlaps the tensor before it" : "a gap before it");
-        at = tensors[i].end;
+                tensors[i].info.name, (unsigned long long)at, (unsigned long long)begin,
+                begin < at ? "overlaps the tensor before it" : "a gap before it");
+        at = begin + tensors[i].size;
     }
     if (at != size)
         return ns_fail(err, NS_EINPUT,
@@ -189,17 +173,17 @@ static int next_member(scan *s, char **name, json_t **value, ns_error *err) {
 }
 
 typedef struct tensor_list {
-    ns_safetensor *items;
+    ns_stored *items;
     int count, room;
     bool metadata; /* seen */
 } tensor_list;
 
 /* Takes the name. */
 static int add_tensor(tensor_list *list, char *name, const json_t *value, const char *path,
-                      uint64_t data, uint64_t room, ns_error *err) {
+                      const unsigned char *data, uint64_t room, ns_error *err) {
     if (list->count == list->room) {
         int more = list->room ? 2 * list->room : 64;
-        ns_safetensor *grown = ns_realloc(list->items, (size_t)more, sizeof *grown, err);
+        ns_stored *grown = ns_realloc(list->items, (size_t)more, sizeof *grown, err);
         if (!grown) {
             free(name);
             return NS_EFAIL;
@@ -207,13 +191,14 @@ static int add_tensor(tensor_list *list, char *name, const json_t *value, const 
         list->items = grown;
         list->room = more;
     }
-    ns_safetensor *tensor = &list->items[list->count++];
-    *tensor = (ns_safetensor){.info = {.name = name, .file = path}};
+    ns_stored *tensor = &list->items[list->count++];
+    *tensor = (ns_stored){.info = {.name = name, .file = path}};
     if (!*name) return ns_fail(err, NS_EINPUT, "%s: a tensor has an empty name", path);
     return parse_entry(value, path, data, room, tensor, err);
 }
 
-static int parse_members(scan *s, tensor_list *list, uint64_t data, uint64_t room, ns_error *err) {
+static int parse_members(scan *s, tensor_list *list, const unsigned char *data, uint64_t room,
+                         ns_error *err) {
     char mark = next_mark(s); /* "{", which the caller has seen */
     if (next_mark(s) == '}') return NS_OK;
     s->at--;
@@ -239,7 +224,7 @@ static int parse_members(scan *s, tensor_list *list, uint64_t data, uint64_t roo
     return NS_OK;
 }
 
-static int check_names(const ns_safetensor *tensors, int count, const char *path, ns_error *err) {
+static int check_names(const ns_stored *tensors, int count, const char *path, ns_error *err) {
     for (int i = 1; i < count; i++)
         if (by_name(&tensors[i - 1], &tensors[i]) == 0)
             return ns_fail(err, NS_EINPUT, "%s: tensor %s: expected once, found twice", path,
@@ -247,10 +232,11 @@ static int check_names(const ns_safetensor *tensors, int count, const char *path
     return NS_OK;
 }
 
-static int parse_header(scan *s, uint64_t size, ns_safetensor **out, int *count, ns_error *err) {
+static int parse_header(scan *s, const unsigned char *bytes, uint64_t size, ns_stored **out,
+                        int *count, ns_error *err) {
     const uint64_t data = 8 + s->length;
     tensor_list list = {0};
-    int status = parse_members(s, &list, data, size - data, err);
+    int status = parse_members(s, &list, bytes + data, size - data, err);
     skip_space(s);
     if (!status && s->at < s->length)
         status = bad_json(s, s->at, "expected the end, found more", err);
@@ -258,9 +244,9 @@ static int parse_header(scan *s, uint64_t size, ns_safetensor **out, int *count,
         if (list.count) qsort(list.items, (size_t)list.count, sizeof *list.items, by_name);
         status = check_names(list.items, list.count, s->path, err);
     }
-    if (!status) status = check_cover(list.items, list.count, data, size, s->path, err);
+    if (!status) status = check_cover(list.items, list.count, bytes, data, size, s->path, err);
     if (status) {
-        ns_safetensors_free(list.items, list.count);
+        ns_stored_free(list.items, list.count);
         return status;
     }
     if (list.count) qsort(list.items, (size_t)list.count, sizeof *list.items, by_name);
@@ -281,8 +267,8 @@ static int wrong_length(const unsigned char *bytes, size_t size, uint64_t length
                    path, (unsigned long long)length, size - 8);
 }
 
-int ns_safetensors_parse(const unsigned char *bytes, size_t size, const char *path,
-                         ns_safetensor **out, int *count, ns_error *err) {
+int ns_safetensors_parse(const unsigned char *bytes, size_t size, const char *path, ns_stored **out,
+                         int *count, ns_error *err) {
     *out = NULL;
     *count = 0;
     if (size < 8)
@@ -298,11 +284,22 @@ int ns_safetensors_parse(const unsigned char *bytes, size_t size, const char *pa
         return ns_fail(err, NS_EINPUT, "%s: expected a header that begins with '{', found %s", path,
                        length ? "another byte" : "an empty header");
     scan header = {(const char *)bytes + 8, (size_t)length, 0, path};
-    return parse_header(&header, size, out, count, err);
+    return parse_header(&header, bytes, size, out, count, err);
 }
 
-void ns_safetensors_free(ns_safetensor *tensors, int count) {
-    if (!tensors) return;
-    for (int i = 0; i < count; i++) free((void *)(uintptr_t)tensors[i].info.name);
-    free(tensors);
+/* The format has no magic number: a length that can be one, and the brace of JSON behind it. */
+static bool recognise(const unsigned char *bytes, size_t size) {
+    return size > 8 && bytes[8] == '{' && !bytes[7] && !bytes[6] && !bytes[5];
 }
+
+static int open_file(ns_weights_file *file, ns_error *err) {
+    return ns_safetensors_parse(file->mapped.bytes, file->mapped.size, file->path, &file->tensors,
+                                &file->count, err);
+}
+
+extern const ns_weights_format ns_weights_format_safetensors;
+const ns_weights_format ns_weights_format_safetensors = {.title = "safetensors",
+                                                         .single = "model.safetensors",
+                                                         .index = "model.safetensors.index.json",
+                                                         .recognise = recognise,
+                                                         .open = open_file};

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "probe/base/error.h"
-#include "probe/weights/weights.h"
+#include "probe/weights/format.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,21 +17,10 @@ extern "C" {
 
 #define NS_SAFETENSORS_MOST_HEADER 100000000u /* bytes; the reference implementation's bound */
 
-typedef struct ns_safetensor {
-    ns_tensor_info info; /* name and dtype are owned; info.file is the path given */
-    uint64_t begin, end; /* bytes from the beginning of the file */
-    int64_t count;       /* elements */
-} ns_safetensor;
-
-/* Reads and checks the header of a whole file in memory. *out [*count] is in the order of names; each entry's name is
- * owned by the list (ns_safetensors_free). Not one byte of the data is read. NS_EINPUT names `path`, the tensor, what
- * was expected and what was found. */
-int ns_safetensors_parse(const unsigned char *bytes, size_t size, const char *path,
-                         ns_safetensor **out, int *count, ns_error *err);
-void ns_safetensors_free(ns_safetensor *tensors, int count);
-
-/* Bytes of an element of a type by its name in the file, 0 where there is no such type. */
-size_t ns_safetensors_item(const char *dtype);
+/* Reads and checks the header of a whole file in memory. *out [*count] is in the order of names (ns_stored_free). Not one byte of the
+ * data is read. NS_EINPUT names `path`, the tensor, what was expected and what was found. */
+int ns_safetensors_parse(const unsigned char *bytes, size_t size, const char *path, ns_stored **out,
+                         int *count, ns_error *err);
 
 #ifdef __cplusplus
 }

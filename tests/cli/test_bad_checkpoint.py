@@ -14,7 +14,7 @@ from refusals import done, fail, model, refused, run, t, write
 weights = open(model + "/model.safetensors", "rb").read()
 header = struct.unpack("<Q", weights[:8])[0]
 for size in np.linspace(0, len(weights) - 1, 24).astype(int):
-    expected = f"at least 8 bytes, found {size}" if size < 8 else f"promise a header of {header} bytes, found {size - 8}" if size < header + 8 else "expected"
+    expected = "an empty file" if not size else f"at least 8 bytes, found {size}" if size < 8 else f"promise a header of {header} bytes, found {size - 8}" if size < header + 8 else "expected"
     refused(["list", write("cut.safetensors", weights[:size])], "cut.safetensors: ", expected, *(["found"] if size > header + 8 else []))
 rng = np.random.default_rng(1)
 for place in rng.integers(0, 8 + header, 24):
@@ -119,9 +119,9 @@ refused(["list", t + "/model"], "model/model.safetensors: cannot be opened: No s
 os.makedirs(t + "/empty")
 os.mkfifo(t + "/pipe")
 write("text.safetensors", "weights, honestly\n")
-for path, parts in [(t + "/empty", ["expected model.safetensors", "found neither"]), ("README.md", ["expected a safetensors file, found text"]),
-                    (t + "/text.safetensors", ["expected a safetensors file, found text"]), ("/dev/null", ["expected a file, found a device"]),
-                    ("/dev/zero", ["expected a file, found a device"]), (t + "/pipe", ["expected a file, found a pipe"]), (write("zero", b""), ["expected", "found 0"]),
+for path, parts in [(t + "/empty", ["expected model.safetensors", "found none of them"]), ("README.md", ["found text"]),
+                    (t + "/text.safetensors", ["found text"]), ("/dev/null", ["expected a file, found a device"]),
+                    ("/dev/zero", ["expected a file, found a device"]), (t + "/pipe", ["expected a file, found a pipe"]), (write("zero", b""), ["expected", "an empty file"]),
                     (t + "/nowhere", ["cannot be opened: No such file"]), (t + "/zero/child", ["cannot be opened: Not a directory"]),
                     (write("zip.pt", b"PK\3\4" + bytes(40)), ["found a zip archive"])]:
     refused(["list", path], path + ": ", *parts)

@@ -99,10 +99,13 @@ for prefix in ("module.", "_orig_mod.", "model.", "backbone.", "encoder."):
 told(renamed(lambda name: "module._orig_mod." + name), "module.", "_orig_mod.", "blocks.0.norm1")
 refused(["list", renamed(lambda name: "other." + name)], "expected a model of a family that is known", "found")
 
-# Other formats are called by their names.
-for name, data, what in [("x.gguf", b"GGUF" + bytes(60), "a GGUF file"), ("x.onnx", b"\x08\x07\x12\x07pytorch" + bytes(60), "an ONNX model"),
-                         ("x.tflite", bytes(4) + b"TFL3" + bytes(60), "a TensorFlow Lite model"), ("x.h5", b"\x89HDF\r\n\x1a\n" + bytes(60), "an HDF5 file"),
-                         ("x.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git-LFS pointer"),
-                         ("y.safetensors", b"<!DOCTYPE html><html><body>Not found</body></html>", "an HTML page"), ("x.pt", b"PK\3\4" + bytes(60), "a zip archive")]:
+# Other formats are called by their names, with the way out where there is one.
+for name, data, what in [("x.gguf", b"GGUF" + bytes(60), "a GGUF file"), ("x.onnx", b"\x08\x07\x12\x07pytorch" + bytes(60), "an ONNX model; give the checkpoint"),
+                         ("x.tflite", bytes(4) + b"TFL3" + bytes(60), "a TensorFlow Lite model; give the checkpoint"), ("x.h5", b"\x89HDF\r\n\x1a\n" + bytes(60), "an HDF5 file; normscope info"),
+                         ("keras.h5", b"\x89HDF\r\n\x1a\n" + bytes(600) + b"layer_names" + bytes(60), "a Keras .h5 file; from_pretrained(..., from_tf=True)"),
+                         ("flax.msgpack", b"\x82\xa5lm_hd\x81" + bytes(60), "MessagePack data (Flax); from_pretrained(..., from_flax=True)"),
+                         ("old.bin", b"\x80\x02\x8a\nl\xfc\x9cF\xf9" + bytes(60), "a PyTorch file from before 1.6; torch.save(torch.load("),
+                         ("x.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "was not fetched; git lfs pull"),
+                         ("y.safetensors", b"<!DOCTYPE html><html><body>Not found</body></html>", "an HTML page; a server sent it"), ("x.pt", b"PK\3\4" + bytes(60), "a zip archive")]:
     refused(["list", write(name, data)], name, what)
 done()

@@ -43,8 +43,8 @@ for command in COMMANDS:
 for size in np.linspace(0, len(data) - 1, 24).astype(int):
     refused(["verify", write("cut.h5", data[:size])], "cut.h5: ", "HDF5 file")
 refused(["stats", good, t + "/other.h5", t + "/zero.h5"], "these files could not be used:", "other.h5: an HDF5 file of another program", "zero.h5: expected an HDF5 file", prints=True, status=1)
-refused(["list", good], "expected a checkpoint (safetensors), found an HDF5 file; normscope info shows")
-refused(["dump", good, "fashion-mnist-1000", "-o", t + "/x.h5"], "good.h5: expected a safetensors file, found an HDF5 file")
+refused(["list", good], "expected a checkpoint (safetensors", "found an HDF5 file; normscope info shows")
+refused(["dump", good, "fashion-mnist-1000", "-o", t + "/x.h5"], "good.h5: expected a checkpoint (safetensors", "found an HDF5 file; normscope info shows")
 dump(good, "good.h5: expected", "found an HDF5 file")
 
 # Runs that HDF5 reads and that make no sense.

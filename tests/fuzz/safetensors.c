@@ -4,9 +4,9 @@
 
 static void fuzz_one(const uint8_t *data, size_t size) {
     ns_error err = {0};
-    ns_safetensor *tensors = NULL;
+    ns_stored *tensors = NULL;
     int count = 0;
     if (ns_safetensors_parse(data, size, "fuzz", &tensors, &count, &err) == NS_OK)
-        ns_safetensors_free(tensors, count);
+        ns_stored_free(tensors, count);
 }
 NS_FUZZ("safetensors")

@@ -21,7 +21,7 @@ enum { FOLDERS = sizeof folders / sizeof *folders };
 
 typedef struct checkpoint {
     ns_mapped mapped;
-    ns_safetensor *tensors;
+    ns_stored *tensors;
     int count;
     bool *dropped; /* [count] */
 } checkpoint;
@@ -37,7 +37,7 @@ static void load(checkpoint *c, const char *folder) {
 }
 
 static void unload(checkpoint *c) {
-    ns_safetensors_free(c->tensors, c->count);
+    ns_stored_free(c->tensors, c->count);
     ns_unmap(&c->mapped);
     free(c->dropped);
 }
@@ -122,7 +122,7 @@ static void write_file(const checkpoint *c) {
     for (int i = 0, written = 0; i < c->count; i++) {
         const ns_tensor_info *info = &c->tensors[i].info;
         if (c->dropped[i]) continue;
-        uint64_t bytes = ns_safetensors_item(info->dtype);
+        uint64_t bytes = ns_element_named(info->dtype)->bytes;
         fprintf(file, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", written++ ? "," : "", info->name,
                 info->dtype);
         for (int d = 0; d < info->dims; d++) {
