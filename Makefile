@@ -14,7 +14,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
-PACKAGES := hdf5 cairo pangocairo libpng openblas jansson zlib libjpeg libcrypto
+PACKAGES := hdf5 cairo pangocairo libpng openblas jansson zlib libjpeg libcrypto libpcre2-8 libutf8proc
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
@@ -29,10 +29,11 @@ NS_CFLAGS := -std=gnu11 -fPIC -fopenmp -fno-math-errno -fno-trapping-math -ffp-c
              -fvisibility=hidden $(WARNINGS) -I. $(patsubst -I%,-isystem %,$(PKG_CFLAGS)) $(EXTRA_CFLAGS)
 NS_LIBS   := $(PKG_LIBS) -lpthread -lm
 
-LIB_SOURCES  := $(sort $(wildcard probe/*/*.c probe/*/*/*.c datasets/*.c analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
+LIB_SOURCES  := $(sort $(wildcard probe/*/*.c probe/*/*/*.c datasets/*.c datasets/tokenizers/*.c datasets/tokenizers/*/*.c \
+                  analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c))
 TEST_SOURCES := $(sort $(wildcard tests/*.c tests/base/*.c tests/probe/*/*.c tests/datasets/*.c \
                   tests/analysis/*.c tests/plots/*.c tests/cli/*.c tests/fuzz/*.c))
-ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*/*.h probe/*/*/*.h datasets/*.h analysis/*.h plots/*.h plots/*/*.h))
+ALL_HEADERS  := $(sort normscope.h $(wildcard probe/*/*.h probe/*/*/*.h datasets/*.h datasets/*/*.h datasets/*/*/*.h analysis/*.h plots/*.h plots/*/*.h))
 # Installed: what normscope.h leads to. Their functions are marked NS_API (probe/base/api.h), which the shared library shows alone.
 HEADERS      := $(sort $(filter %.h,$(shell $(CC) -MM -I. normscope.h 2>/dev/null)))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)

@@ -1,4 +1,4 @@
-# Data flows one way, and so do includes: each room includes only those before it, datasets and the rooms of probe/ in this order.
+# Data flows one way, and so do includes: each room includes only those before it, the tokenizers, datasets and the rooms of probe/ in this order.
 set -eu
 check() { # room, pattern of what it may include
     grep -rnE '#include "' "$1" --include='*.[ch]' 2>/dev/null | grep -vE "#include \"($2)" && {
@@ -9,7 +9,7 @@ check() { # room, pattern of what it may include
 }
 before='probe/base/'
 check probe/base "$before"
-for room in datasets probe/norms probe/weights probe/kernels probe/models probe/store probe/sketch probe/train probe/capture; do
+for room in datasets/tokenizers datasets probe/norms probe/weights probe/kernels probe/models probe/store probe/sketch probe/train probe/capture; do
     before="$before|$room/"
     check "$room" "$before"
 done
