@@ -12,32 +12,54 @@
 
 enum { CHUNK_POINTS = 1 << 16, BLOCK = 4096 };
 
+/* Which rows those are: sample, position and head. */
+typedef struct places {
+    int64_t *samples;
+    int32_t *positions, *heads;
+} places;
+
+static int places_new(places *p, uint64_t n, ns_error *err) {
+    *p = (places){ns_calloc(n, sizeof *p->samples, err), ns_calloc(n, sizeof *p->positions, err),
+                  ns_calloc(n, sizeof *p->heads, err)};
+    return p->samples && p->positions && p->heads ? NS_OK : NS_EFAIL;
+}
+
+static void places_free(places *p) {
+    free(p->samples);
+    free(p->positions);
+    free(p->heads);
+}
+
+static bool same_place(const places *a, uint64_t i, const places *b, uint64_t k) {
+    return a->samples[i] == b->samples[k] && a->positions[i] == b->positions[k] &&
+           a->heads[i] == b->heads[k];
+}
+
 /* Empties the slots of those of the n extreme rows that are among `rows` others, so that each is drawn once. */
-static void drop_doubles(int64_t *samples, const int32_t *positions, uint64_t n, const int64_t *ids,
-                         const int32_t *at, uint64_t rows) {
+static void drop_doubles(places *extreme, uint64_t n, const places *others, uint64_t rows) {
     for (uint64_t r = 0; r < rows; r++)
         for (uint64_t e = 0; e < n; e++)
-            if (samples[e] == ids[r] && positions[e] == at[r]) samples[e] = -1;
+            if (same_place(extreme, e, others, r)) extreme->samples[e] = -1;
 }
 
 /* Takes from the extreme rows what is empty, or is in the sample as well. */
-static int keep_others(ns_cloud *cloud, int64_t *samples, const int32_t *positions, uint64_t n,
+static int keep_others(ns_cloud *cloud, const ns_store *store, int i, places *extreme, uint64_t n,
                        ns_error *err) {
     enum { ROWS = 4096 };
-    int64_t *ids = ns_calloc(ROWS, sizeof *ids, err);
-    int32_t *at = ns_calloc(ROWS, sizeof *at, err);
-    int status = ids && at ? NS_OK : NS_EFAIL;
+    places some;
+    int status = places_new(&some, ROWS, err);
     const ns_points *p = &cloud->points;
     for (uint64_t first = 0; first < p->rows && !status; first += ROWS) {
         uint64_t rows = p->rows - first < ROWS ? p->rows - first : ROWS;
-        status = p->read_rows(p, first, rows, ids, at, NULL, err);
-        if (!status) drop_doubles(samples, positions, n, ids, at, rows);
+        status = p->read_rows(p, first, rows, some.samples, some.positions, NULL, err);
+        if (!status) status = ns_store_read_heads(store, i, first, rows, some.heads, err);
+        if (!status) drop_doubles(extreme, n, &some, rows);
     }
     size_t channels = (size_t)p->channels;
     for (uint64_t e = 0; e < n && !status; e++) {
-        bool double_entry = samples[e] < 0;
+        bool double_entry = extreme->samples[e] < 0;
         for (uint64_t before = 0; before < e && !double_entry; before++)
-            double_entry = samples[before] == samples[e] && positions[before] == positions[e];
+            double_entry = same_place(extreme, before, extreme, e);
         if (double_entry) continue;
         memmove(cloud->extra_x + cloud->extra_rows * channels, cloud->extra_x + e * channels,
                 channels * sizeof(float));
@@ -45,25 +67,23 @@ static int keep_others(ns_cloud *cloud, int64_t *samples, const int32_t *positio
                 channels * sizeof(float));
         cloud->extra_rows++;
     }
-    free(ids);
-    free(at);
+    places_free(&some);
     return status;
 }
 
 static int read_extremes(ns_cloud *cloud, ns_store *store, int i, ns_error *err) {
     uint64_t n = ns_store_site_at(store, i)->extreme_rows;
     size_t count = (size_t)n * (size_t)cloud->points.channels;
-    int64_t *samples = ns_calloc(n, sizeof *samples, err);
-    int32_t *positions = ns_calloc(n, sizeof *positions, err);
+    places extreme;
+    int status = places_new(&extreme, n, err);
     cloud->extra_x = ns_calloc(count, sizeof *cloud->extra_x, err);
     cloud->extra_y = ns_calloc(count, sizeof *cloud->extra_y, err);
-    int status = samples && positions && cloud->extra_x && cloud->extra_y ? NS_OK : NS_EFAIL;
+    if (!cloud->extra_x || !cloud->extra_y) status = NS_EFAIL;
     if (!status)
-        status = ns_store_read_extreme(store, i, cloud->extra_x, cloud->extra_y, samples, positions,
-                                       err);
-    if (!status) status = keep_others(cloud, samples, positions, n, err);
-    free(samples);
-    free(positions);
+        status = ns_store_read_extreme(store, i, cloud->extra_x, cloud->extra_y, extreme.samples,
+                                       extreme.positions, extreme.heads, err);
+    if (!status) status = keep_others(cloud, store, i, &extreme, n, err);
+    places_free(&extreme);
     return status;
 }
 

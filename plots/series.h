@@ -28,7 +28,7 @@ int ns_series_training(ns_training **out, ns_figure *figure, const char *path, n
 /* A color map's scale for a panel's bar: `steps` colours from low to high, owned by the figure. */
 const ns_color *ns_series_map(ns_figure *figure, int steps, ns_error *err);
 
-/* A mark for each role; those behind a branch share those before it, which no network has besides. */
+/* A mark for each role; those behind a branch share those before it. */
 extern const ns_mark ns_role_marks[NS_ROLE_COUNT];
 
 #ifdef __cplusplus

@@ -5,7 +5,7 @@ save themselves. Needs torch, transformers 5, safetensors and numpy; timm for vi
 usage: scripts/oracle_words.py [NAME...]    writes tests/golden/words/NAME, all of them by default
 
 A folder has config.json and model.safetensors as the library writes them, and expected.safetensors: `ids`, `mask` (1 word, 0 padding)
-and `types` [N, T], `input/NNN SITE` and `output/NNN SITE` (before the affine) [N, T, C] with rows of zeros where there is padding, and
+and `types` [N, T], `input/NNN SITE` and `output/NNN SITE` (before the affine) [N, T, C], of norms of heads [N, T, heads, C], with rows of zeros where there is padding, and
 of models that predict words `logits` [N, T, V], `loss` (mean cross entropy of the next word, over words that have one) and
 `accuracy`. A ViT's has `pixels` instead, as in tests/golden/vit."""
 import json
@@ -48,6 +48,7 @@ MODELS = {
     "gpt2-inverse": ("GPT2LMHeadModel", dict(SMALL_GPT2, scale_attn_by_inverse_layer_idx=True)),
     "gpt2-unscaled": ("GPT2LMHeadModel", dict(SMALL_GPT2, scale_attn_weights=False)),
     "gpt2-base": ("GPT2Model", dict(SMALL_GPT2, layer_norm_epsilon=1e-3)),
+    "qwen3": ("Qwen3ForCausalLM", dict(LLAMA, head_dim=16, tie_word_embeddings=True)),
 }
 
 
@@ -162,7 +163,7 @@ def expected(taps, real=None, **more):
     for i, (name, pair) in enumerate(taps.items(), 1):
         for kind, value in zip(("input", "output"), pair):
             if real is not None:
-                value = value * real[..., None]
+                value = value * real.reshape(real.shape + (1,) * (value.dim() - 2))
             assert value.isfinite().all() and 0.05 < float(value.std()) < 50, "%s: degenerate" % name
             tensors["%s/%03d %s" % (kind, i, name)] = value.float()
     return tensors

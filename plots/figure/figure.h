@@ -34,6 +34,8 @@ typedef enum ns_mark {
     NS_MARK_DIAMOND,
     NS_MARK_CROSS,
     NS_MARK_PLUS,
+    NS_MARK_DOWN, /* a triangle */
+    NS_MARK_PENTAGON,
     NS_MARK_COUNT
 } ns_mark;
 

@@ -124,15 +124,20 @@ void ns_draw_mark(ns_canvas *canvas, ns_spot at, ns_mark mark, double size, cons
         ns_draw_line(canvas, at.x - b, at.y + a, at.x + b, at.y - a, &line);
         return;
     }
-    const ns_spot triangle[] = {{at.x, at.y - 1.25 * r},
-                                {at.x + 1.15 * r, at.y + 0.8 * r},
-                                {at.x - 1.15 * r, at.y + 0.8 * r}};
-    const ns_spot diamond[] = {{at.x, at.y - 1.25 * r},
-                               {at.x + 1.1 * r, at.y},
-                               {at.x, at.y + 1.25 * r},
-                               {at.x - 1.1 * r, at.y}};
-    ns_draw_path(canvas, mark == NS_MARK_TRIANGLE ? triangle : diamond,
-                 mark == NS_MARK_TRIANGLE ? 3 : 4, true, stroke, fill);
+    static const struct {
+        size_t count;
+        ns_spot corners[5]; /* in halves of the size */
+    } shapes[NS_MARK_COUNT] = {
+        [NS_MARK_TRIANGLE] = {3, {{0, -1.25}, {1.15, 0.8}, {-1.15, 0.8}}},
+        [NS_MARK_DOWN] = {3, {{0, 1.25}, {1.15, -0.8}, {-1.15, -0.8}}},
+        [NS_MARK_DIAMOND] = {4, {{0, -1.25}, {1.1, 0}, {0, 1.25}, {-1.1, 0}}},
+        [NS_MARK_PENTAGON] = {
+            5, {{0, -1.1}, {1.05, -0.34}, {0.65, 0.89}, {-0.65, 0.89}, {-1.05, -0.34}}}};
+    ns_spot corners[5];
+    for (size_t i = 0; i < shapes[mark].count; i++)
+        corners[i] =
+            (ns_spot){at.x + r * shapes[mark].corners[i].x, at.y + r * shapes[mark].corners[i].y};
+    ns_draw_path(canvas, corners, shapes[mark].count, true, stroke, fill);
 }
 
 static void draw_marks(const ns_pen *d, const ns_panel *p, ns_box b, const ns_item *item,

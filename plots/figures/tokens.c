@@ -36,7 +36,7 @@ static int options(void *memory, ns_option *out) {
 typedef struct token {
     uint64_t priority, row;
     int64_t sample;
-    int32_t position;
+    int32_t position, head;
     double slope; /* 1 / sigma of the row's x */
 } token;
 
@@ -46,6 +46,7 @@ typedef struct choice {
     int count;
     uint64_t rows; /* that were there to choose from */
     bool sampled;  /* these are some of all */
+    bool heads;    /* a token has several rows */
     float *x, *y;  /* [NS_GROUPS_MOST, channels] */
     size_t channels;
     ns_groups groups;
@@ -71,7 +72,8 @@ static int read_token(choice *c, const ns_site_panel *s, token *t, int at, bool 
 
 static bool before(const token *a, const token *b) {
     if (a->priority != b->priority) return a->priority < b->priority;
-    return a->sample != b->sample ? a->sample < b->sample : a->position < b->position;
+    if (a->sample != b->sample) return a->sample < b->sample;
+    return a->position != b->position ? a->position < b->position : a->head < b->head;
 }
 
 /* Keeps the token where it is among the `wanted` first by priority. */
@@ -90,7 +92,7 @@ static int offer(choice *c, const ns_site_panel *s, token t, int wanted, ns_erro
 /* A chunk of the table of rows. */
 typedef struct table {
     int64_t samples[CHUNK_ROWS];
-    int32_t positions[CHUNK_ROWS];
+    int32_t positions[CHUNK_ROWS], heads[CHUNK_ROWS];
     uint8_t kinds[CHUNK_ROWS];
 } table;
 
@@ -98,19 +100,24 @@ typedef struct table {
  * at every site that has them. */
 static int choose(choice *c, const settings *o, const ns_site_panel *s, ns_error *err) {
     table *t = ns_calloc(1, sizeof *t, err);
+    const int64_t heads = ns_site_heads(&s->info->site);
     int status = t ? NS_OK : NS_EFAIL;
     for (uint64_t first = 0; first < s->info->rows && !status; first += CHUNK_ROWS) {
         uint64_t left = s->info->rows - first, rows = left < CHUNK_ROWS ? left : CHUNK_ROWS;
         status = ns_store_read_rows(s->run->store, s->site, first, rows, t->samples, t->positions,
                                     t->kinds, err);
+        if (!status)
+            status = ns_store_read_heads(s->run->store, s->site, first, rows, t->heads, err);
         for (uint64_t r = 0; r < rows && !status; r++) {
             if (t->kinds[r] == NS_ROW_PADDING) continue;
             c->rows++;
-            const token offered = {
-                .priority = ns_row_priority((uint64_t)o->seed, t->samples[r], t->positions[r]),
-                .row = first + r,
-                .sample = t->samples[r],
-                .position = t->positions[r]};
+            int64_t row = (int64_t)t->positions[r] * heads + t->heads[r];
+            const token offered = {.priority =
+                                       ns_row_priority((uint64_t)o->seed, t->samples[r], row),
+                                   .row = first + r,
+                                   .sample = t->samples[r],
+                                   .position = t->positions[r],
+                                   .head = t->heads[r]};
             status = offer(c, s, offered, (int)o->tokens, err);
         }
     }
@@ -194,6 +201,12 @@ static int add_scale(choice *c, ns_panel *panel, ns_figure *figure, ns_error *er
     return NS_OK;
 }
 
+/* "421:7", or "421:7:2" where a token has several rows. */
+static const char *token_name(ns_figure *figure, const token *t, bool heads, ns_error *err) {
+    const char *text = ns_figure_text(figure, err, "%" PRId64 ":%" PRId32, t->sample, t->position);
+    return text && heads ? ns_figure_text(figure, err, "%s:%" PRId32, text, t->head) : text;
+}
+
 static int fill(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, ns_error *err) {
     const settings *o = r->settings;
     choice *c = s->own = ns_figure_alloc(figure, 1, sizeof *c, err);
@@ -203,6 +216,7 @@ static int fill(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, n
                        "expected stored rows to choose tokens from, found a sketch alone");
     c->channels = (size_t)s->info->site.norm.channels;
     c->sampled = s->info->sampled;
+    c->heads = ns_site_heads(&s->info->site) > 1;
     size_t room = (size_t)o->tokens * c->channels;
     c->x = ns_figure_alloc(figure, room, sizeof *c->x, err);
     c->y = ns_figure_alloc(figure, room, sizeof *c->y, err);
@@ -211,8 +225,7 @@ static int fill(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, n
     int status = choose(c, o, s, err);
     if (!status) status = ns_groups_new(&c->groups, c->count, r->style, figure, err);
     for (int k = 0; k < c->count && !status; k++)
-        if (!(c->groups.names[k] = ns_figure_text(figure, err, "%" PRId64 ":%" PRId32,
-                                                  c->tokens[k].sample, c->tokens[k].position)))
+        if (!(c->groups.names[k] = token_name(figure, &c->tokens[k], c->heads, err)))
             status = NS_EFAIL;
     if (!status && c->count > NS_STYLE_COLORS) status = add_scale(c, s->panel, figure, err);
     c->groups.points = (uint64_t)c->count * c->channels;
@@ -234,7 +247,8 @@ static bool same_tokens(const choice *a, const choice *b) {
     bool same = a->count == b->count && a->rows == b->rows;
     for (int k = 0; k < a->count && same; k++)
         same = a->tokens[k].sample == b->tokens[k].sample &&
-               a->tokens[k].position == b->tokens[k].position;
+               a->tokens[k].position == b->tokens[k].position &&
+               a->tokens[k].head == b->tokens[k].head;
     return same;
 }
 
@@ -250,16 +264,19 @@ static const char *describe(const ns_plot_request *r, ns_figure *figure,
                             ns_site_panel *const *panels, ns_error *err) {
     const settings *o = r->settings;
     const choice *first = NULL;
-    bool same = true;
+    bool same = true, heads = false;
     for (int i = 0; i < figure->panel_count; i++) {
         const choice *c = panels[i]->own;
+        heads |= c && c->heads;
         if (c && !first) first = c;
         if (c) same &= same_tokens(first, c);
     }
     if (!first) return "no tokens";
-    const char *text = ns_figure_text(
-        figure, err, "%d of %" PRIu64 "%s tokens, chosen by seed %" PRId64 ", as sample:position%s",
-        first->count, first->rows, first->sampled ? " stored" : "", o->seed, same ? ": " : ". ");
+    const char *text = ns_figure_text(figure, err,
+                                      "%d of %" PRIu64 "%s tokens, chosen by seed %" PRId64
+                                      ", as sample:position%s%s",
+                                      first->count, first->rows, first->sampled ? " stored" : "",
+                                      o->seed, heads ? ":head" : "", same ? ": " : ". ");
     for (int i = 0; i < figure->panel_count && text; i++) {
         const choice *c = panels[i]->own;
         if (!c || (same && c != first)) continue;
@@ -279,13 +296,15 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
 const ns_figure_kind ns_figure_tokens = {
     .name = "tokens",
     .summary = "output against input, some tokens in colour before all points",
-    .details = "A token is a row: one position of one sample. Where its points lie on a line they "
-               "are joined: LayerNorm makes it straight, with the slope 1/sigma of the row. Up to "
-               "eight tokens have colours that can be told apart and a legend, sample:position; "
-               "more are coloured by 1/sigma. The choice depends on the seed, sample and position "
-               "alone, so that it is the same at every site. The caption names it. Two sites, "
-               "unless sites are "
-               "named.",
+    .details =
+        "A token is a row: one position of one sample, at a norm of queries or keys one head of "
+        "it. Where its points lie on a line they "
+        "are joined: LayerNorm makes it straight, with the slope 1/sigma of the row. Up to "
+        "eight tokens have colours that can be told apart and a legend, sample:position(:head); "
+        "more are coloured by 1/sigma. The choice depends on the seed, sample and position "
+        "alone, so that it is the same at every site. The caption names it. Two sites, "
+        "unless sites are "
+        "named.",
     .examples = "  normscope plot tokens run.h5 -o tokens.pdf\n"
                 "  normscope plot tokens run.h5 --layers 9,17 --tokens 30 --seed 2 -o tokens.pdf\n",
     .takes_runs = true,

@@ -208,7 +208,8 @@ typedef struct mark_type {
 static const mark_type mark_types[NS_MARK_COUNT] = {
     [NS_MARK_DISC] = {7, 6, 1, 1},         [NS_MARK_SQUARE] = {5, 4, 0.886, 0.886},
     [NS_MARK_TRIANGLE] = {9, 8, 1.2, 0.9}, [NS_MARK_DIAMOND] = {13, 12, 1.18, 0.83},
-    [NS_MARK_CROSS] = {2, 2, 0.75, 0.75},  [NS_MARK_PLUS] = {1, 1, 1, 1}};
+    [NS_MARK_CROSS] = {2, 2, 0.75, 0.75},  [NS_MARK_PLUS] = {1, 1, 1, 1},
+    [NS_MARK_DOWN] = {11, 10, 1.2, 0.9},   [NS_MARK_PENTAGON] = {15, 14, 1.05, 1.05}};
 
 static void add_points(ns_gnuplot *g, const ns_item *item, bool filled, double width,
                        ns_color color, bool titled) {

@@ -50,7 +50,8 @@ static int check_sites(const ns_store *a, const ns_store *b, ns_error *err) {
         if (p->site.index != q->site.index || strcmp(p->site.name, q->site.name) != 0 ||
             p->site.norm.kind != q->site.norm.kind ||
             p->site.norm.channels != q->site.norm.channels ||
-            p->site.positions != q->site.positions || p->has_sketch != q->has_sketch)
+            p->site.positions != q->site.positions ||
+            ns_site_heads(&p->site) != ns_site_heads(&q->site) || p->has_sketch != q->has_sketch)
             return ns_fail(err, NS_EINPUT,
                            "%s: expected site %d (%s, %s, %d channels, %d positions) as in %s, "
                            "found site %d (%s, %s, %d, %d)",
@@ -76,8 +77,8 @@ static int merge_sketches(ns_merging *m, ns_error *err) {
     m->blocks = ns_calloc((size_t)sites, sizeof *m->blocks, err);
     if (!m->sketches || !m->blocks) return NS_EFAIL;
     for (int i = 0; i < sites && !status; i++) {
-        status =
-            ns_sketch_new(&m->sketches[i], m->sites[i].norm.channels, m->sites[i].positions, err);
+        status = ns_sketch_new(&m->sketches[i], m->sites[i].norm.channels,
+                               m->sites[i].positions / ns_site_heads(&m->sites[i]), err);
         for (int k = 0; k < m->count && !status; k++) {
             ns_sketch one = {0};
             status = ns_sketch_read(&one, m->runs[k], i, err);
@@ -141,8 +142,14 @@ static int make_room(ns_merging *m, ns_error *err) {
     m->kinds = ns_calloc(rows, 1, err);
     m->positions = ns_calloc((size_t)most, sizeof *m->positions, err);
     if (!m->x || !m->y || !m->kinds || !m->positions) return NS_EFAIL;
-    for (int32_t p = 0; p < most; p++) m->positions[p] = p;
     return NS_OK;
+}
+
+/* Tokens of a sample's rows. */
+static const int32_t *positions_of(const ns_merging *m, int site) {
+    int heads = ns_site_heads(&m->sites[site]);
+    for (int32_t p = 0; p < m->sites[site].positions; p++) m->positions[p] = p / heads;
+    return m->positions;
 }
 
 static int write_batch(ns_merging *m, ns_store_writer *writer, uint64_t first, uint64_t n,
@@ -153,7 +160,7 @@ static int write_batch(ns_merging *m, ns_store_writer *writer, uint64_t first, u
         const ns_rows rows = {.samples = (size_t)n,
                               .positions = (size_t)m->sites[i].positions,
                               .sample_ids = m->ids + first,
-                              .position_ids = m->positions,
+                              .position_ids = positions_of(m, i),
                               .kinds = m->kinds,
                               .x = m->x,
                               .y = m->y};

@@ -44,7 +44,7 @@ typedef struct part {
 typedef struct kept {
     uint64_t rows, extremes;
     int64_t *samples;   /* [rows + extremes] */
-    int32_t *positions; /* [rows + extremes] */
+    int32_t *positions; /* [rows + extremes], row of the sample: token * heads + head */
     uint8_t *kinds;     /* [rows + extremes] */
 } kept;
 
@@ -52,6 +52,13 @@ static void kept_free(kept *k) {
     free(k->samples);
     free(k->positions);
     free(k->kinds);
+}
+
+/* Which row of its sample that is; -1: there is none. */
+static int32_t row_of_sample(const ns_site *site, int32_t position, int32_t head) {
+    int heads = ns_site_heads(site), tokens = site->positions / heads;
+    bool good = position >= 0 && position < tokens && head >= 0 && head < heads;
+    return good ? position * heads + head : -1;
 }
 
 /* Of the sampled rows, and the extreme ones behind them: of those the kind is not known, and does not matter, since they are kept for
@@ -66,11 +73,18 @@ static int kept_read(kept *out, const ns_merging *m, const part *p, ns_error *er
                   .positions = ns_calloc(all, sizeof(int32_t), err),
                   .kinds = ns_calloc(all, 1, err)};
     if (!out->samples || !out->positions || !out->kinds) return NS_EFAIL;
-    int status =
-        ns_store_read_rows(run, p->site, 0, n, out->samples, out->positions, out->kinds, err);
+    int32_t *heads = ns_calloc(all, sizeof *heads, err);
+    int status = heads ? NS_OK : NS_EFAIL;
+    if (!status)
+        status =
+            ns_store_read_rows(run, p->site, 0, n, out->samples, out->positions, out->kinds, err);
+    if (!status) status = ns_store_read_heads(run, p->site, 0, n, heads, err);
     if (!status)
         status = ns_store_read_extreme(run, p->site, NULL, NULL, out->samples + n,
-                                       out->positions + n, err);
+                                       out->positions + n, heads + n, err);
+    for (size_t r = 0; r < all && !status; r++)
+        out->positions[r] = row_of_sample(&s->site, out->positions[r], heads[r]);
+    free(heads);
     return status;
 }
 
@@ -87,9 +101,7 @@ static void put_rows(const ns_merging *m, const part *p, const kept *k, uint64_t
            positions = (size_t)m->sites[p->site].positions;
     for (uint64_t r = begin; r < end; r++, x += c, y += c) {
         uint64_t place = place_of_row(m, p, k, r);
-        if (place < p->from || place >= p->to || k->positions[r] < 0 ||
-            (size_t)k->positions[r] >= positions)
-            continue;
+        if (place < p->from || place >= p->to || k->positions[r] < 0) continue;
         size_t row = (size_t)(place - p->first) * positions + (size_t)k->positions[r];
         memcpy(m->x + row * c, x, c * sizeof *x);
         memcpy(m->y + row * c, y, c * sizeof *y);
@@ -116,7 +128,7 @@ static int put_kept(const ns_merging *m, const part *p, const kept *k, ns_error 
     if (!status) status = ns_store_read(run, p->site, NS_INPUT, rows ? begin : 0, rows, x, err);
     if (!status) status = ns_store_read(run, p->site, NS_OUTPUT, rows ? begin : 0, rows, y, err);
     if (!status) put_rows(m, p, k, begin, begin + rows, x, y);
-    if (!status) status = ns_store_read_extreme(run, p->site, x, y, NULL, NULL, err);
+    if (!status) status = ns_store_read_extreme(run, p->site, x, y, NULL, NULL, NULL, err);
     if (!status) put_rows(m, p, k, k->rows, k->rows + k->extremes, x, y);
     free(x);
     free(y);

@@ -16,7 +16,7 @@ typedef struct piece {
     float *x, *y, *rounded;
     double *reference, *moved;
     int64_t *samples, *ids;
-    int32_t *positions;
+    int32_t *positions, *heads;
     uint8_t *kinds;
 } piece;
 
@@ -29,6 +29,7 @@ static void piece_free(piece *p) {
     free(p->samples);
     free(p->ids);
     free(p->positions);
+    free(p->heads);
     free(p->kinds);
 }
 
@@ -46,9 +47,10 @@ static int piece_make(piece *p, size_t c, uint64_t rows, ns_error *err) {
                  .samples = ns_calloc(n, sizeof(int64_t), err),
                  .ids = ns_calloc(n + 1, sizeof(int64_t), err),
                  .positions = ns_calloc(n, sizeof(int32_t), err),
+                 .heads = ns_calloc(n, sizeof(int32_t), err),
                  .kinds = ns_calloc(n, 1, err)};
     if (p->x && p->y && p->rounded && p->reference && p->moved && p->samples && p->ids &&
-        p->positions && p->kinds)
+        p->positions && p->heads && p->kinds)
         return NS_OK;
     piece_free(p);
     *p = (piece){0};
@@ -97,12 +99,16 @@ static int check_places(const ns_store *store, const ns_store_site *site, uint64
                         uint64_t rows, piece *p, ns_verify_result *r, ns_error *err) {
     uint64_t positions = (uint64_t)site->site.positions, from = first / positions;
     uint64_t count = (first + rows - 1) / positions - from + 1;
+    int32_t heads = ns_site_heads(&site->site);
     int status =
         site->sampled ? NS_OK : ns_store_read_samples(store, from, count, p->ids, NULL, NULL, err);
     for (uint64_t k = 0; k < rows && !status; k++) {
         uint64_t row = first + k;
-        bool good = p->kinds[k] <= NS_ROW_PADDING && p->positions[k] >= 0;
-        if (!site->sampled) good = good && p->samples[k] == p->ids[row / positions - from];
+        bool good = p->kinds[k] <= NS_ROW_PADDING && p->positions[k] >= 0 && p->heads[k] >= 0 &&
+                    p->heads[k] < heads;
+        if (!site->sampled)
+            good = good && p->samples[k] == p->ids[row / positions - from] &&
+                   p->heads[k] == (int32_t)(row % (uint64_t)heads);
         r->misplaced += !good;
     }
     return status;
@@ -116,6 +122,7 @@ static int verify_piece(const ns_store *store, int i, uint64_t first, uint64_t r
     if (!status) status = ns_store_read(store, i, NS_OUTPUT, first, rows, p->y, err);
     if (!status)
         status = ns_store_read_rows(store, i, first, rows, p->samples, p->positions, p->kinds, err);
+    if (!status) status = ns_store_read_heads(store, i, first, rows, p->heads, err);
     if (!status) status = check_places(store, site, first, rows, p, r, err);
     if (status) return status;
     site->site.norm.kind->reference(&site->site.norm, rows, p->x, p->reference);

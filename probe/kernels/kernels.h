@@ -54,6 +54,10 @@ NS_API void ns_add_rows(size_t count, const ns_real *x, const ns_real *y, ns_rea
 /* out [count] = x * y, a gate; out may be either. */
 NS_API void ns_multiply_rows(size_t count, const ns_real *x, const ns_real *y, ns_real *out);
 
+/* out [rows, n], ldo values from row to row, = x [rows, n], ldx from row to row. */
+NS_API void ns_copy_columns(size_t rows, size_t n, const ns_real *x, size_t ldx, ns_real *out,
+                            size_t ldo);
+
 /* x [rows, n] += scale [n] * branch: LayerScale (Touvron et al., ICCV 2021, arXiv 2103.17239). */
 NS_API void ns_add_scaled(size_t rows, size_t n, const ns_real *scale, const ns_real *branch,
                           ns_real *x);

@@ -51,6 +51,12 @@ NS_CLONES static void add_scaled_row(size_t n, const ns_real *scale, const ns_re
     for (size_t c = 0; c < n; c++) x[c] += scale[c] * y[c];
 }
 
+void ns_copy_columns(size_t rows, size_t n, const ns_real *x, size_t ldx, ns_real *out,
+                     size_t ldo) {
+#pragma omp parallel for schedule(static) if (rows * n > NS_WORTH_THREADS)
+    for (size_t r = 0; r < rows; r++) memcpy(out + r * ldo, x + r * ldx, n * sizeof *out);
+}
+
 void ns_fill_rows(size_t rows, size_t n, const ns_real *bias, ns_real *x) {
 #pragma omp parallel for schedule(static) if (rows * n > NS_WORTH_THREADS)
     for (size_t r = 0; r < rows; r++) memcpy(x + r * n, bias, n * sizeof *x);

@@ -59,12 +59,17 @@ ns_linear ns_build_part_layer(ns_builder *b, const ns_naming *naming, ns_part pa
 }
 
 /* A norm may have any of several arrays, so that its path is told by the scheme alone. */
-int ns_build_part_norm(ns_builder *b, const ns_naming *naming, ns_part part, int block, int x,
-                       ns_role role, bool required) {
+static int build_part_norm(ns_builder *b, const ns_naming *naming, ns_part part, int block, int x,
+                           size_t heads, ns_role role, bool required) {
     ns_name path;
     if (!naming->names->parts[part]) return x;
     ns_part_name(naming, &b->source, part, block, "", &path);
-    return ns_build_norm(b, x, path.text, role, required);
+    return ns_build_head_norm(b, x, path.text, heads, role, required);
+}
+
+int ns_build_part_norm(ns_builder *b, const ns_naming *naming, ns_part part, int block, int x,
+                       ns_role role, bool required) {
+    return build_part_norm(b, naming, part, block, x, 1, role, required);
 }
 
 /* ---- blocks ---- */
@@ -110,6 +115,18 @@ static int queries(const block *k, int x) {
     return out;
 }
 
+/* Columns [from, from + heads * D) of qkv through a norm, where the checkpoint has one. */
+static void norm_columns(const block *k, int qkv, size_t from, size_t heads, ns_part part,
+                         ns_role role) {
+    const ns_block_spec *s = k->spec;
+    size_t count = heads * s->dim;
+    int x = ns_build_buffer(k->b, NS_OF_TOKENS, count);
+    ns_build_columns(k->b, qkv, from, count, x, 0);
+    int y = build_part_norm(k->b, k->naming, part, k->number, x, s->norm_of_heads ? heads : 1, role,
+                            true);
+    ns_build_columns(k->b, y, 0, count, qkv, from);
+}
+
 static int attention(const block *k, int x) {
     const ns_block_spec *s = k->spec;
     ns_attention options = {
@@ -118,6 +135,10 @@ static int attention(const block *k, int x) {
     if (s->scale_by_layer)
         options.scale = (s->scale != 0 ? s->scale : 1 / sqrt((double)s->dim)) / (k->number + 1);
     int qkv = queries(k, x), out = ns_build_buffer(k->b, NS_OF_TOKENS, s->heads * s->dim);
+    if (s->norms_queries) {
+        norm_columns(k, qkv, 0, s->heads, NS_PART_QUERY_NORM, NS_ROLE_QUERY);
+        norm_columns(k, qkv, s->heads * s->dim, s->groups, NS_PART_KEY_NORM, NS_ROLE_KEY);
+    }
     if (k->angles >= 0) {
         const ns_rotary_options rotary = {s->heads + s->groups, s->dim, s->rotary_base};
         ns_build_step(k->b, &ns_rotate_operation, qkv, k->angles, qkv, &rotary, sizeof rotary);

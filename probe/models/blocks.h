@@ -11,18 +11,20 @@ extern "C" {
 
 /* The parts of a transformer, as a naming scheme calls them. */
 typedef enum ns_part {
-    NS_PART_WORDS,       /* tensor [vocabulary, W] */
-    NS_PART_POSITIONS,   /* tensor, [1, T, W] of images, [T, W] of words */
-    NS_PART_TYPES,       /* tensor [types, W] */
-    NS_PART_CLASS,       /* tensor [1, 1, W] */
-    NS_PART_REGISTERS,   /* tensor [1, R, W] */
-    NS_PART_PATCH,       /* linear: [W, C, p, p], or [W, p*p*C] */
-    NS_PART_NORM_PRE,    /* norm of the embeddings */
-    NS_PART_NORM1,       /* norm before attention, or after it */
-    NS_PART_QKV,         /* linear, [3*H*D, W] */
-    NS_PART_Q,           /* linear, [H*D, W], where there is no NS_PART_QKV; */
-    NS_PART_K,           /* likewise [G*D, W] */
-    NS_PART_V,           /* likewise */
+    NS_PART_WORDS,     /* tensor [vocabulary, W] */
+    NS_PART_POSITIONS, /* tensor, [1, T, W] of images, [T, W] of words */
+    NS_PART_TYPES,     /* tensor [types, W] */
+    NS_PART_CLASS,     /* tensor [1, 1, W] */
+    NS_PART_REGISTERS, /* tensor [1, R, W] */
+    NS_PART_PATCH,     /* linear: [W, C, p, p], or [W, p*p*C] */
+    NS_PART_NORM_PRE,  /* norm of the embeddings */
+    NS_PART_NORM1,     /* norm before attention, or after it */
+    NS_PART_QKV,       /* linear, [3*H*D, W] */
+    NS_PART_Q,         /* linear, [H*D, W], where there is no NS_PART_QKV; */
+    NS_PART_K,         /* likewise [G*D, W] */
+    NS_PART_V,         /* likewise */
+    NS_PART_QUERY_NORM, /* norm of queries, of each head or of all their channels, where the scheme has it; */
+    NS_PART_KEY_NORM,    /* of keys */
     NS_PART_PROJECTION,  /* linear, [W, H*D] */
     NS_PART_SCALE1,      /* tensor [W], LayerScale */
     NS_PART_NORM2,       /* norm before the MLP, or after it */
@@ -75,6 +77,8 @@ typedef struct ns_block_spec {
     bool causal;
     double scale;        /* of scores; 0: 1 / sqrt(D) */
     bool scale_by_layer; /* divided by the number of the block, from 1, too */
+    bool norms_queries;  /* queries and keys go through norms, */
+    bool norm_of_heads;  /* each head by itself, D channels, else all of them as one row */
     double rotary_base;  /* 0: no rotary positions */
     ns_activation activation;
     bool gated;  /* fc2(activation(gate(x)) * fc1(x)): Shazeer, arXiv 2002.05202 */

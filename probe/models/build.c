@@ -80,10 +80,15 @@ static bool grow_sites(ns_builder *b) {
 }
 
 int ns_build_norm(ns_builder *b, int x, const char *path, ns_role role, bool required) {
+    return ns_build_head_norm(b, x, path, 1, role, required);
+}
+
+int ns_build_head_norm(ns_builder *b, int x, const char *path, size_t heads, ns_role role,
+                       bool required) {
     ns_network *n = b->network;
     if (b->status) return x;
     const ns_buffer from = n->buffers[x];
-    ns_norm norm = {.channels = (int)from.width};
+    ns_norm norm = {.channels = (int)(from.width / heads)};
     ns_norm_trained trained = {{NULL, NULL, NULL, NULL}, NULL, NULL};
     b->status = b->source.norm(b->source.user, path, required, &norm, &trained, b->err);
     if (b->status || !norm.kind || !grow_sites(b)) return x;
@@ -92,12 +97,22 @@ int ns_build_norm(ns_builder *b, int x, const char *path, ns_role role, bool req
     if (!name) return x;
     int positions = from.rows == NS_OF_SAMPLES ? 1 : (int)(n->tokens ? n->tokens : n->most_tokens);
     n->trained[n->site_count] = trained;
-    n->sites[n->site_count] = (ns_site){n->site_count + 1, name, role, positions, norm};
+    n->sites[n->site_count] = (ns_site){.index = n->site_count + 1,
+                                        .name = name,
+                                        .role = role,
+                                        .positions = positions * (int)heads,
+                                        .norm = norm,
+                                        .heads = heads > 1 ? (int)heads : 0};
     n->site_count++;
     int out = ns_build_buffer(b, from.rows, from.width);
     ns_build_step(b, &ns_norm_operation, x, NS_NO_BUFFER, out, NULL, 0);
     if (!b->status) n->steps[n->step_count - 1].site = n->site_count - 1;
     return out;
+}
+
+int ns_build_columns(ns_builder *b, int x, size_t from, size_t count, int out, size_t to) {
+    const ns_columns_options options = {from, to, count};
+    return ns_build_step(b, &ns_columns_operation, x, NS_NO_BUFFER, out, &options, sizeof options);
 }
 
 int ns_build_linear(ns_builder *b, int x, ns_linear layer, ns_activation activation) {

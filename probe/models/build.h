@@ -59,6 +59,11 @@ NS_API ns_linear ns_build_layer(ns_builder *b, const char *path, size_t out, siz
 
 /* A site, and the step of its norm from x. Gives the buffer of its output; x itself where there is no such norm. */
 NS_API int ns_build_norm(ns_builder *b, int x, const char *path, ns_role role, bool required);
+/* The same of each of `heads` stretches of a row's channels, with one set of arrays (Henry et al., Findings of EMNLP 2020, arXiv 2010.04245). */
+NS_API int ns_build_head_norm(ns_builder *b, int x, const char *path, size_t heads, ns_role role,
+                              bool required);
+/* Columns [from, from + count) of x to columns [to, to + count) of out, which another step may have begun. Gives out. */
+NS_API int ns_build_columns(ns_builder *b, int x, size_t from, size_t count, int out, size_t to);
 /* activation(layer(x)) to a new buffer. */
 NS_API int ns_build_linear(ns_builder *b, int x, ns_linear layer, ns_activation activation);
 /* The head, over the rows of x. */

@@ -181,7 +181,8 @@ int ns_model_set_length(ns_model *model, int words, ns_error *err) {
         return ns_fail(err, NS_EINPUT, "%s: expected samples of 1 to %d words, found %d",
                        ns_weights_path(model->weights), text->most, words);
     model->input.text.length = words;
-    for (int i = 0; i < model->site_count; i++) model->sites[i].positions = words;
+    for (int i = 0; i < model->site_count; i++)
+        model->sites[i].positions = words * ns_site_heads(&model->sites[i]);
     return NS_OK;
 }
 

@@ -106,8 +106,10 @@ typedef struct ns_run {
     ns_real *memory, *scratch, *work, *y;
     uint8_t *kinds, *pooled_kinds, *mask; /* [N * T], [N], [N * T] */
     int32_t *position_ids;                /* [T] */
-    bool padded;                          /* the last batch has padding */
-    const ns_batch *batch;                /* of the pass that is made; */
+    uint8_t *head_kinds;     /* [N * T * most heads of a norm], of the site that is visited; */
+    int32_t *head_positions; /* [T * most heads] */
+    bool padded;             /* the last batch has padding */
+    const ns_batch *batch;   /* of the pass that is made; */
     ns_keep keep;
     bool batch_statistics,
         hold_running; /* norms over the batch use its statistics; and leave the running ones */

@@ -221,6 +221,16 @@ const ns_operation ns_rotate_operation = {.name = "rotate", .forward = rotate};
 
 /* ---- the rest ---- */
 
+static int columns(const ns_step *step, ns_run *run, ns_error *err) {
+    const ns_columns_options *o = step->options;
+    (void)err;
+    ns_copy_columns(ns_run_rows(run, step->in[0]), o->count, in(step, run, 0) + o->from,
+                    width(run, step->in[0]), out(step, run) + o->to, width(run, step->out));
+    return NS_OK;
+}
+
+const ns_operation ns_columns_operation = {.name = "columns", .forward = columns};
+
 static int gate(const ns_step *step, ns_run *run, ns_error *err) {
     (void)err;
     ns_multiply_rows(ns_run_rows(run, step->out) * width(run, step->out), in(step, run, 0),

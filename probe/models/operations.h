@@ -32,10 +32,11 @@ NS_API extern const ns_operation
     ns_residual_operation; /* in[0] + scale * linear(in[1]); ns_residual_options */
 NS_API extern const ns_operation
     ns_attention_operation; /* ns_attention, of which a run fills in samples, tokens, mask */
-NS_API extern const ns_operation ns_angles_operation; /* nothing to angles; ns_rotary_options */
-NS_API extern const ns_operation ns_rotate_operation; /* in[0] = out by in[1]; ns_rotary_options */
-NS_API extern const ns_operation ns_gate_operation;   /* in[0] * in[1] */
-NS_API extern const ns_operation ns_pool_operation;   /* ns_pooling */
+NS_API extern const ns_operation ns_angles_operation;  /* nothing to angles; ns_rotary_options */
+NS_API extern const ns_operation ns_rotate_operation;  /* in[0] = out by in[1]; ns_rotary_options */
+NS_API extern const ns_operation ns_columns_operation; /* some of in[0]'s; ns_columns_options */
+NS_API extern const ns_operation ns_gate_operation;    /* in[0] * in[1] */
+NS_API extern const ns_operation ns_pool_operation;    /* ns_pooling */
 
 typedef struct ns_linear_options {
     ns_linear layer;
@@ -48,6 +49,10 @@ typedef struct ns_residual_options {
     const ns_real *scale; /* [W], LayerScale, or NULL */
     size_t branch;        /* its number, for drop path */
 } ns_residual_options;
+
+typedef struct ns_columns_options {
+    size_t from, to, count; /* columns of in[0], of out */
+} ns_columns_options;
 
 typedef struct ns_rotary_options {
     size_t heads, dim; /* the first heads of a row, and channels of each */

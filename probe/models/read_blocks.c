@@ -110,6 +110,18 @@ static int read_heads(ns_reading *r, ns_block_spec *spec) {
     return status;
 }
 
+/* Norms of queries and keys, where the checkpoint has them: of each head, or of all heads as one row. */
+static int read_query_norms(ns_reading *r, ns_block_spec *spec) {
+    spec->norms_queries = ns_reading_has_norm(r, NS_PART_QUERY_NORM, 0);
+    if (!spec->norms_queries) return NS_OK;
+    ns_name name;
+    const ns_tensor_info *info = ns_reading_find(r, NS_PART_QUERY_NORM, 0, ".weight", &name);
+    int64_t inner = (int64_t)(spec->heads * spec->dim);
+    spec->norm_of_heads = !info || info->dims != 1 || info->shape[0] != inner;
+    return ns_reading_fact(r, "query norms", "shape of block 0's", "%s",
+                           spec->norm_of_heads ? "each head" : "all heads as one");
+}
+
 static int read_hidden(ns_reading *r, ns_block_spec *spec) {
     ns_name name;
     const ns_tensor_info *info = ns_reading_find(r, NS_PART_FC1, 0, "weight", &name);
@@ -175,6 +187,7 @@ static int read_activation(ns_reading *r, ns_block_spec *spec, const char *word)
 int ns_read_blocks(ns_reading *r, ns_block_spec *spec, const char *activation) {
     int status = read_depth(r, spec);
     if (!status) status = read_heads(r, spec);
+    if (!status) status = read_query_norms(r, spec);
     if (!status) status = read_hidden(r, spec);
     if (!status) status = read_activation(r, spec, activation);
     ns_name name;

@@ -10,18 +10,26 @@
 #include "probe/models/plan.h"
 
 void ns_run_free(ns_run *run) {
-    void *const blocks[] = {run->values,       run->gradients, run->kept,
-                            run->last,         run->memory,    run->kinds,
-                            run->pooled_kinds, run->mask,      run->position_ids};
+    void *const blocks[] = {run->values,       run->gradients,  run->kept,          run->last,
+                            run->memory,       run->kinds,      run->pooled_kinds,  run->mask,
+                            run->position_ids, run->head_kinds, run->head_positions};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
     *run = (ns_run){0};
 }
 
 /* ---- memory ---- */
 
+/* The most rows that a token has at a site. */
+static size_t most_heads(const ns_network *n) {
+    int most = 1;
+    for (int i = 0; i < n->site_count; i++)
+        if (ns_site_heads(&n->sites[i]) > most) most = ns_site_heads(&n->sites[i]);
+    return (size_t)most;
+}
+
 static int allocate(ns_run *run, ns_error *err) {
     size_t buffers = (size_t)run->network->buffer_count, steps = (size_t)run->network->step_count;
-    size_t rows = run->samples * run->tokens;
+    size_t rows = run->samples * run->tokens, heads = most_heads(run->network);
     run->values = ns_calloc(buffers, sizeof *run->values, err);
     run->gradients = ns_calloc(buffers, sizeof *run->gradients, err);
     run->last = ns_calloc(buffers, sizeof *run->last, err);
@@ -30,6 +38,10 @@ static int allocate(ns_run *run, ns_error *err) {
     run->mask = ns_calloc(rows, 1, err);
     run->pooled_kinds = ns_calloc(run->samples, 1, err);
     run->position_ids = ns_calloc(run->tokens, sizeof *run->position_ids, err);
+    run->head_kinds = heads > 1 ? ns_calloc(rows * heads, 1, err) : NULL;
+    run->head_positions =
+        heads > 1 ? ns_calloc(run->tokens * heads, sizeof *run->head_positions, err) : NULL;
+    if (heads > 1 && (!run->head_kinds || !run->head_positions)) return NS_EFAIL;
     if (!run->values || !run->gradients || !run->last || !run->kept || !run->kinds || !run->mask ||
         !run->pooled_kinds || !run->position_ids)
         return NS_EFAIL;
@@ -123,6 +135,11 @@ static int set_rows(ns_run *run, ns_error *err) {
 
 /* ---- sites ---- */
 
+/* Rows of a norm, which may have several for each of its input's. */
+static size_t norm_rows(const ns_step *step, const ns_run *run) {
+    return ns_run_rows(run, step->in[0]) * (size_t)ns_site_heads(&run->network->sites[step->site]);
+}
+
 /* Running statistics move a tenth of the way to the batch's, the variance to its unbiased estimate (PyTorch's BatchNorm). */
 static void move_running(const ns_norm *norm, const ns_norm_trained *trained, size_t rows,
                          const ns_real *means, const ns_real *rstds) {
@@ -136,7 +153,7 @@ static void move_running(const ns_norm *norm, const ns_norm_trained *trained, si
 }
 
 static size_t statistics_of(const ns_step *step, const ns_run *run) {
-    size_t rows = ns_run_rows(run, step->in[0]), w = run->network->buffers[step->in[0]].width;
+    size_t rows = norm_rows(step, run), w = run->network->buffers[step->in[0]].width;
     return rows > w ? rows : w; /* of each row, or of each channel of the batch */
 }
 
@@ -145,7 +162,7 @@ static void run_norm(const ns_step *step, ns_run *run, const ns_real *x, ns_real
     const ns_norm *norm = &run->network->sites[step->site].norm;
     int i = (int)(step - run->network->steps);
     ns_real *mean = run->kept[i], *rstd = mean ? mean + statistics_of(step, run) : NULL;
-    size_t rows = ns_run_rows(run, step->in[0]);
+    size_t rows = norm_rows(step, run);
     if (!norm->kind->forward_batch || !run->batch_statistics || !mean) {
         if (y || z) norm->kind->forward(norm, rows, x, y, z, mean, rstd);
         return;
@@ -161,6 +178,16 @@ static void run_norm(const ns_step *step, ns_run *run, const ns_real *x, ns_real
         move_running(norm, &run->network->trained[step->site], rows, mean, rstd);
 }
 
+/* Of a site with heads: the kinds and positions of its rows are those of their tokens. */
+static void set_head_rows(ns_run *run, size_t heads, ns_rows *rows) {
+    size_t all = run->samples * run->tokens * heads;
+    for (size_t r = 0; r < all; r++) run->head_kinds[r] = run->kinds[r / heads];
+    for (size_t p = 0; p < run->tokens * heads; p++) run->head_positions[p] = (int32_t)(p / heads);
+    rows->positions = run->tokens * heads;
+    rows->position_ids = run->head_positions;
+    rows->kinds = run->head_kinds;
+}
+
 static int visit(const ns_step *step, ns_run *run, ns_error *err) {
     const ns_site *site = &run->network->sites[step->site];
     const ns_observer *o = run->observer;
@@ -169,7 +196,7 @@ static int visit(const ns_step *step, ns_run *run, ns_error *err) {
     const ns_real *x = run->values[step->in[0]];
     run->done = site->index == run->last_site;
     ns_real *z = run->done || step->out < 0 ? NULL : run->values[step->out], *y = NULL;
-    size_t rows = ns_run_rows(run, step->in[0]);
+    size_t rows = norm_rows(step, run), heads = (size_t)ns_site_heads(site);
     if (wanted && o->place_output) y = o->place_output(o->user, site, rows);
     if (wanted && !y) y = run->y;
     run_norm(step, run, x, y, z);
@@ -181,6 +208,7 @@ static int visit(const ns_step *step, ns_run *run, ns_error *err) {
                      .kinds = pooled ? run->pooled_kinds : run->kinds,
                      .x = x,
                      .y = y};
+    if (heads > 1) set_head_rows(run, heads, &shown);
     return o->deliver(o->user, site, &shown, err);
 }
 
@@ -189,7 +217,7 @@ static void visit_back(const ns_step *step, ns_run *run) {
     const ns_norm_trained *trained = &run->network->trained[step->site];
     const ns_observer *o = run->observer;
     int i = (int)(step - run->network->steps), in = step->in[0];
-    size_t rows = ns_run_rows(run, in);
+    size_t rows = norm_rows(step, run);
     ns_real *dz = run->gradients[step->out], *dx = run->gradients[in];
     ns_real *mean = run->kept[i], *rstd = mean + statistics_of(step, run);
     if (o && o->gradient) o->gradient(o->user, site, rows, dz);

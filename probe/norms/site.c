@@ -7,10 +7,15 @@
 #include "probe/base/near.h"
 
 static const char *const role_names[NS_ROLE_COUNT] = {
-    "attention", "mlp", "final", "stem", "head", "post-attention", "post-mlp", "other"};
+    "attention",      "mlp",      "final", "stem", "head",
+    "post-attention", "post-mlp", "query", "key",  "other"};
 
 const char *ns_role_name(ns_role role) {
     return (unsigned)role < NS_ROLE_COUNT ? role_names[role] : "other";
+}
+
+int ns_site_heads(const ns_site *site) {
+    return site->heads > 1 ? site->heads : 1;
 }
 
 ns_role ns_role_find(const char *name) {

@@ -25,9 +25,11 @@ typedef enum ns_role {
     NS_ROLE_HEAD,           /* inside the head */
     NS_ROLE_POST_ATTENTION, /* behind attention and its residual */
     NS_ROLE_POST_MLP,       /* behind the MLP and its residual */
+    NS_ROLE_QUERY,          /* on the queries of attention; */
+    NS_ROLE_KEY,            /* on its keys */
     NS_ROLE_OTHER
 } ns_role;
-#define NS_ROLE_COUNT 8
+#define NS_ROLE_COUNT 10
 
 /* "attention", "mlp", ... and back; ns_role_find gives NS_ROLE_OTHER for a word that it does not know. */
 NS_API const char *ns_role_name(ns_role role);
@@ -48,14 +50,19 @@ typedef struct ns_site {
     ns_role role;
     int positions; /* rows that a sample has at this site */
     ns_norm norm;
+    int heads; /* where a token has several rows, the heads of a QK-norm: how many, so that row p of a sample is head p % heads of
+                * token p / heads; else 0 or 1 */
 } ns_site;
+
+/* The rows that each token has at a site, at least 1. */
+NS_API int ns_site_heads(const ns_site *site);
 
 /* A batch at a site. Rows are ordered by sample, then by position: row r belongs to sample r / positions. */
 typedef struct ns_rows {
     size_t samples;              /* N */
     size_t positions;            /* P; rows = N * P */
     const int64_t *sample_ids;   /* [N], index of the sample in its dataset */
-    const int32_t *position_ids; /* [P], index of the token in the sample */
+    const int32_t *position_ids; /* [P], index of the row's token in the sample */
     const uint8_t *kinds;        /* [N * P], ns_row_kind */
     const ns_real *x;            /* [N * P, C], input */
     const ns_real *y;            /* [N * P, C], output before the affine */

@@ -251,7 +251,7 @@ static void note_row(ns_sketch *s, const ns_rows *rows, size_t r) {
 }
 
 /* What is told of rows: their spread, their positions, the largest values. */
-static void add_rows(ns_sketch *s, const ns_rows *rows, const row_sums *of_row) {
+static void add_rows(ns_sketch *s, const ns_rows *rows, size_t heads, const row_sums *of_row) {
     size_t count = rows->samples * rows->positions;
     for (size_t r = 0; r < count; r++) {
         const ns_moments *m = &of_row[r].moments;
@@ -260,7 +260,7 @@ static void add_rows(ns_sketch *s, const ns_rows *rows, const row_sums *of_row) 
         float sigma = (float)ns_moments_sigma(m);
         s->row_sigma[ns_sketch_sigma_bin(sigma)]++;
         widen(s->extent + 4, (double)sigma, (double)sigma);
-        double *p = s->position[r % rows->positions];
+        double *p = s->position[r % rows->positions / heads];
         p[NS_POSITION_N] += m->n;
         p[NS_POSITION_X] += m->n * m->mean;
         p[NS_POSITION_XX] += m->m2 + m->n * m->mean * m->mean;
@@ -282,9 +282,10 @@ static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
     ns_sketches *all = user;
     entry *e = &all->entries[ns_site_place(all->sites, all->site_count, site)];
     size_t count = rows->samples * rows->positions;
-    if (rows->positions != (size_t)e->sketch.positions)
+    size_t heads = (size_t)ns_site_heads(site);
+    if (rows->positions != (size_t)e->sketch.positions * heads)
         return ns_fail(err, NS_EUSAGE, "site %d (%s): delivered %zu rows a sample, planned were %d",
-                       site->index, site->name, rows->positions, e->sketch.positions);
+                       site->index, site->name, rows->positions, e->sketch.positions * (int)heads);
     row_sums *of_row = ns_alloc_aligned(count, sizeof *of_row, err);
     if (!of_row) return NS_EFAIL;
     int threads = all->threads;
@@ -297,7 +298,7 @@ static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
     for (int t = 0; t < threads; t++)
         end_part(&e->sketch, &all->parts[t],
                  count * (size_t)(t + 1) / (size_t)threads - count * (size_t)t / (size_t)threads);
-    add_rows(&e->sketch, rows, of_row);
+    add_rows(&e->sketch, rows, heads, of_row);
     free(of_row);
     return NS_OK;
 }
@@ -321,7 +322,8 @@ static int part_new(part *p, size_t channels, ns_error *err) {
 }
 
 static int entry_new(entry *e, const ns_site *site, int threads, ns_error *err) {
-    int status = ns_sketch_new(&e->sketch, site->norm.channels, site->positions, err);
+    int status =
+        ns_sketch_new(&e->sketch, site->norm.channels, site->positions / ns_site_heads(site), err);
     e->grids[0] = e->sketch.grid;
     for (int t = 0; t < threads && !status; t++) {
         e->exponents[t][0] = e->exponents[t][1] = NS_GRID_FINEST;

@@ -45,14 +45,15 @@ const char *ns_sketch_wrong(const ns_sketch *s) {
 int ns_sketch_read(ns_sketch *out, const ns_store *store, int i, ns_error *err) {
     const ns_store_site *site = ns_store_site_at(store, i);
     ns_store_block blocks[NS_SKETCH_BLOCKS];
-    *out = (ns_sketch){.channels = site->site.norm.channels, .positions = site->site.positions};
+    int tokens = site->site.positions / ns_site_heads(&site->site);
+    *out = (ns_sketch){.channels = site->site.norm.channels, .positions = tokens};
     if (!site->has_sketch)
         return ns_fail(err, NS_EINPUT, "%s: site %d (%s): expected a sketch, found none",
                        ns_store_path(store), site->site.index, site->site.name);
     int count = ns_sketch_blocks(out, blocks), status = NS_OK;
     for (int b = 0; b < count && !status; b++)
         status = ns_store_find_block(store, i, &blocks[b], err);
-    if (!status) status = ns_sketch_new(out, site->site.norm.channels, site->site.positions, err);
+    if (!status) status = ns_sketch_new(out, site->site.norm.channels, tokens, err);
     if (status) return status;
     ns_sketch_blocks(out, blocks);
     for (int b = 0; b < count && !status && ns_store_samples(store); b++)

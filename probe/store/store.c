@@ -172,8 +172,9 @@ static int take_rows(const ns_store *s, hid_t group, ns_site_entry *e, ns_error 
     } more[] = {{"output", &e->output, 2},
                 {"sample", &e->sample, 1},
                 {"position", &e->position, 1},
-                {"kind", &e->kind, 1}};
-    for (int i = 0; i < 4 && !status; i++) {
+                {"kind", &e->kind, 1},
+                {"head", &e->head, 1}};
+    for (int i = 0; i < (ns_site_heads(&e->shown.site) > 1 ? 5 : 4) && !status; i++) {
         status = take_source(s, group, site, more[i].name, true, more[i].out, err);
         const ns_h5_place *q = &more[i].out->place;
         if (!status && (q->dims != more[i].dims || q->extents[0] != e->planned ||
@@ -186,7 +187,7 @@ static int take_rows(const ns_store *s, hid_t group, ns_site_entry *e, ns_error 
 
 static int take_site(const ns_store *s, hid_t group, ns_site_entry *e, ns_error *err) {
     ns_site *site = &e->shown.site;
-    int64_t index = 0, channels = 0, positions = 0;
+    int64_t index = 0, channels = 0, positions = 0, heads = 1;
     double eps = 0;
     e->name = ns_h5_get_text(group, "name");
     char *kind = ns_h5_get_text(group, "kind"), *role = ns_h5_get_text(group, "role");
@@ -202,12 +203,16 @@ static int take_site(const ns_store *s, hid_t group, ns_site_entry *e, ns_error 
              positions > MOST_POSITIONS || index < 1 || index > MOST_SITES)
         status = ns_fail(err, NS_EINPUT, "%s: %s: index, channels or positions out of range",
                          s->path, e->group);
+    else if (ns_h5_get_int(group, "heads", &heads) && (heads < 1 || positions % heads))
+        status = ns_fail(err, NS_EINPUT, "%s: %s: expected heads that divide %lld rows, found %lld",
+                         s->path, e->group, (long long)positions, (long long)heads);
     if (!status) {
         ns_h5_get_real(group, "eps", &eps);
         site->index = (int)index;
         site->name = e->name;
         site->role = role ? ns_role_find(role) : NS_ROLE_OTHER;
         site->positions = (int)positions;
+        site->heads = (int)heads;
         site->norm.kind = ns_norm_kind_find(kind, err);
         site->norm.channels = (int)channels;
         site->norm.eps = (float)eps;

@@ -75,10 +75,14 @@ NS_API int ns_store_read(const ns_store *store, int i, ns_tensor which, uint64_t
 NS_API int ns_store_read_rows(const ns_store *store, int i, uint64_t first, uint64_t rows,
                               int64_t *samples, int32_t *positions, uint8_t *kinds, ns_error *err);
 
+/* Which of its token's rows each of them is, from 0: its head at a site with heads (ns_site_heads), else 0. Thread-safe. */
+NS_API int ns_store_read_heads(const ns_store *store, int i, uint64_t first, uint64_t rows,
+                               int32_t *heads, ns_error *err);
+
 /* The extreme rows of a sampled site (the rows with its largest and smallest values), x and y [extreme_rows, C], for
- * drawing alone; they are no part of any statistic. Either may be NULL. */
+ * drawing alone; they are no part of any statistic. Any may be NULL. */
 NS_API int ns_store_read_extreme(const ns_store *store, int i, float *x, float *y, int64_t *samples,
-                                 int32_t *positions, ns_error *err);
+                                 int32_t *positions, int32_t *heads, ns_error *err);
 
 /* Results that a file has a place for. */
 typedef enum ns_result { NS_RESULT_FIT, NS_RESULT_STATS, NS_RESULTS } ns_result;

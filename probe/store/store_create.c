@@ -35,6 +35,7 @@ static void writer_free(ns_store_writer *w) {
         free(w->messages[i].values);
         free(w->messages[i].samples);
         free(w->messages[i].positions);
+        free(w->messages[i].heads);
         free(w->messages[i].kinds);
         free(w->messages[i].predictions);
         free(w->messages[i].blocks);
@@ -110,8 +111,10 @@ static int make_buffers(ns_store_writer *w, ns_error *err) {
             m->values = ns_alloc_aligned(w->buffer_values, sizeof *m->values, err);
             m->samples = ns_calloc(w->buffer_rows, sizeof *m->samples, err);
             m->positions = ns_calloc(w->buffer_rows, sizeof *m->positions, err);
+            m->heads = ns_calloc(w->buffer_rows, sizeof *m->heads, err);
             m->kinds = ns_calloc(w->buffer_rows, sizeof *m->kinds, err);
-            if (!m->values || !m->samples || !m->positions || !m->kinds) return NS_EFAIL;
+            if (!m->values || !m->samples || !m->positions || !m->heads || !m->kinds)
+                return NS_EFAIL;
         }
         ns_queue_put(commit ? w->free_commits : w->free_rows, m);
     }

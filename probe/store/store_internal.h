@@ -6,7 +6,7 @@
 #include "probe/store/h5.h"
 #include "probe/store/store_write.h"
 
-enum { NS_FORMAT_MAJOR = 1, NS_FORMAT_MINOR = 2 };
+enum { NS_FORMAT_MAJOR = 1, NS_FORMAT_MINOR = 3 };
 
 /* Room for a stored result: the text of a table with some lines a site. */
 enum { NS_RESULT_BASE = 65536, NS_RESULT_SITE = 16384 };
@@ -48,7 +48,7 @@ int ns_seal_find(ns_seal *out, hid_t file, ns_error *err);
 int ns_seal_put(const ns_seal *seal, int fd, const char *path, uint64_t size, ns_error *err);
 void ns_seal_free(ns_seal *seal);
 
-/* Which rows of a run are kept at sites of so many positions: those of lowest priority, in the order of the run. */
+/* Which rows of a run are kept at sites of so many positions (rows a sample): those of lowest priority, in the order of the run. */
 typedef struct ns_kept_rows {
     uint64_t positions;
     uint64_t count;
@@ -63,9 +63,9 @@ uint64_t ns_kept_rows_before(const ns_kept_rows *kept, uint64_t slot);
 
 /* Where the bytes of a site begin in the file; 0 where it has none of that sort. */
 typedef struct ns_site_offsets {
-    uint64_t input, output, sample, position, kind;
+    uint64_t input, output, sample, position, kind, head;
     uint64_t *blocks;    /* [block_count] */
-    uint64_t extreme[4]; /* input, output, sample, position */
+    uint64_t extreme[5]; /* input, output, sample, position, head */
 } ns_site_offsets;
 
 typedef struct ns_layout {
@@ -92,12 +92,14 @@ typedef struct ns_extremes {
     float *input, *output; /* [NS_STORE_EXTREME_ROWS, C] */
     int64_t *samples;      /* [NS_STORE_EXTREME_ROWS], -1 where there is none yet */
     int32_t *positions;    /* [NS_STORE_EXTREME_ROWS] */
+    int32_t *heads;        /* likewise */
     float *
         key; /* [NS_STORE_EXTREME_ROWS]: largest value of a row of the first half, smallest of the second */
 } ns_extremes;
 int ns_extremes_new(ns_extremes *out, int channels, ns_error *err);
 void ns_extremes_free(ns_extremes *extremes);
-void ns_extremes_add(ns_extremes *extremes, const ns_rows *rows);
+/* heads: rows of each token. */
+void ns_extremes_add(ns_extremes *extremes, const ns_rows *rows, int heads);
 /* Recomputes the keys after the arrays were read from a file. */
 void ns_extremes_loaded(ns_extremes *extremes);
 

@@ -92,6 +92,8 @@ static int put_site_attributes(hid_t group, const ns_site *site, ns_error *err) 
     if (!status) status = ns_h5_set_real(group, "eps", (double)site->norm.eps, err);
     if (!status) status = ns_h5_set_int(group, "channels", site->norm.channels, err);
     if (!status) status = ns_h5_set_int(group, "positions", site->positions, err);
+    if (!status && ns_site_heads(site) > 1)
+        status = ns_h5_set_int(group, "heads", site->heads, err);
     return status;
 }
 
@@ -113,6 +115,8 @@ static int lay_out_rows(hid_t group, const ns_store_plan *plan, int i, const ns_
             ns_h5_lay_out(group, "position", H5T_STD_I32LE, 1, extents, NULL, &at->position, err);
     if (!status)
         status = ns_h5_lay_out(group, "kind", H5T_STD_U8LE, 1, extents, NULL, &at->kind, err);
+    if (!status && ns_site_heads(&plan->sites[i]) > 1)
+        status = ns_h5_lay_out(group, "head", H5T_STD_I32LE, 1, extents, NULL, &at->head, err);
     H5Tclose(type);
     return status;
 }
@@ -140,6 +144,9 @@ static int lay_out_sample(hid_t group, const ns_store_plan *plan, int i, const n
     if (!status)
         status = ns_h5_lay_out(group, "extreme_position", H5T_STD_I32LE, 2, values, NULL,
                                &at->extreme[3], err);
+    if (!status && ns_site_heads(&plan->sites[i]) > 1)
+        status = ns_h5_lay_out(group, "extreme_head", H5T_STD_I32LE, 2, values, NULL,
+                               &at->extreme[4], err);
     return status;
 }
 
@@ -373,6 +380,7 @@ static int find_site(hid_t file, const char *path, const ns_store_plan *plan, in
                        plan->sites[i].index, plan->sites[i].name);
     uint64_t rows = ns_plan_rows(plan, i, kept), c = (uint64_t)plan->sites[i].norm.channels;
     uint64_t item = plan->dtype == NS_F16 ? 2 : 4, n = NS_STORE_EXTREME_ROWS;
+    bool heads = ns_site_heads(&plan->sites[i]) > 1;
     const struct {
         const char *name;
         uint64_t bytes, *offset;
@@ -382,10 +390,12 @@ static int find_site(hid_t file, const char *path, const ns_store_plan *plan, in
                 {"sample", rows * 8, &at->sample, plan->rows},
                 {"position", rows * 4, &at->position, plan->rows},
                 {"kind", rows, &at->kind, plan->rows},
+                {"head", rows * 4, &at->head, plan->rows && heads},
                 {"extreme_input", 2 * n * c * 4, &at->extreme[0], kept != NULL},
                 {"extreme_output", 2 * n * c * 4, &at->extreme[1], kept != NULL},
                 {"extreme_sample", 2 * n * 8, &at->extreme[2], kept != NULL},
-                {"extreme_position", 2 * n * 4, &at->extreme[3], kept != NULL}};
+                {"extreme_position", 2 * n * 4, &at->extreme[3], kept != NULL},
+                {"extreme_head", 2 * n * 4, &at->extreme[4], kept && heads}};
     int status = NS_OK, count = 0;
     for (size_t k = 0; k < sizeof sets / sizeof sets[0] && !status; k++)
         if (sets[k].there)

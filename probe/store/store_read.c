@@ -112,13 +112,24 @@ int ns_store_read_rows(const ns_store *s, int i, uint64_t first, uint64_t rows, 
     return status;
 }
 
+int ns_store_read_heads(const ns_store *s, int i, uint64_t first, uint64_t rows, int32_t *heads,
+                        ns_error *err) {
+    const ns_site_entry *e = &s->sites[i];
+    int status = check_range(s, e, first, rows, err);
+    if (status || !rows) return status;
+    if (e->head.there)
+        return read_column(s, e, &e->head, "head", 4, H5T_NATIVE_INT32, first, rows, heads, err);
+    memset(heads, 0, rows * sizeof *heads);
+    return NS_OK;
+}
+
 /* Which slot of a block belongs to what is committed. */
 static int committed_slot(const ns_store *s) {
     return s->batch ? (int)((s->committed + s->batch - 1) / s->batch % 2) : 0;
 }
 
 int ns_store_read_extreme(const ns_store *s, int i, float *x, float *y, int64_t *samples,
-                          int32_t *positions, ns_error *err) {
+                          int32_t *positions, int32_t *heads, ns_error *err) {
     const ns_site_entry *e = &s->sites[i];
     uint64_t n = e->shown.extreme_rows, c = (uint64_t)e->shown.site.norm.channels;
     if (!n) return NS_OK;
@@ -132,6 +143,11 @@ int ns_store_read_extreme(const ns_store *s, int i, float *x, float *y, int64_t 
     if (positions && !status)
         status = read_h5(s, e->group, "extreme_position", slot, 0, n, 0, H5T_NATIVE_INT32,
                          positions, err);
+    bool has_heads = ns_site_heads(&e->shown.site) > 1;
+    if (heads && has_heads && !status)
+        status = read_h5(s, e->group, "extreme_head", slot, 0, n, 0, H5T_NATIVE_INT32, heads, err);
+    else if (heads && !has_heads)
+        memset(heads, 0, n * sizeof *heads);
     return status;
 }
 

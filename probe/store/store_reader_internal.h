@@ -17,7 +17,7 @@ typedef struct ns_site_entry {
     char group[32];
     char *name;
     float *gamma, *beta, *alpha, *shift, *mean, *variance;
-    ns_source input, output, sample, position, kind;
+    ns_source input, output, sample, position, kind, head;
     uint64_t planned; /* rows of the dataset */
 } ns_site_entry;
 

@@ -99,8 +99,10 @@ int ns_extremes_new(ns_extremes *out, int channels, ns_error *err) {
                          .output = ns_calloc(values, sizeof(float), err),
                          .samples = ns_calloc(n, sizeof(int64_t), err),
                          .positions = ns_calloc(n, sizeof(int32_t), err),
+                         .heads = ns_calloc(n, sizeof(int32_t), err),
                          .key = ns_calloc(n, sizeof(float), err)};
-    if (!out->input || !out->output || !out->samples || !out->positions || !out->key) {
+    if (!out->input || !out->output || !out->samples || !out->positions || !out->heads ||
+        !out->key) {
         ns_extremes_free(out);
         return NS_EFAIL;
     }
@@ -113,6 +115,7 @@ void ns_extremes_free(ns_extremes *e) {
     free(e->output);
     free(e->samples);
     free(e->positions);
+    free(e->heads);
     free(e->key);
     *e = (ns_extremes){0};
 }
@@ -136,7 +139,7 @@ static bool before(float key, int64_t sample, int32_t position, const ns_extreme
 }
 
 static void put_row(ns_extremes *e, int half, float key, int64_t sample, int32_t position,
-                    const float *x, const float *y) {
+                    int32_t head, const float *x, const float *y) {
     const int n = NS_STORE_EXTREME_ROWS / 2, first = half * n;
     int at = first + n - 1;
     if (!before(key, sample, position, e, at)) return;
@@ -148,24 +151,27 @@ static void put_row(ns_extremes *e, int half, float key, int64_t sample, int32_t
             moved * c * sizeof *e->output);
     memmove(e->samples + at + 1, e->samples + at, moved * sizeof *e->samples);
     memmove(e->positions + at + 1, e->positions + at, moved * sizeof *e->positions);
+    memmove(e->heads + at + 1, e->heads + at, moved * sizeof *e->heads);
     memmove(e->key + at + 1, e->key + at, moved * sizeof *e->key);
     memcpy(e->input + (size_t)at * c, x, c * sizeof *x);
     memcpy(e->output + (size_t)at * c, y, c * sizeof *y);
     e->samples[at] = sample;
     e->positions[at] = position;
+    e->heads[at] = head;
     e->key[at] = key;
 }
 
-void ns_extremes_add(ns_extremes *e, const ns_rows *rows) {
+void ns_extremes_add(ns_extremes *e, const ns_rows *rows, int heads) {
     size_t c = (size_t)e->channels;
     for (size_t r = 0; r < rows->samples * rows->positions; r++) {
         if (rows->kinds[r] == NS_ROW_PADDING) continue;
         const float *x = rows->x + r * c, *y = rows->y + r * c;
         int64_t sample = rows->sample_ids[r / rows->positions];
-        int32_t position = rows->position_ids[r % rows->positions];
+        int32_t position = rows->position_ids[r % rows->positions],
+                head = (int32_t)(r % (size_t)heads);
         for (int half = 0; half < 2; half++) {
             float key = row_extreme(x, e->channels, half ? -1.0f : 1.0f);
-            if (key > -INFINITY) put_row(e, half, key, sample, position, x, y);
+            if (key > -INFINITY) put_row(e, half, key, sample, position, head, x, y);
         }
     }
 }

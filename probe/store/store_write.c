@@ -67,6 +67,8 @@ static int write_rows(ns_store_writer *w, const ns_store_message *m, ns_error *e
                                w->path, err);
     if (!status)
         status = ns_pwrite_all(w->fd, m->kinds, m->rows, at->kind + m->first, w->path, err);
+    if (!status && at->head)
+        status = ns_pwrite_all(w->fd, m->heads, m->rows * 4, at->head + m->first * 4, w->path, err);
     return status;
 }
 
@@ -90,6 +92,8 @@ int ns_store_blocks(ns_store_writer *w,
         if (!status) status = each(w, e->output, n * c * 4, at->extreme[1], user, err);
         if (!status) status = each(w, e->samples, n * 8, at->extreme[2], user, err);
         if (!status) status = each(w, e->positions, n * 4, at->extreme[3], user, err);
+        if (!status && ns_site_heads(&w->plan.sites[i]) > 1)
+            status = each(w, e->heads, n * 4, at->extreme[4], user, err);
     }
     return status;
 }
@@ -172,7 +176,8 @@ static float *place_output(void *user, const ns_site *site, size_t rows) {
 }
 
 /* All rows of a batch into the buffer. */
-static void copy_all(ns_store_message *m, const ns_rows *rows, size_t c, bool values) {
+static void copy_all(ns_store_message *m, const ns_rows *rows, const ns_site *site, bool values) {
+    size_t c = (size_t)site->norm.channels, heads = (size_t)ns_site_heads(site);
     m->rows = rows->samples * rows->positions;
     m->x = m->values;
     m->y = m->values + m->rows * c;
@@ -182,12 +187,14 @@ static void copy_all(ns_store_message *m, const ns_rows *rows, size_t c, bool va
     for (size_t r = 0; r < m->rows; r++) {
         m->samples[r] = rows->sample_ids[r / rows->positions];
         m->positions[r] = rows->position_ids[r % rows->positions];
+        m->heads[r] = (int32_t)(r % heads);
     }
 }
 
 /* The kept rows of a batch whose first sample has place `slot` in the run. */
-static void copy_kept(ns_store_message *m, const ns_rows *rows, size_t c, const ns_kept_rows *kept,
-                      uint64_t slot) {
+static void copy_kept(ns_store_message *m, const ns_rows *rows, const ns_site *site,
+                      const ns_kept_rows *kept, uint64_t slot) {
+    size_t c = (size_t)site->norm.channels, heads = (size_t)ns_site_heads(site);
     uint64_t first = ns_kept_rows_before(kept, slot),
              last = ns_kept_rows_before(kept, slot + rows->samples);
     m->first = first;
@@ -202,6 +209,7 @@ static void copy_kept(ns_store_message *m, const ns_rows *rows, size_t c, const 
         memcpy(m->y + to * c, rows->y + from * c, c * sizeof *m->y);
         m->samples[to] = rows->sample_ids[s];
         m->positions[to] = rows->position_ids[p];
+        m->heads[to] = (int32_t)(p % heads);
         m->kinds[to] = rows->kinds[from];
     }
 }
@@ -229,11 +237,11 @@ static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
             ns_store_tally_add(w, i, rows->x, count * c);
             ns_store_tally_add(w, i, rows->y, count * c);
         }
-        ns_extremes_add(&w->extremes[i], rows);
-        copy_kept(m, rows, c, w->kept_of[i], slot);
+        ns_extremes_add(&w->extremes[i], rows, ns_site_heads(site));
+        copy_kept(m, rows, site, w->kept_of[i], slot);
     } else {
         m->first = w->next_row[i];
-        copy_all(m, rows, c, !w->plan.link_count);
+        copy_all(m, rows, site, !w->plan.link_count);
     }
     w->next_row[i] += count;
     ns_queue_put(w->work, m);

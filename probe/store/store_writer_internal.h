@@ -15,6 +15,7 @@ typedef struct ns_store_message {
     float *x, *y;       /* [rows, C] in `values` */
     int64_t *samples;   /* [rows] */
     int32_t *positions; /* [rows] */
+    int32_t *heads;     /* [rows] */
     uint8_t *kinds;     /* [rows] */
     float *values;
     uint64_t committed; /* of a commit: samples before it and in it */

@@ -189,10 +189,11 @@ static void read_all(const ns_store *store) {
         ns_store_read(store, i, NS_INPUT, 0, site->rows, values, &err);
         ns_store_read(store, i, NS_OUTPUT, 0, site->rows, values, &err);
         ns_store_read_rows(store, i, 0, site->rows, ids, numbers, kinds, &err);
+        ns_store_read_heads(store, i, 0, site->rows, numbers, &err);
         ns_verify_result result;
         ns_verify_site(store, i, &result, &err);
         if (site->extreme_rows && site->extreme_rows <= 100)
-            ns_store_read_extreme(store, i, values, values, ids, numbers, &err);
+            ns_store_read_extreme(store, i, values, values, ids, numbers, numbers, &err);
     }
 }
 

@@ -82,7 +82,8 @@ static const ns_item *curves(ns_figure *f, int *count) {
 }
 
 static const ns_item *marks(ns_figure *f, int *count) {
-    static const char *const names[] = {"disc", "square", "triangle", "diamond", "cross", "plus"};
+    static const char *const names[] = {"disc",  "square", "triangle", "diamond",
+                                        "cross", "plus",   "down",     "pentagon"};
     ns_item *items = ns_figure_alloc(f, NS_MARK_COUNT, sizeof *items, NULL);
     for (int m = 0; m < NS_MARK_COUNT; m++) {
         ns_spot *spots = ns_figure_alloc(f, 8, sizeof *spots, NULL);

@@ -14,6 +14,8 @@ static const ns_names names = {.name = "huggingface",
                                          [NS_PART_Q] = BLOCK "self_attn.q_proj.",
                                          [NS_PART_K] = BLOCK "self_attn.k_proj.",
                                          [NS_PART_V] = BLOCK "self_attn.v_proj.",
+                                         [NS_PART_QUERY_NORM] = BLOCK "self_attn.q_norm",
+                                         [NS_PART_KEY_NORM] = BLOCK "self_attn.k_norm",
                                          [NS_PART_PROJECTION] = BLOCK "self_attn.o_proj.",
                                          [NS_PART_NORM2] = BLOCK "post_attention_layernorm",
                                          [NS_PART_GATE] = BLOCK "mlp.gate_proj.",
@@ -58,6 +60,22 @@ static int read_rotary(ns_reading *r, ns_block_spec *spec) {
                          "%s: expected heads of an even number of channels, found %zu",
                          ns_weights_path(r->model->weights), spec->dim);
     return status ? status : ns_reading_fact(r, "rotary base", from, "%g", base);
+}
+
+/* Qwen's keys of windows: one that is set, but not used, means nothing. */
+static int check_windows(ns_reading *r) {
+    ns_origin from;
+    size_t i;
+    const json_t *types = ns_config_find(&r->config, "layer_types", from), *type;
+    json_array_foreach((json_t *)(uintptr_t)types, i,
+                       type) if (!json_is_string(type) ||
+                                 strcmp(json_string_value(type), "full_attention") !=
+                                     0) return ns_config_refuse(&r->config, from,
+                                                                "\"full_attention\" alone", type);
+    if (types && !json_is_array(types))
+        return ns_config_refuse(&r->config, from, "a list of words", types);
+    ns_config_find(&r->config, "max_window_layers", from);
+    return NS_OK;
 }
 
 /* Biases are what the tensors have; config.json must not say otherwise. */
@@ -122,6 +140,7 @@ static int open_llama(ns_reading *r) {
     if (!status) status = ns_read_blocks(r, &spec, "silu");
     if (!status) status = read_rotary(r, &spec);
     if (!status) status = check_biases(r);
+    if (!status) status = check_windows(r);
     if (!status)
         status = ns_config_int(&r->config, "max_position_embeddings", 1, 1 << 24, &longest, &found,
                                from);
@@ -146,9 +165,9 @@ static const ns_names *const all_names[] = {&names};
 
 extern const ns_family ns_family_llama;
 const ns_family ns_family_llama = {.name = "llama",
-                                   .summary = "LLaMA (names of Hugging Face)",
-                                   .model_types = "llama",
-                                   .architectures = "Llama*",
+                                   .summary = "LLaMA, Qwen3 (names of Hugging Face)",
+                                   .model_types = "llama|qwen3",
+                                   .architectures = "Llama*|Qwen3For*|Qwen3Model",
                                    .names = all_names,
                                    .name_count = 1,
                                    .open = open_llama};

@@ -50,6 +50,11 @@ static void llama(void **state) {
     check("llama-base", 5);
 }
 
+static void qwen3(void **state) {
+    (void)state;
+    check("qwen3", 9);
+}
+
 static void gpt2(void **state) {
     (void)state;
     check("gpt2", 5);
@@ -110,15 +115,12 @@ static void ids_that_are_none(void **state) {
     const int64_t seven = 7;
     if (ns_model_open(&model, GOLDEN "bert", &err)) fail_msg("%s", err.message);
     for (int i = 0; i < 2; i++) {
-        const ns_batch batch = {
-            .samples = 1, .sample_ids = &seven, .positions = 3, .ids = ids[i]};
+        const ns_batch batch = {.samples = 1, .sample_ids = &seven, .positions = 3, .ids = ids[i]};
         assert_int_equal(ns_model_forward(model, &batch, NULL, 0, &err), NS_EINPUT);
         assert_string_equal(err.message, parts[i]);
     }
-    const ns_batch types = {.samples = 1,
-                            .positions = 1,
-                            .ids = (int32_t[]){1},
-                            .types = (int32_t[]){9}};
+    const ns_batch types = {
+        .samples = 1, .positions = 1, .ids = (int32_t[]){1}, .types = (int32_t[]){9}};
     assert_int_equal(ns_model_forward(model, &types, NULL, 0, &err), NS_EINPUT);
     assert_int_equal(ns_model_set_length(model, 33, &err), NS_EINPUT);
     ns_model_close(model);
@@ -126,6 +128,7 @@ static void ids_that_are_none(void **state) {
 
 static const struct CMUnitTest tests[] = {cmocka_unit_test(bert),
                                           cmocka_unit_test(llama),
+                                          cmocka_unit_test(qwen3),
                                           cmocka_unit_test(gpt2),
                                           cmocka_unit_test(nanogpt),
                                           cmocka_unit_test(quick_gelu),

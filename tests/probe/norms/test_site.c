@@ -4,11 +4,11 @@
 
 #include "tests/runner.h"
 
-static ns_site sites[] = {{1, "blocks.0.norm1", NS_ROLE_ATTENTION, 1, {0}},
-                          {2, "blocks.0.norm2", NS_ROLE_MLP, 1, {0}},
-                          {3, "blocks.1.norm1", NS_ROLE_ATTENTION, 1, {0}},
-                          {4, "blocks.10.norm1", NS_ROLE_ATTENTION, 1, {0}},
-                          {5, "norm", NS_ROLE_FINAL, 1, {0}}};
+static ns_site sites[] = {{1, "blocks.0.norm1", NS_ROLE_ATTENTION, 1, {0}, 0},
+                          {2, "blocks.0.norm2", NS_ROLE_MLP, 1, {0}, 0},
+                          {3, "blocks.1.norm1", NS_ROLE_ATTENTION, 1, {0}, 0},
+                          {4, "blocks.10.norm1", NS_ROLE_ATTENTION, 1, {0}, 0},
+                          {5, "norm", NS_ROLE_FINAL, 1, {0}, 0}};
 
 static const ns_site *site_at(const void *user, int i) {
     (void)user;

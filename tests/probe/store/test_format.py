@@ -95,6 +95,13 @@ for name, more in variants.items():
             assert np.array_equal(file["samples/label"][()], labels)
             assert " -n 20 -o " in file.attrs["command_line"]
 
+# Norms of queries and keys, of which a token has several rows.
+np.save(f"{tmp}/ids.npy", np.arange(1, 25).reshape(3, 8))
+run("dump", "tests/golden/words/qwen3", f"{tmp}/ids.npy", "--sample-rows", "20", "-o", f"{tmp}/heads.h5")
+with h5py.File(f"{tmp}/heads.h5", "r") as file:
+    for site in file["sites"].values():
+        seen["sites"] |= set(site) | set(site.attrs)
+
 run("merge", f"{tmp}/all.h5", "--link", "-o", f"{tmp}/linked.h5")
 with h5py.File(f"{tmp}/linked.h5", "r") as file:
     seen["sources"] = set(file["sources/000001"].attrs)

@@ -207,7 +207,7 @@ static void sampled_rows(void **state) {
     assert_int_equal(site->extreme_rows, NS_STORE_EXTREME_ROWS);
     float x[NS_STORE_EXTREME_ROWS][8];
     int64_t samples[NS_STORE_EXTREME_ROWS];
-    assert_int_equal(ns_store_read_extreme(s, 0, x[0], NULL, samples, NULL, &err), NS_OK);
+    assert_int_equal(ns_store_read_extreme(s, 0, x[0], NULL, samples, NULL, NULL, &err), NS_OK);
     float first = -INFINITY, second = INFINITY;
     for (int c = 0; c < 8; c++) {
         first = fmaxf(first, x[0][c]);
