@@ -288,7 +288,7 @@ const ns_command ns_command_dump = {
     .summary = "run a model over data and keep input and output of its sites",
     .usage = "[options] MODEL DATA -o FILE",
     .details =
-        "MODEL is a safetensors file or a Hugging Face folder. DATA is a path (IDX, plain "
+        "MODEL is a safetensors or GGUF file or a Hugging Face folder. DATA is a path (IDX, plain "
         "or gzip; a folder of PNG and JPEG; "
         ".npy) or the name of a data set: fashion-mnist-1000 is bundled. A language model takes "
         "text or, as a .npy file of whole numbers [samples, words], token ids; what lies "

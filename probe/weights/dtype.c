@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "probe/base/half.h"
+#include "probe/weights/quantized.h"
 
 static void widen_f32(size_t n, const unsigned char *bytes, float *out) {
     memcpy(out, bytes, n * sizeof *out);
@@ -41,11 +42,29 @@ static void widen_bf16(size_t n, const unsigned char *bytes, float *out) {
 }
 
 static const ns_element types[] = {
-    {"F32", 1, 4, widen_f32}, {"F16", 1, 2, widen_f16}, {"BF16", 1, 2, widen_bf16},
-    {"F64", 1, 8, widen_f64}, {"I64", 1, 8, NULL},      {"I32", 1, 4, NULL},
-    {"I16", 1, 2, NULL},      {"I8", 1, 1, NULL},       {"U8", 1, 1, NULL},
-    {"BOOL", 1, 1, NULL},     {"U16", 1, 2, NULL},      {"U32", 1, 4, NULL},
-    {"U64", 1, 8, NULL},      {"F8_E4M3", 1, 1, NULL},  {"F8_E5M2", 1, 1, NULL},
+    {"F32", 1, 4, widen_f32},
+    {"F16", 1, 2, widen_f16},
+    {"BF16", 1, 2, widen_bf16},
+    {"F64", 1, 8, widen_f64},
+    {"I64", 1, 8, NULL},
+    {"I32", 1, 4, NULL},
+    {"I16", 1, 2, NULL},
+    {"I8", 1, 1, NULL},
+    {"U8", 1, 1, NULL},
+    {"BOOL", 1, 1, NULL},
+    {"U16", 1, 2, NULL},
+    {"U32", 1, 4, NULL},
+    {"U64", 1, 8, NULL},
+    {"F8_E4M3", 1, 1, NULL},
+    {"F8_E5M2", 1, 1, NULL},
+    {"Q8_0", 32, 34, ns_widen_q8_0},
+    {"Q4_0", 32, 18, ns_widen_q4_0},
+    {"Q4_1", 32, 20, ns_widen_q4_1},
+    {"Q5_0", 32, 22, ns_widen_q5_0},
+    {"Q5_1", 32, 24, ns_widen_q5_1},
+    {"Q4_K", 256, 144, ns_widen_q4_k},
+    {"Q5_K", 256, 176, ns_widen_q5_k},
+    {"Q6_K", 256, 210, ns_widen_q6_k},
 };
 enum { TYPES = sizeof types / sizeof *types };
 

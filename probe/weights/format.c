@@ -8,7 +8,7 @@
 #include "probe/base/mem.h"
 
 /* X(name): a file of probe/weights/ defines ns_weights_format_NAME. */
-#define FORMATS(X) X(safetensors)
+#define FORMATS(X) X(safetensors) X(gguf)
 
 #define DECLARE(name) extern const ns_weights_format ns_weights_format_##name;
 FORMATS(DECLARE)

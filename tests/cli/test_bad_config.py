@@ -100,7 +100,7 @@ told(renamed(lambda name: "module._orig_mod." + name), "module.", "_orig_mod.", 
 refused(["list", renamed(lambda name: "other." + name)], "expected a model of a family that is known", "found")
 
 # Other formats are called by their names, with the way out where there is one.
-for name, data, what in [("x.gguf", b"GGUF" + bytes(60), "a GGUF file"), ("x.onnx", b"\x08\x07\x12\x07pytorch" + bytes(60), "an ONNX model; give the checkpoint"),
+for name, data, what in [("x.gguf", b"GGUF" + bytes(60), "expected GGUF of version 2 or 3, found version 0"), ("x.onnx", b"\x08\x07\x12\x07pytorch" + bytes(60), "an ONNX model; give the checkpoint"),
                          ("x.tflite", bytes(4) + b"TFL3" + bytes(60), "a TensorFlow Lite model; give the checkpoint"), ("x.h5", b"\x89HDF\r\n\x1a\n" + bytes(60), "an HDF5 file; normscope info"),
                          ("keras.h5", b"\x89HDF\r\n\x1a\n" + bytes(600) + b"layer_names" + bytes(60), "a Keras .h5 file; from_pretrained(..., from_tf=True)"),
                          ("flax.msgpack", b"\x82\xa5lm_hd\x81" + bytes(60), "MessagePack data (Flax); from_pretrained(..., from_flax=True)"),

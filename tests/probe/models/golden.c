@@ -183,8 +183,13 @@ void golden_forward(golden_run *r, golden_watch *w, size_t first, size_t count, 
 golden_watch golden_check(const char *folder, int sites, double tolerance) {
     char expected[256];
     snprintf(expected, sizeof expected, "%s/expected.safetensors", folder);
+    return golden_check_file(folder, expected, sites, tolerance);
+}
+
+golden_watch golden_check_file(const char *model, const char *expected, int sites,
+                               double tolerance) {
     golden_run r;
-    golden_open(&r, folder, expected);
+    golden_open(&r, model, expected);
     assert_int_equal(r.model->site_count, sites);
     assert_int_equal(count_inputs(r.expected), sites);
     assert_true(r.model->classes || !ns_weights_find(r.expected, "logits"));
@@ -196,7 +201,7 @@ golden_watch golden_check(const char *folder, int sites, double tolerance) {
     golden_forward(&r, &parts, 1, r.samples - 1, 0);
     golden_judge(&w, parts.where, parts.worst);
     if (!(w.worst <= tolerance))
-        fail_msg("%s: %s is off by %.2e of its largest magnitude", folder, w.where, w.worst);
+        fail_msg("%s: %s is off by %.2e of its largest magnitude", model, w.where, w.worst);
     golden_close(&r);
     return w;
 }

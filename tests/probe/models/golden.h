@@ -45,5 +45,8 @@ void golden_close(golden_run *r);
 void golden_forward(golden_run *r, golden_watch *w, size_t first, size_t count, int last_site);
 /* All at once, then in two parts; fails where anything is off by more than the tolerance. Gives the watch of the whole. */
 golden_watch golden_check(const char *folder, int sites, double tolerance);
+/* The same of any checkpoint. */
+golden_watch golden_check_file(const char *model, const char *expected, int sites,
+                               double tolerance);
 
 #endif

@@ -1,0 +1,130 @@
+/* GGUF files against llama.cpp's own Python package and against transformers: tests/golden/gguf, made by scripts/oracle_gguf.py, and
+ * tests/golden/words. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/base/mem.h"
+#include "probe/weights/safetensors.h"
+#include "tests/probe/models/golden.h"
+#include "tests/runner.h"
+
+#define GOLDEN "tests/golden/gguf/"
+
+static ns_weights *opened(const char *path) {
+    ns_error err = {0};
+    ns_weights *w;
+    if (ns_weights_open(&w, path, &err)) fail_msg("%s", err.message);
+    return w;
+}
+
+static const float *values_of(ns_weights *w, const char *name) {
+    ns_error err = {0};
+    const float *values;
+    const ns_tensor_info *info = ns_weights_find(w, name);
+    if (!info || ns_weights_get(w, name, info->dims, info->shape, &values, &err))
+        fail_msg("%s: %s", name, err.message);
+    return values;
+}
+
+/* To the bit; a NaN is as good as another. */
+static void assert_same(const char *what, const float *found, const float *expected, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(&found[i], &expected[i], sizeof *found) != 0 &&
+            !(isnan(found[i]) && isnan(expected[i])))
+            fail_msg("%s: value %zu: expected %.9g, found %.9g", what, i, (double)expected[i],
+                     (double)found[i]);
+}
+
+/* Blocks at even and at odd addresses. */
+static void every_quantized_type(void **state) {
+    (void)state;
+    int seen = 0;
+    ns_weights *w = opened(GOLDEN "blocks.safetensors");
+    ns_weights_file file;
+    ns_error err = {0};
+    assert_int_equal(
+        ns_weights_file_open(&file, ns_strdup(GOLDEN "blocks.safetensors", &err), &err), NS_OK);
+    const ns_element *type;
+    for (size_t t = 0; (type = ns_element_at(t)); t++) {
+        if (type->values == 1) continue;
+        char name[32];
+        snprintf(name, sizeof name, "%s.blocks", type->name);
+        const ns_stored *stored = NULL;
+        for (int i = 0; i < file.count; i++)
+            if (!strcmp(file.tensors[i].info.name, name)) stored = &file.tensors[i];
+        assert_non_null(stored);
+        assert_int_equal(stored->info.shape[1], type->bytes);
+        snprintf(name, sizeof name, "%s.values", type->name);
+        const float *expected = values_of(w, name);
+        const size_t blocks = (size_t)stored->info.shape[0], n = blocks * type->values;
+        unsigned char *bytes = malloc(blocks * type->bytes + 1);
+        float *found = malloc(n * sizeof *found);
+        assert_true(bytes && found);
+        for (size_t odd = 0; odd < 2; odd++) {
+            memcpy(bytes + odd, stored->bytes, blocks * type->bytes);
+            type->widen(blocks, bytes + odd, found);
+            assert_same(name, found, expected, n);
+        }
+        free(bytes);
+        free(found);
+        seen++;
+    }
+    assert_int_equal(seen, 8);
+    ns_weights_file_close(&file);
+    ns_weights_close(w);
+}
+
+/* The same networks as Hugging Face's folders of these names hold, with the same answers. */
+static void models(void **state) {
+    (void)state;
+    static const char *const names[] = {"llama", "llama-theta", "llama-tied", "gpt2", "bert"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[96], expected[128];
+        snprintf(path, sizeof path, GOLDEN "%s.gguf", names[i]);
+        snprintf(expected, sizeof expected, "tests/golden/words/%s/expected.safetensors", names[i]);
+        golden_watch w = golden_check_file(path, expected, 5, 1e-5);
+        print_message("%s: %.1e\n", path, w.worst);
+    }
+}
+
+static void widened_tensors(void **state) {
+    (void)state;
+    ns_weights *packed = opened(GOLDEN "mixed.gguf"), *wide = opened(GOLDEN "mixed");
+    assert_int_equal(ns_weights_count(packed), ns_weights_count(wide));
+    for (int i = 0; i < ns_weights_count(wide); i++) {
+        const ns_tensor_info *info = ns_weights_info(wide, i),
+                             *other = ns_weights_find(packed, info->name);
+        size_t n = 1;
+        if (!other || other->dims != info->dims) fail_msg("%s", info->name);
+        for (int d = 0; d < info->dims; d++) {
+            assert_int_equal(info->shape[d], other->shape[d]);
+            n *= (size_t)info->shape[d];
+        }
+        assert_same(info->name, values_of(packed, info->name), values_of(wide, info->name), n);
+    }
+    ns_weights_close(packed);
+    ns_weights_close(wide);
+}
+
+static void what_the_file_says(void **state) {
+    (void)state;
+    ns_weights *w = opened(GOLDEN "llama.gguf");
+    const json_t *said = ns_weights_metadata(w);
+    assert_string_equal(ns_weights_format_title(w), "GGUF");
+    assert_int_equal(json_array_size(json_object_get(said, "tokenizer.ggml.tokens")), 99);
+    assert_string_equal(
+        json_string_value(json_array_get(json_object_get(said, "tokenizer.ggml.tokens"), 7)),
+        "<7>");
+    assert_int_equal(json_integer_value(json_object_get(said, "llama.block_count")), 2);
+    assert_string_equal(ns_weights_config_key(w, "hidden_size"), "llama.embedding_length");
+    assert_true(json_number_value(json_object_get(ns_weights_config(w), "rms_norm_eps")) == 1e-6);
+    ns_weights_close(w);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_quantized_type), cmocka_unit_test(models),
+    cmocka_unit_test(widened_tensors), cmocka_unit_test(what_the_file_says)};
+NS_TESTS("gguf", tests)
