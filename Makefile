@@ -236,7 +236,7 @@ bench: all
 gallery: all
 	scripts/gallery.sh $(BUILD)/normscope
 
-# Hours of training, whose results are committed: datasets/RUNS.md.
+# Hours of training, whose results are committed: docs/RUNS.md.
 runs: all
 	NORMSCOPE=$(BUILD)/normscope scripts/runs.sh
 ablations: all

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Trains the bundled runs again, in out/runs, and puts what is bundled of them into datasets/runs. Each goes on where it stopped. Some
-# hours on two cores; datasets/RUNS.md says what came out. The bits depend on the number of threads (1, so that two of them can be started
+# hours on two cores; docs/RUNS.md says what came out. The bits depend on the number of threads (1, so that two of them can be started
 # beside each other) and on the machine's libraries.
 #
 # usage: scripts/runs.sh [NAME...]     all, or some of: vit-dyt vit-layernorm vit-rmsnorm vit-derf gpt-dyt gpt-layernorm
