@@ -1,135 +1,149 @@
-/* A network of one's own, written as steps and run with its sites watched: two post-norm blocks over words. Its arrays come from this program; a
- * source hands them out by name, here as numbers made from the name.
- *
- *     cc own_network.c $(pkg-config --cflags --libs normscope) -lm && ./a.out */
+/* A network of one's own, written as steps and watched at its norms: words, two MLPs with residuals, and the norms behind them
+ * (post-norm), first a LayerNorm, then an RMSNorm. Its arrays stand in a table of the program; a checkpoint could be that table.
+ *     cc own_network.c -o own_network $(pkg-config --cflags --libs normscope) -lm */
 #include <math.h>
 #include <normscope.h>
+#include <probe/models/build.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-enum { WORDS = 50, WIDTH = 16, TOKENS = 6, SAMPLES = 3, MOST_ARRAYS = 100 };
+enum { VOCABULARY = 20, WIDTH = 16, HIDDEN = 48, SAMPLES = 3, TOKENS = 5, ROWS = SAMPLES * TOKENS };
 
-/* What the source has handed out. */
-typedef struct arrays {
-    float *all[MOST_ARRAYS];
-    int count;
-} arrays;
+static float words[VOCABULARY * WIDTH];
+static float up[2][HIDDEN * WIDTH], down[2][WIDTH * HIDDEN], weight[2][WIDTH], beta[WIDTH];
+static int32_t ids[ROWS];
 
-static float *make(arrays *a, const char *name, size_t count, float about) {
-    unsigned state = 2166136261u;
-    for (; *name; name++) state = (state ^ (unsigned char)*name) * 16777619u;
-    float *values = a->count < MOST_ARRAYS ? calloc(count, sizeof *values) : NULL;
-    for (size_t i = 0; values && i < count; i++) {
-        state = state * 1664525u + 1013904223u;
-        values[i] = about + 0.6f * ((float)(state >> 8) / (1 << 24) - 0.5f);
-    }
-    if (values) a->all[a->count++] = values;
-    return values;
+/* The arrays by name; the norms' are given in norm(). */
+static const struct row {
+    const char *name;
+    const float *values;
+    size_t bytes;
+} table[] = {{"words.weight", words, sizeof words},
+             {"0.up.weight", up[0], sizeof up[0]},
+             {"0.down.weight", down[0], sizeof down[0]},
+             {"1.up.weight", up[1], sizeof up[1]},
+             {"1.down.weight", down[1], sizeof down[1]}};
+
+static const struct row *find(const char *name) {
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (!strcmp(table[i].name, name)) return &table[i];
+    return NULL;
 }
 
 static bool has(void *user, const char *name) {
-    (void)user;
-    (void)name;
-    return true;
+    return (void)user, find(name) != NULL;
 }
 
 static int tensor(void *user, const char *name, int dims, const int64_t *shape, bool decays,
                   ns_array *out, ns_error *err) {
-    size_t count = 1;
-    (void)decays;
-    (void)err;
-    for (int d = 0; d < dims; d++) count *= (size_t)shape[d];
-    out->values = make(user, name, count, 0);
-    return out->values ? NS_OK : NS_EFAIL;
+    const struct row *row = find(name);
+    (void)user, (void)decays; /* decays: of training */
+    size_t bytes = sizeof(float);
+    for (int i = 0; i < dims; i++) bytes *= (size_t)shape[i];
+    if (!row || row->bytes != bytes)
+        return ns_fail(err, NS_EINPUT, "%s: expected %zu bytes", name, bytes);
+    *out = (ns_array){row->values, NULL};
+    return NS_OK;
 }
 
 static int matrix(void *user, const char *name, size_t out, size_t in, bool turned, ns_array *array,
                   bool *is_turned, ns_error *err) {
-    (void)turned;
-    *is_turned = false;
+    *is_turned = turned; /* here none is */
     return tensor(user, name, 2, (int64_t[]){(int64_t)out, (int64_t)in}, true, array, err);
 }
 
-static int norm(void *user, const char *path, bool required, ns_norm *norm,
-                ns_norm_trained *trained, ns_error *err) {
-    (void)required;
-    (void)trained;
-    norm->kind = ns_norm_kind_find("layernorm", err);
-    norm->eps = 1e-5f;
-    norm->gamma = make(user, path, (size_t)norm->channels, 1);
-    return norm->kind && norm->gamma ? NS_OK : NS_EFAIL;
+static int norm(void *user, const char *path, bool required, ns_norm *n, ns_norm_trained *trained,
+                ns_error *err) {
+    const bool first = path[0] == '0';
+    (void)user, (void)required, (void)trained;
+    n->kind = ns_norm_kind_find(first ? "layernorm" : "rmsnorm", err);
+    n->eps = 1e-5f;
+    n->gamma = weight[!first];
+    n->beta = first ? beta : NULL;
+    return n->kind ? NS_OK : NS_EINPUT;
 }
 
-static int build(ns_network *network, arrays *a, ns_error *err) {
-    static const ns_names names = {.name = "own",
-                                   .prefixes = "",
-                                   .parts = {[NS_PART_WORDS] = "words",
-                                             [NS_PART_NORM1] = "block.%d.norm1",
-                                             [NS_PART_QKV] = "block.%d.qkv.",
-                                             [NS_PART_PROJECTION] = "block.%d.out.",
-                                             [NS_PART_NORM2] = "block.%d.norm2",
-                                             [NS_PART_FC1] = "block.%d.up.",
-                                             [NS_PART_FC2] = "block.%d.down."}};
-    static const ns_block_spec blocks = {.depth = 2,
-                                         .width = WIDTH,
-                                         .hidden = 3 * WIDTH,
-                                         .order = NS_POST_NORM,
-                                         .heads = 4,
-                                         .groups = 4,
-                                         .dim = WIDTH / 4,
-                                         .activation = NS_SILU};
-    const ns_naming naming = {&names, "", 0};
-    ns_builder b = {network, {a, has, tensor, matrix, norm}, err, NS_OK};
-    const int64_t shape[] = {WORDS, WIDTH};
-    network->input = NS_INPUT_WORDS;
-    network->vocabulary = WORDS;
-    const ns_word_rows rows = {
-        .vocabulary = WORDS,
-        .width = WIDTH,
-        .words = ns_build_part(&b, &naming, NS_PART_WORDS, 2, shape, true).values};
+/* x = norm(x + down(gelu(up(x)))), twice. */
+static int build(ns_network *network, ns_error *err) {
+    ns_builder b = {network, {NULL, has, tensor, matrix, norm}, err, NS_OK};
+    *network =
+        (ns_network){.input = NS_INPUT_WORDS, .vocabulary = VOCABULARY, .most_tokens = TOKENS};
+    const int64_t shape[] = {VOCABULARY, WIDTH};
+    ns_array values = ns_build_tensor(&b, "words.weight", 2, shape, true, false);
+    ns_word_rows rows = {.vocabulary = VOCABULARY, .width = WIDTH, .words = values.values};
     int x = ns_build_buffer(&b, NS_OF_TOKENS, WIDTH);
     ns_build_step(&b, &ns_words_operation, NS_NO_BUFFER, NS_NO_BUFFER, x, &rows, sizeof rows);
-    ns_build_blocks(&b, &blocks, &naming, x);
+    for (int i = 0; i < 2; i++) {
+        const char *const paths[][3] = {{"0.up.", "0.down.", "0.norm"},
+                                        {"1.up.", "1.down.", "1.norm"}};
+        ns_linear first = ns_build_layer(&b, paths[i][0], HIDDEN, WIDTH, false);
+        ns_residual_options add = {.layer = ns_build_layer(&b, paths[i][1], WIDTH, HIDDEN, false)};
+        int branch = ns_build_linear(&b, x, first, NS_GELU_ERF);
+        int sum = ns_build_buffer(&b, NS_OF_TOKENS, WIDTH);
+        ns_build_step(&b, &ns_residual_operation, x, branch, sum, &add, sizeof add);
+        x = ns_build_norm(&b, sum, paths[i][2], NS_ROLE_POST_MLP, true);
+    }
     return b.status;
 }
 
+/* A value of the first site's x by plain loops. */
+static double plainly(int id, int c) {
+    const float *row = words + id * WIDTH;
+    double sum = row[c];
+    for (int h = 0; h < HIDDEN; h++) {
+        double v = 0;
+        for (int k = 0; k < WIDTH; k++) v += (double)up[0][h * WIDTH + k] * row[k];
+        sum += down[0][c * HIDDEN + h] * v * 0.5 * erfc(-v / sqrt(2)); /* GELU */
+    }
+    return sum;
+}
+
 static bool wants(void *user, const ns_site *site) {
-    (void)user;
-    (void)site;
-    return true;
+    return (void)user, (void)site, true;
 }
 
 static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_error *err) {
-    size_t n = rows->samples * rows->positions * (size_t)site->norm.channels;
-    double largest = 0, squares = 0;
-    (void)user;
-    (void)err;
-    for (size_t i = 0; i < n; i++) {
-        largest = fmax(largest, fabs((double)rows->y[i]));
-        squares += (double)rows->y[i] * (double)rows->y[i];
+    const int c = site->norm.channels;
+    double sigma = 0, most = 0, off = 0; /* sigma: the mean over the rows */
+    (void)user, (void)err;
+    for (int r = 0; r < ROWS; r++) {
+        double sum = 0, squares = 0;
+        for (int i = r * c; i < (r + 1) * c; i++) {
+            sum += rows->x[i];
+            squares += (double)rows->x[i] * rows->x[i];
+            most = fmax(most, fabs(rows->y[i]));
+        }
+        sigma += sqrt(squares / c - sum / c * (sum / c)) / ROWS;
     }
-    printf("%-16s %-14s largest |y| %.3f of %.3f, mean y^2 %.4f\n", site->name,
-           ns_role_name(site->role), largest, site->norm.kind->bound(&site->norm),
-           squares / (double)n);
+    printf("%s %-9s sigma %.4f, max |y| %.4f\n", site->name, site->norm.kind->name, sigma, most);
+    for (int i = 0; i < ROWS * c && site->index == 1; i++)
+        off = fmax(off, fabs(plainly(ids[i / c], i % c) - rows->x[i]));
+    if (site->index == 1) printf("x differs from plain loops by %.1e\n", off);
     return NS_OK;
+}
+
+static void fill(void *array, size_t bytes, double scale) { /* any numbers around 0 */
+    for (size_t i = 0; i < bytes / sizeof(float); i++)
+        ((float *)array)[i] = (float)(scale * sin(1 + 12.9898 * (double)(i + i * i / 1000)));
 }
 
 int main(void) {
     ns_error err = {0};
     ns_network network = {0};
-    ns_run run = {0};
-    arrays mine = {0};
-    int32_t ids[SAMPLES * TOKENS];
-    for (int i = 0; i < SAMPLES * TOKENS; i++) ids[i] = 7 * i % WORDS;
+    ns_run memory = {0};
+    fill(words, sizeof words, 1);
+    fill(up, sizeof up, 0.4);
+    fill(down, sizeof down, 0.3);
+    fill(weight, sizeof weight, 2);
+    fill(beta, sizeof beta, 0.1);
+    for (int i = 0; i < ROWS; i++) ids[i] = 7 * i % VOCABULARY;
     const ns_observer observer = {.wants = wants, .deliver = deliver};
     const ns_batch batch = {.samples = SAMPLES, .positions = TOKENS, .ids = ids};
-    int status = build(&network, &mine, &err);
-    if (!status)
-        status =
-            ns_run_forward(&run, &network, &batch, (ns_run_options){.observer = &observer}, &err);
+    const ns_run_options pass = {.observer = &observer};
+    int status = build(&network, &err);
+    if (!status) status = ns_run_forward(&memory, &network, &batch, pass, &err);
     if (status) fprintf(stderr, "%s\n", err.message);
-    ns_run_free(&run);
+    ns_run_free(&memory);
     ns_network_free(&network);
-    while (mine.count) free(mine.all[--mine.count]);
     return status;
 }
