@@ -142,6 +142,26 @@ int ns_image_numbers(const char *option, const char *text, int channels, float o
     return NS_OK;
 }
 
+int ns_image_size(const char *option, const char *text, int *height, int *width, ns_error *err) {
+    enum { MOST = 1 << 16 };
+    char *end;
+    long h = strtol(text, &end, 10), w = h;
+    bool good = end != text && *text >= '0' && *text <= '9';
+    if (good && *end == 'x') {
+        const char *second = end + 1;
+        w = strtol(second, &end, 10);
+        good = end != second && *second >= '0' && *second <= '9';
+    }
+    if (!good || *end || h < 1 || h > MOST || w < 1 || w > MOST)
+        return ns_fail(err, NS_EUSAGE,
+                       "%s: expected pixels of both sides (224), or of height and width (224x336), "
+                       "up to %d, found '%s'",
+                       option, MOST, text);
+    *height = (int)h;
+    *width = (int)w;
+    return NS_OK;
+}
+
 static size_t add_channels(char *text, size_t used, size_t room, const char *name,
                            const float *values, int channels) {
     bool alike = true;

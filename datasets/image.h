@@ -27,6 +27,10 @@ typedef struct ns_image_shape {
 NS_API int ns_image_numbers(const char *option, const char *text, int channels, float out[4],
                             ns_error *err);
 
+/* "224", or "224x336" for height and width, each 1 to 65536. */
+NS_API int ns_image_size(const char *option, const char *text, int *height, int *width,
+                         ns_error *err);
+
 /* The steps in words, for provenance: "shorter side 256 bicubic, centre 224 x 224, mean 0.5, std 0.5". `resized` and
  * `scaled` say which of them the data's format asks for. Returns text. */
 NS_API char *ns_image_steps(const ns_image_shape *shape, bool resized, bool scaled, char text[256]);

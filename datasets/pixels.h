@@ -46,6 +46,12 @@ int ns_pixels_channels(ns_pixels *pixels, int channels, ns_error *err);
 int ns_pixels_resize(ns_pixels *out, const ns_pixels *in, int64_t height, int64_t width,
                      int64_t top, int64_t left, bool bilinear, ns_error *err);
 
+/* The filter of one side, of `in` values, each `ratio` (before / after) apart in the outputs: the weights w of output i, which add up to 1,
+ * are of inputs *begin to *begin + *used - 1. It widens where the side shrinks (antialiasing). w has room for ns_filter_taps. */
+int ns_filter_taps(double ratio, bool bilinear);
+void ns_filter_weigh(double ratio, int64_t i, int in, bool bilinear, double *w, int *begin,
+                     int *used);
+
 /* Decoded pixels to [shape->channels, shape->height, shape->width]. `pixels` may be changed on the way. */
 int ns_pixels_to_tensor(ns_pixels *pixels, const ns_image_shape *shape, const char *path,
                         float *tensor, ns_error *err);

@@ -42,18 +42,22 @@ static void weights_free(filter_weights *f) {
     free(f->weights);
 }
 
-/* One output: its weights over inputs *begin..*begin + *used - 1. */
-static void weigh(double centre, double support, double scale, int in, bool bilinear, double *w,
-                  int *begin, int *used) {
+int ns_filter_taps(double ratio, bool bilinear) {
+    return (int)ceil((bilinear ? 1.0 : 2.0) * (ratio < 1 ? 1 : ratio)) * 2 + 1;
+}
+
+void ns_filter_weigh(double ratio, int64_t i, int in, bool bilinear, double *w, int *begin,
+                     int *used) {
+    double scale = ratio < 1 ? 1 : ratio, support = (bilinear ? 1.0 : 2.0) * scale;
+    double centre = ((double)i + 0.5) * ratio, sum = 0;
     int from = (int)(centre - support + 0.5), to = (int)(centre + support + 0.5);
     if (from < 0) from = 0;
     if (to > in) to = in;
-    double sum = 0;
-    for (int i = from; i < to; i++) {
-        double x = ((double)i - centre + 0.5) * (1.0 / scale);
-        sum += w[i - from] = bilinear ? bilinear_at(x) : bicubic_at(x);
+    for (int k = from; k < to; k++) {
+        double x = ((double)k - centre + 0.5) * (1.0 / scale);
+        sum += w[k - from] = bilinear ? bilinear_at(x) : bicubic_at(x);
     }
-    for (int i = 0; i < to - from && sum != 0; i++) w[i] /= sum;
+    for (int k = 0; k < to - from && sum != 0; k++) w[k] /= sum;
     *begin = from;
     *used = to - from;
 }
@@ -61,10 +65,9 @@ static void weigh(double centre, double support, double scale, int in, bool bili
 /* `in` inputs become `out` outputs, of which `count` from `first` are wanted. */
 static int weights_make(filter_weights *f, int in, int64_t out, int64_t first, int count,
                         bool bilinear, ns_error *err) {
-    double ratio = (double)in / (double)out, scale = ratio < 1 ? 1 : ratio;
-    double support = (bilinear ? 1.0 : 2.0) * scale;
+    double ratio = (double)in / (double)out;
     f->count = count;
-    f->taps = (int)ceil(support) * 2 + 1;
+    f->taps = ns_filter_taps(ratio, bilinear);
     f->begin = ns_calloc((size_t)count, sizeof *f->begin, err);
     f->used = ns_calloc((size_t)count, sizeof *f->used, err);
     f->weights = ns_calloc((size_t)count * (size_t)f->taps, sizeof *f->weights, err);
@@ -74,8 +77,7 @@ static int weights_make(filter_weights *f, int in, int64_t out, int64_t first, i
         return NS_EFAIL;
     }
     for (int i = 0; i < count; i++) {
-        double centre = ((double)(first + i) + 0.5) * ratio;
-        weigh(centre, support, scale, in, bilinear, w, &f->begin[i], &f->used[i]);
+        ns_filter_weigh(ratio, first + i, in, bilinear, w, &f->begin[i], &f->used[i]);
         int32_t *to = f->weights + (size_t)i * (size_t)f->taps;
         for (int k = 0; k < f->used[i]; k++)
             to[k] = (int32_t)(w[k] * (1 << PRECISION) + (w[k] < 0 ? -0.5 : 0.5));

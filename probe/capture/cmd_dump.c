@@ -16,7 +16,7 @@ typedef struct settings {
     ns_list select, exclude;
     int64_t samples, skip, batch, sample_rows, seed;
     int order, dtype, format, mode;
-    const char *mean, *std;
+    const char *mean, *std, *image;
     int64_t resize;
     int fit, interpolation; /* -1: as the checkpoint says */
     bool force, resume, dry_run, to_the_end;
@@ -188,7 +188,10 @@ static int run_parsed(const settings *s, const ns_list *rest, int argc, char **a
     ns_dataset *data = NULL;
     if (!s->output && !s->dry_run)
         return ns_fail(err, NS_EUSAGE, "expected -o FILE, the file to write");
-    int status = ns_model_open(&model, rest->items[0], err);
+    ns_model_options wants = {0};
+    int status =
+        s->image ? ns_image_size("--image", s->image, &wants.height, &wants.width, err) : NS_OK;
+    if (!status) status = ns_model_open_with(&model, rest->items[0], &wants, err);
     if (!status && model->input.kind == NS_INPUT_PIXELS)
         status = set_image(&model->input.image, s, err);
     if (!status)
@@ -229,6 +232,10 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"labels", 0, NS_OPT_TEXT, &s.labels, "FILE",
          "labels, where the data set does not bring them or has others", NULL, 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Images (where not given, as the checkpoint says)",
+         NULL, 0, 0},
+        {"image", 0, NS_OPT_TEXT, &s.image, "N|HxW",
+         "height and width in pixels of what the model takes, multiples of its patch; learned "
+         "positions are resampled as its library does it",
          NULL, 0, 0},
         {"resize", 0, NS_OPT_INT, &s.resize, "N",
          "length of the shorter side (stretched: of both) in pixels, of which the centre is then "

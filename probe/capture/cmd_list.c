@@ -90,10 +90,10 @@ static int print_sites(const ns_model *model, const bool *wanted, ns_table_forma
     return status;
 }
 
-static int list(const char *path, const ns_selection *selection, ns_table_format format,
-                ns_error *err) {
+static int list(const char *path, const ns_model_options *wants, const ns_selection *selection,
+                ns_table_format format, ns_error *err) {
     ns_model *model = NULL;
-    int status = ns_model_open(&model, path, err);
+    int status = ns_model_open_with(&model, path, wants, err);
     if (status) return status;
     bool *wanted = ns_calloc((size_t)model->site_count, sizeof *wanted, err);
     status = wanted ? NS_OK : NS_EFAIL;
@@ -112,7 +112,7 @@ static int list(const char *path, const ns_selection *selection, ns_table_format
 static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     int format = NS_ALIGNED;
     ns_list select = {0}, exclude = {0}, rest;
-    const char *layers = NULL;
+    const char *layers = NULL, *image = NULL;
     const ns_option options[] = {
         {"select", 's', NS_OPT_LIST, &select, "GLOB",
          "sites by name, whole components (blocks.1 is not blocks.10); may be repeated", "all", 0,
@@ -121,15 +121,21 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
          0},
         {"layers", 'l', NS_OPT_TEXT, &layers, "LIST", "sites by number, such as 5,15,20-25", NULL,
          0, 0},
+        {"image", 0, NS_OPT_TEXT, &image, "N|HxW",
+         "height and width in pixels of what the model takes, where that may be chosen", NULL, 0,
+         0},
         {"format", 0, NS_OPT_CHOICE, &format, NS_TABLE_FORMATS,
          "form of the table of sites; tsv and json leave out the facts above it", "table", 0, 0},
         {0},
     };
     int status = ns_cli_parse(self, options, argc, argv, 1, 1, &rest, err);
+    ns_model_options wants = {0};
+    if (!status && image)
+        status = ns_image_size("--image", image, &wants.height, &wants.width, err);
     if (!status) {
         const ns_selection selection = {select.items, select.count, exclude.items, exclude.count,
                                         layers};
-        status = list(rest.items[0], &selection, (ns_table_format)format, err);
+        status = list(rest.items[0], &wants, &selection, (ns_table_format)format, err);
     }
     ns_list_free(&rest);
     ns_list_free(&select);
@@ -147,7 +153,7 @@ const ns_command ns_command_list = {
         "was understood, and from where: config.json, the shapes of tensors, or a default. "
         "C is the number of channels of a row; rows, how many rows (tokens) a sample has at "
         "the site; eps stands inside the root.\n"
-        "--select, --exclude and --layers mean here what they mean to dump.",
+        "--select, --exclude, --layers and --image mean here what they mean to dump.",
     .examples = "  normscope list datasets/vit-fmnist-layernorm\n"
                 "  normscope list datasets/vit-fmnist-layernorm --select 'blocks.*.norm1'\n",
     .run = run,

@@ -66,11 +66,11 @@ void ns_place_tokens(const ns_token_rows *t, size_t samples, const ns_real *embe
 #pragma omp parallel for schedule(static) if (samples * tokens * w > NS_WORTH_THREADS)
     for (size_t i = 0; i < samples * tokens; i++) {
         size_t s = i / tokens, at = i % tokens;
-        const ns_real *position = t->positions, *from;
-        if (position && t->positions_of_patches)
-            position = at < extra ? NULL : position + (at - extra) * w;
-        else if (position)
-            position += at * w;
+        const ns_real *position = NULL, *from;
+        if (t->positions && at >= extra)
+            position = t->positions + (at - extra + t->placed) * w;
+        else if (t->positions && at < t->placed)
+            position = t->positions + at * w;
         if (at >= extra)
             from = embedded + (s * t->patches + at - extra) * w;
         else

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "probe/base/api.h"
+#include "probe/base/error.h"
 #include "probe/base/real.h"
 
 #ifdef __cplusplus
@@ -146,18 +147,31 @@ typedef struct ns_token_rows {
     size_t patches, registers, width; /* P, W */
     const ns_real *class_row;         /* [W] or NULL */
     const ns_real *register_rows;     /* [registers, W] or NULL */
-    const ns_real *positions;         /* [T, W], of patches alone [P, W], or NULL */
-    bool positions_of_patches;
-    ns_real *dclass, *dpositions; /* gradients where they are trained, else NULL */
+    const ns_real *positions;         /* [placed + P, W], or NULL */
+    size_t placed;                    /* tokens before the patches that have positions, too */
+    ns_real *dclass, *dpositions;     /* gradients where they are trained, else NULL */
 } ns_token_rows;
 
 NS_API size_t ns_token_rows_count(const ns_token_rows *t); /* T */
 /* x [N * T, W] from embedded patches [N * P, W]. */
 NS_API void ns_place_tokens(const ns_token_rows *t, size_t samples, const ns_real *embedded,
                             ns_real *x);
-/* dembedded [N * P, W] from dx; dclass and dpositions [T, W] +=. Without registers. */
+/* dembedded [N * P, W] from dx; dclass and dpositions [T, W] +=. Without registers; all tokens are placed. */
 NS_API void ns_place_tokens_back(const ns_token_rows *t, size_t samples, const ns_real *dx,
                                  ns_real *dembedded);
+
+/* ---- resample.c ---- */
+
+/* From a grid of rows to another one, by cubic convolution (Keys, IEEE Trans. ASSP 29, 1981), as PyTorch's interpolate(mode="bicubic") has it. */
+typedef struct ns_resampling {
+    size_t from_height, from_width, height, width;
+    bool antialias; /* its antialiased filter, else four taps a side whatever the sizes */
+    double offset;  /* added to height and width where their ratios are made: DINO's 0.1 */
+} ns_resampling;
+
+/* to [height * width, n] from [from_height * from_width, n]. NS_EFAIL: no memory for the weights. */
+NS_API int ns_resample(const ns_resampling *r, size_t n, const ns_real *from, ns_real *to,
+                       ns_error *err);
 
 typedef struct ns_word_rows {
     size_t vocabulary, width;
@@ -178,12 +192,14 @@ NS_API void ns_place_words_back(const ns_word_rows *w, size_t samples, size_t to
 
 /* ---- pooling.c ---- */
 
-/* pooled [N, W]: the first token's row of x [N * T, W], or, where `mean`, the mean of the rows from token `from` up. */
+/* pooled [N, W], ldp values from row to row: the row of token `from` of x [N * T, W], or, where `mean`, the mean of the rows from there up. */
 typedef struct ns_pooling {
     size_t tokens, width, from;
     bool mean;
+    size_t column; /* of the output, where its columns begin: for who calls */
 } ns_pooling;
-NS_API void ns_pool(const ns_pooling *p, size_t samples, const ns_real *x, ns_real *pooled);
+NS_API void ns_pool(const ns_pooling *p, size_t samples, const ns_real *x, ns_real *pooled,
+                    size_t ldp);
 /* dx [N * T, W] from dpooled [N, W]; of the first token's row alone. */
 NS_API void ns_pool_back(const ns_pooling *p, size_t samples, const ns_real *dpooled, ns_real *dx);
 

@@ -27,7 +27,11 @@ static void expand(const ns_naming *naming, const char *from, size_t length, int
 
 bool ns_part_name(const ns_naming *naming, const ns_source *source, ns_part part, int block,
                   const char *suffix, ns_name *out) {
-    const char *all = naming->names->parts[part];
+    return ns_name_of(naming, source, naming->names->parts[part], block, suffix, out);
+}
+
+bool ns_name_of(const ns_naming *naming, const ns_source *source, const char *all, int block,
+                const char *suffix, ns_name *out) {
     out->text[0] = 0;
     if (!all) return false;
     for (const char *at = all;;) {
@@ -147,12 +151,37 @@ static int attention(const block *k, int x) {
                          sizeof options);
 }
 
+/* The first or the second half of a packed layer. */
+static ns_linear half(ns_linear both, size_t which) {
+    ns_linear one = both;
+    one.out = both.out / 2;
+    if (both.weight) one.weight = both.weight + which * one.out * both.in;
+    if (both.bias) one.bias = both.bias + which * one.out;
+    return one;
+}
+
+/* The layers before the gate's product. */
+static void gate_layers(const block *k, ns_linear *gate, ns_linear *up) {
+    const ns_block_spec *s = k->spec;
+    if (!s->packed) {
+        *gate = layer(k, NS_PART_GATE, s->hidden, s->width);
+        *up = layer(k, NS_PART_FC1, s->hidden, s->width);
+        return;
+    }
+    ns_part part = k->naming->names->parts[NS_PART_PACKED] ? NS_PART_PACKED : NS_PART_FC1;
+    const ns_linear both = layer(k, part, 2 * s->hidden, s->width);
+    *gate = half(both, 0);
+    *up = half(both, 1);
+}
+
 static int mlp(const block *k, int x) {
     const ns_block_spec *s = k->spec;
     if (!s->gated)
         return ns_build_linear(k->b, x, layer(k, NS_PART_FC1, s->hidden, s->width), s->activation);
-    int gate = ns_build_linear(k->b, x, layer(k, NS_PART_GATE, s->hidden, s->width), s->activation);
-    int up = ns_build_linear(k->b, x, layer(k, NS_PART_FC1, s->hidden, s->width), NS_NO_ACTIVATION);
+    ns_linear layers[2];
+    gate_layers(k, &layers[0], &layers[1]);
+    int gate = ns_build_linear(k->b, x, layers[0], s->activation);
+    int up = ns_build_linear(k->b, x, layers[1], NS_NO_ACTIVATION);
     int out = ns_build_buffer(k->b, NS_OF_TOKENS, s->hidden);
     return ns_build_step(k->b, &ns_gate_operation, gate, up, out, NULL, 0);
 }

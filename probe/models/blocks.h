@@ -11,33 +11,36 @@ extern "C" {
 
 /* The parts of a transformer, as a naming scheme calls them. */
 typedef enum ns_part {
-    NS_PART_WORDS,     /* tensor [vocabulary, W] */
-    NS_PART_POSITIONS, /* tensor, [1, T, W] of images, [T, W] of words */
-    NS_PART_TYPES,     /* tensor [types, W] */
-    NS_PART_CLASS,     /* tensor [1, 1, W] */
-    NS_PART_REGISTERS, /* tensor [1, R, W] */
-    NS_PART_PATCH,     /* linear: [W, C, p, p], or [W, p*p*C] */
-    NS_PART_NORM_PRE,  /* norm of the embeddings */
-    NS_PART_NORM1,     /* norm before attention, or after it */
-    NS_PART_QKV,       /* linear, [3*H*D, W] */
-    NS_PART_Q,         /* linear, [H*D, W], where there is no NS_PART_QKV; */
-    NS_PART_K,         /* likewise [G*D, W] */
-    NS_PART_V,         /* likewise */
+    NS_PART_WORDS,        /* tensor [vocabulary, W] */
+    NS_PART_POSITIONS,    /* tensor, [1, T, W] of images, [T, W] of words */
+    NS_PART_TYPES,        /* tensor [types, W] */
+    NS_PART_CLASS,        /* tensor [1, 1, W] */
+    NS_PART_DISTILLATION, /* tensor [1, 1, W]: DeiT's second token */
+    NS_PART_REGISTERS,    /* tensor [1, R, W] */
+    NS_PART_PATCH,        /* linear: [W, C, p, p], or [W, p*p*C] */
+    NS_PART_NORM_PRE,     /* norm of the embeddings */
+    NS_PART_NORM1,        /* norm before attention, or after it */
+    NS_PART_QKV,          /* linear, [3*H*D, W] */
+    NS_PART_Q,            /* linear, [H*D, W], where there is no NS_PART_QKV; */
+    NS_PART_K,            /* likewise [G*D, W] */
+    NS_PART_V,            /* likewise */
     NS_PART_QUERY_NORM, /* norm of queries, of each head or of all their channels, where the scheme has it; */
-    NS_PART_KEY_NORM,    /* of keys */
-    NS_PART_PROJECTION,  /* linear, [W, H*D] */
-    NS_PART_SCALE1,      /* tensor [W], LayerScale */
-    NS_PART_NORM2,       /* norm before the MLP, or after it */
-    NS_PART_GATE,        /* linear, [F, W], where the MLP is gated */
-    NS_PART_FC1,         /* linear, [F, W] */
-    NS_PART_FC2,         /* linear, [W, F] */
-    NS_PART_SCALE2,      /* tensor [W] */
-    NS_PART_NORM,        /* norm of all tokens after the last block */
-    NS_PART_POOLED_NORM, /* norm of the one pooled row */
-    NS_PART_TRANSFORM,   /* linear, [W, W], of a head before its norm */
-    NS_PART_HEAD_NORM,   /* norm inside a head */
-    NS_PART_HEAD,        /* linear, [classes, W] */
-    NS_PART_UNUSED,      /* beginnings of names that have no effect on any site */
+    NS_PART_KEY_NORM,          /* of keys */
+    NS_PART_PROJECTION,        /* linear, [W, H*D] */
+    NS_PART_SCALE1,            /* tensor [W], LayerScale */
+    NS_PART_NORM2,             /* norm before the MLP, or after it */
+    NS_PART_GATE,              /* linear, [F, W], where the MLP is gated */
+    NS_PART_FC1,               /* linear, [F, W] */
+    NS_PART_PACKED,            /* linear, [2*F, W]: gate and fc1 in one */
+    NS_PART_FC2,               /* linear, [W, F] */
+    NS_PART_SCALE2,            /* tensor [W] */
+    NS_PART_NORM,              /* norm of all tokens after the last block */
+    NS_PART_POOLED_NORM,       /* norm of the one pooled row */
+    NS_PART_TRANSFORM,         /* linear, [W, W], of a head before its norm */
+    NS_PART_HEAD_NORM,         /* norm inside a head */
+    NS_PART_HEAD,              /* linear, [classes, W] */
+    NS_PART_DISTILLATION_HEAD, /* the same, of the second token */
+    NS_PART_UNUSED,            /* beginnings of names that have no effect on any site */
     NS_PARTS
 } ns_part;
 
@@ -47,6 +50,8 @@ typedef struct ns_names {
     const char *name;     /* "timm" */
     const char *prefixes; /* "vit.|deit.|": what @ may stand for, the empty one last */
     const char *parts[NS_PARTS];
+    const char *
+        needs; /* tensors, one of which a checkpoint that follows the scheme has; NULL: its first block tells it */
 } ns_names;
 
 typedef struct ns_name {
@@ -63,6 +68,10 @@ typedef struct ns_naming {
 /* The name of `part` in block `block`, + `suffix`: the alternative that `has` knows, else the first. False: it knows none of them. */
 NS_API bool ns_part_name(const ns_naming *naming, const ns_source *source, ns_part part, int block,
                          const char *suffix, ns_name *out);
+
+/* The same of a template. */
+NS_API bool ns_name_of(const ns_naming *naming, const ns_source *source, const char *templates,
+                       int block, const char *suffix, ns_name *out);
 
 typedef enum ns_block_order {
     NS_PRE_NORM, /* x + f(norm(x)): Xiong et al., ICML 2020, arXiv 2002.04745 */
@@ -81,7 +90,9 @@ typedef struct ns_block_spec {
     bool norm_of_heads;  /* each head by itself, D channels, else all of them as one row */
     double rotary_base;  /* 0: no rotary positions */
     ns_activation activation;
-    bool gated;  /* fc2(activation(gate(x)) * fc1(x)): Shazeer, arXiv 2002.05202 */
+    bool gated; /* fc2(activation(gate(x)) * fc1(x)): Shazeer, arXiv 2002.05202 */
+    bool
+        packed; /* gate's rows, then fc1's, in NS_PART_PACKED, or in NS_PART_FC1 where the scheme has none */
     bool scaled; /* LayerScale */
     bool turned; /* matrices stand in files as [in, out] */
 } ns_block_spec;

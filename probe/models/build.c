@@ -26,14 +26,17 @@ int ns_build_buffer(ns_builder *b, ns_rows_of rows, size_t width) {
     return n->buffer_count++;
 }
 
-void *ns_build_options(ns_builder *b, const void *options, size_t size) {
+void *ns_build_memory(ns_builder *b, size_t size) {
     ns_network *n = b->network;
     if (!grow(b, &n->options, n->option_count, &n->option_room, sizeof *n->options)) return NULL;
-    void *copy = ns_calloc(1, size, b->err);
-    if (!copy) b->status = NS_EFAIL;
-    if (!copy) return NULL;
-    memcpy(copy, options, size);
-    return n->options[n->option_count++] = copy;
+    void *memory = ns_calloc(1, size, b->err);
+    if (!memory) b->status = NS_EFAIL;
+    return memory ? n->options[n->option_count++] = memory : NULL;
+}
+
+void *ns_build_options(ns_builder *b, const void *options, size_t size) {
+    void *copy = ns_build_memory(b, size);
+    return copy ? memcpy(copy, options, size) : NULL;
 }
 
 int ns_build_step(ns_builder *b, const ns_operation *o, int a, int c, int out, const void *options,

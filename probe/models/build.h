@@ -44,7 +44,8 @@ typedef struct ns_builder {
 
 /* A new buffer's number. */
 NS_API int ns_build_buffer(ns_builder *b, ns_rows_of rows, size_t width);
-/* A copy of `size` bytes that the network owns, or NULL. */
+/* Zeroed bytes that the network owns, or NULL; and a copy of `options`. */
+NS_API void *ns_build_memory(ns_builder *b, size_t size);
 NS_API void *ns_build_options(ns_builder *b, const void *options, size_t size);
 /* A step of operation `o` from buffers a and c (or NS_NO_BUFFER) to `out`; options may be NULL. Gives out. */
 NS_API int ns_build_step(ns_builder *b, const ns_operation *o, int a, int c, int out,

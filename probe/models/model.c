@@ -9,7 +9,7 @@
 #include "probe/models/reading.h"
 
 /* X(name): a file of probe/models/families/ exports ns_family_NAME. */
-#define FAMILIES(X) X(vit) X(gpt) X(bert) X(llama)
+#define FAMILIES(X) X(dinov2) X(vit) X(gpt) X(bert) X(llama)
 
 #define DECLARE(name) extern const ns_family ns_family_##name;
 FAMILIES(DECLARE)
@@ -80,7 +80,13 @@ static int family_by_config(ns_config *config, const ns_family **out) {
     return NS_OK;
 }
 
-/* The scheme of a family's whose first block the weights have. */
+static bool has_what_tells(ns_reading *r, const ns_names *names) {
+    const ns_source source = ns_reading_source(r);
+    ns_name name;
+    return !names->needs || ns_name_of(&r->naming, &source, names->needs, 0, "", &name);
+}
+
+/* The scheme of a family's whose first block the weights have, and what else it needs. */
 static bool naming_of(ns_reading *r, const ns_family *family) {
     for (int s = 0; s < family->name_count; s++) {
         const ns_names *names = family->names[s];
@@ -89,7 +95,8 @@ static bool naming_of(ns_reading *r, const ns_family *family) {
             ns_name name;
             int length = (int)strcspn(at, "|");
             r->naming = (ns_naming){names, at, length};
-            if (ns_reading_name(r, part, 0, "weight", &name)) return true;
+            if (ns_reading_name(r, part, 0, "weight", &name) && has_what_tells(r, names))
+                return true;
             at += length;
             if (!*at) break;
         }
@@ -140,12 +147,20 @@ static int find_family(ns_reading *r) {
 
 /* ---- opening ---- */
 
-static int read_model(ns_model *model, ns_error *err) {
+static int check_options(const ns_reading *r) {
+    if (!r->options.height || r->model->input.kind == NS_INPUT_PIXELS) return NS_OK;
+    return ns_fail(r->err, NS_EUSAGE, "%s: expected a model that takes images, found a %s: no size",
+                   ns_weights_path(r->model->weights), r->model->family->summary);
+}
+
+static int read_model(ns_model *model, const ns_model_options *options, ns_error *err) {
     ns_reading r = {.model = model, .config = {.weights = model->weights, .err = err}, .err = err};
+    if (options) r.options = *options;
     int status = find_family(&r);
     if (!status)
         status = ns_reading_fact(&r, "naming", "names of the tensors", "%s", r.naming.names->name);
     if (!status) status = model->family->open(&r);
+    if (!status) status = check_options(&r);
     ns_reading_end(&r);
     model->sites = model->network.sites;
     model->site_count = model->network.site_count;
@@ -153,11 +168,16 @@ static int read_model(ns_model *model, ns_error *err) {
 }
 
 int ns_model_open(ns_model **out, const char *path, ns_error *err) {
+    return ns_model_open_with(out, path, NULL, err);
+}
+
+int ns_model_open_with(ns_model **out, const char *path, const ns_model_options *options,
+                       ns_error *err) {
     *out = NULL;
     ns_model *model = ns_calloc(1, sizeof *model, err);
     if (!model) return NS_EFAIL;
     int status = ns_weights_open(&model->weights, path, err);
-    if (!status) status = read_model(model, err);
+    if (!status) status = read_model(model, options, err);
     if (status)
         ns_model_close(model);
     else

@@ -30,6 +30,12 @@ typedef struct ns_fact {
     char from[96];   /* "config.json: embed_dim", "shape of cls_token", "default" */
 } ns_fact;
 
+/* What a caller wants of a model; zeros: what the checkpoint says. */
+typedef struct ns_model_options {
+    int height,
+        width; /* of the images that it takes: learned positions are resampled to them as its library does it */
+} ns_model_options;
+
 /* A model in memory. Filled by its family's `open`; every other function reads it. */
 struct ns_model {
     const ns_family *family;
@@ -58,6 +64,9 @@ struct ns_family {
 /* Opens a checkpoint and finds its family, by what config.json says and by the names of its tensors. NS_EINPUT where no family knows it: the
  * message lists the families and some of its tensors; where a setting or a tensor is not understood: it names that. */
 NS_API int ns_model_open(ns_model **out, const char *path, ns_error *err);
+/* The same; NS_EINPUT where the model cannot have what the options ask for. */
+NS_API int ns_model_open_with(ns_model **out, const char *path, const ns_model_options *options,
+                              ns_error *err);
 NS_API void ns_model_close(ns_model *model);
 
 /* Words a sample has from here on, where the model takes words: sets the sites' positions. NS_EINPUT where it has fewer positions. */

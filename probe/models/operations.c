@@ -242,7 +242,8 @@ const ns_operation ns_gate_operation = {.name = "gate", .in_place = true, .forwa
 
 static int pool(const ns_step *step, ns_run *run, ns_error *err) {
     (void)err;
-    ns_pool(step->options, run->samples, in(step, run, 0), out(step, run));
+    const ns_pooling *p = step->options;
+    ns_pool(p, run->samples, in(step, run, 0), out(step, run) + p->column, width(run, step->out));
     return NS_OK;
 }
 

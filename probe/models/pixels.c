@@ -82,11 +82,27 @@ static int read_filter(ns_reading *r) {
                            bilinear ? "bilinear" : "bicubic");
 }
 
+static bool crops(const ns_reading *r) {
+    ns_origin from;
+    return does(r, "do_center_crop", preprocessor_key(r, "crop_size", from) != NULL);
+}
+
+int ns_reading_side(ns_reading *r, int *side, ns_origin from) {
+    bool square = true;
+    const char *key = crops(r) ? "crop_size" : "size";
+    *side = 0;
+    if (!ns_weights_preprocessor(r->model->weights)) return NS_OK;
+    int status =
+        !crops(r) && !does(r, "do_resize", true) ? NS_OK : read_side(r, key, side, &square);
+    if (!square) *side = 0; /* of the shorter one alone */
+    preprocessor_key(r, key, from);
+    return status;
+}
+
 static int read_geometry(ns_reading *r) {
     ns_image_shape *image = &r->model->input.image;
     int side = image->height, cut = image->height;
-    bool square,
-        crops = does(r, "do_center_crop", preprocessor_key(r, "crop_size", (ns_origin){0}) != NULL);
+    bool square, cuts = crops(r);
     if (!does(r, "do_resize", true)) { /* images must come in the model's size */
         image->crop = 0;
         return ns_reading_fact(r, "resize", "preprocessor_config.json: do_resize", "none");
@@ -94,13 +110,17 @@ static int read_geometry(ns_reading *r) {
     image->stretch = true;
     image->crop = 1;
     int status = read_side(r, "size", &side, &image->stretch);
-    if (!status && crops) status = read_side(r, "crop_size", &cut, &square);
+    if (!status && cuts) status = read_side(r, "crop_size", &cut, &square);
     if (status) return status;
     ns_origin from;
-    const json_t *j = preprocessor_key(r, crops ? "crop_size" : "size", from);
-    int last = crops ? cut : side;
+    const json_t *j = preprocessor_key(r, cuts ? "crop_size" : "size", from);
+    int last = cuts ? cut : side;
+    if (r->options.height && side >= last) { /* another size: the same share of the image */
+        image->crop = (double)last / side;
+        return ns_reading_fact(r, "crop", from, "%g", image->crop);
+    }
     if (last != image->height || last != image->width || side < last ||
-        (!crops && !image->stretch)) {
+        (!cuts && !image->stretch)) {
         char expected[96];
         snprintf(expected, sizeof expected, "images of %d x %d in the end, as the tensors have it",
                  image->width, image->height);

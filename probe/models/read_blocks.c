@@ -122,27 +122,56 @@ static int read_query_norms(ns_reading *r, ns_block_spec *spec) {
                            spec->norm_of_heads ? "each head" : "all heads as one");
 }
 
-static int read_hidden(ns_reading *r, ns_block_spec *spec) {
+/* Whether gate and FC1 lie in one matrix: under a name of its own, or in FC1's, which then has two rows for each column of FC2. */
+static bool is_packed(ns_reading *r, const ns_block_spec *spec) {
     ns_name name;
-    const ns_tensor_info *info = ns_reading_find(r, NS_PART_FC1, 0, "weight", &name);
-    int64_t hidden = outputs_of(r, spec, NS_PART_FC1, &name), width = (int64_t)spec->width;
-    if (info && (hidden < 1 || hidden > 1 << 20))
-        return ns_fail(r->err, NS_EINPUT, "%s: %s: expected [hidden, %lld], found %d dimensions",
-                       info->file, name.text, (long long)width, info->dims);
-    spec->hidden = info ? (size_t)hidden : 1; /* a missing one is named where it is read */
-    char source[96];
-    snprintf(source, sizeof source, "shape of %.80s", name.text);
+    if (ns_reading_name(r, NS_PART_PACKED, 0, "weight", &name)) return true;
+    const ns_tensor_info *info = ns_reading_find(r, NS_PART_FC2, 0, "weight", &name);
+    return !r->naming.names->parts[NS_PART_PACKED] && !r->naming.names->parts[NS_PART_GATE] &&
+           info && info->dims == 2 && info->shape[0] == (int64_t)spec->width && !spec->turned &&
+           outputs_of(r, spec, NS_PART_FC1, &name) == 2 * info->shape[1];
+}
+
+/* mlp_ratio counts the outputs of the first layer, of both halves where they are packed in it; under a name of their own, what they would be
+ * without a gate, of which two thirds are left. */
+static bool is_ratio(const ns_reading *r, const ns_block_spec *spec, double ratio) {
+    int64_t plain = (int64_t)(ratio * (double)spec->width), hidden = (int64_t)spec->hidden;
+    if (!spec->gated) return plain == hidden;
+    if (!r->naming.names->parts[NS_PART_PACKED]) return plain == (1 + spec->packed) * hidden;
+    return ((int64_t)((double)plain * 2 / 3) + 7) / 8 * 8 == hidden;
+}
+
+static int check_ratio(ns_reading *r, const ns_block_spec *spec) {
     double ratio = 0;
     bool found;
     ns_origin from;
     int status = ns_config_real(&r->config, "mlp_ratio", 0, 65536, &ratio, &found, from);
-    if (!status && found && (int64_t)(ratio * (double)width) != hidden) {
-        char expected[96], other[48];
-        snprintf(expected, sizeof expected, "%.6g (%lld / %lld)", (double)hidden / (double)width,
-                 (long long)hidden, (long long)width);
-        snprintf(other, sizeof other, "%.6g", ratio);
-        return ns_config_contradicts(&r->config, from, expected, other);
-    }
+    if (status || !found || is_ratio(r, spec, ratio)) return status;
+    char expected[96], other[48];
+    snprintf(expected, sizeof expected, "%.6g (%zu / %zu)",
+             (double)spec->hidden / (double)spec->width, spec->hidden, spec->width);
+    snprintf(other, sizeof other, "%.6g", ratio);
+    return ns_config_contradicts(&r->config, from, expected, other);
+}
+
+static int read_hidden(ns_reading *r, ns_block_spec *spec) {
+    ns_name name;
+    spec->packed = is_packed(r, spec);
+    bool apart = ns_reading_name(r, NS_PART_GATE, 0, "weight", &name);
+    if (spec->packed || apart) spec->gated = true;
+    ns_part part =
+        spec->packed && r->naming.names->parts[NS_PART_PACKED] ? NS_PART_PACKED : NS_PART_FC1;
+    const ns_tensor_info *info = ns_reading_find(r, part, 0, "weight", &name);
+    int64_t hidden = outputs_of(r, spec, part, &name), width = (int64_t)spec->width;
+    if (info && (hidden < 1 || hidden > 1 << 20 || (spec->packed && hidden % 2)))
+        return ns_fail(r->err, NS_EINPUT, "%s: %s: expected [%shidden, %lld], found %d dimensions",
+                       info->file, name.text, spec->packed ? "2 * " : "", (long long)width,
+                       info->dims);
+    if (spec->packed) hidden /= 2;
+    spec->hidden = info ? (size_t)hidden : 1; /* a missing one is named where it is read */
+    char source[96];
+    snprintf(source, sizeof source, "shape of %.80s", name.text);
+    int status = check_ratio(r, spec);
     return status ? status
                   : ns_reading_agree(r, "hidden", "mlp_dim|intermediate_size|n_inner",
                                      (int64_t)spec->hidden, source);
@@ -168,11 +197,10 @@ ns_activation ns_activation_named(const char *word) {
     return NS_NO_ACTIVATION;
 }
 
-static int read_activation(ns_reading *r, ns_block_spec *spec, const char *word) {
+int ns_read_activation(ns_reading *r, ns_block_spec *spec, const char *word) {
     bool found;
     ns_origin from;
-    int status = ns_config_word(
-        &r->config, "act|hidden_act|act_layer|activation|activation_function", &word, &found, from);
+    int status = ns_config_word(&r->config, NS_ACTIVATION_KEYS, &word, &found, from);
     if (status) return status;
     spec->activation = ns_activation_named(word);
     if (spec->activation == NS_NO_ACTIVATION)
@@ -184,15 +212,19 @@ static int read_activation(ns_reading *r, ns_block_spec *spec, const char *word)
                            ns_activation_title(spec->activation));
 }
 
-int ns_read_blocks(ns_reading *r, ns_block_spec *spec, const char *activation) {
+int ns_read_shapes(ns_reading *r, ns_block_spec *spec) {
     int status = read_depth(r, spec);
     if (!status) status = read_heads(r, spec);
     if (!status) status = read_query_norms(r, spec);
     if (!status) status = read_hidden(r, spec);
-    if (!status) status = read_activation(r, spec, activation);
     ns_name name;
     spec->scaled = ns_reading_name(r, NS_PART_SCALE1, 0, "", &name);
     return status;
+}
+
+int ns_read_blocks(ns_reading *r, ns_block_spec *spec, const char *activation) {
+    int status = ns_read_shapes(r, spec);
+    return status ? status : ns_read_activation(r, spec, activation);
 }
 
 /* ---- words ---- */

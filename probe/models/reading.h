@@ -14,6 +14,7 @@ extern "C" {
 /* The functions that return int give 0 or a described failure. */
 typedef struct ns_reading {
     ns_model *model;
+    ns_model_options options;
     ns_naming naming;
     ns_config config;
     const char
@@ -62,6 +63,10 @@ int ns_read_norms(ns_reading *reading, const char *keys, double usual);
 /* Depth, heads, hidden values and activation of spec, whose width and turned are set, and heads where the architecture has them; `activation` where config.json does not say. Grouped
  * heads are read where the scheme has queries, keys and values apart. */
 int ns_read_blocks(ns_reading *reading, ns_block_spec *spec, const char *activation);
+/* The same in two: all but the activation, and that. */
+int ns_read_shapes(ns_reading *reading, ns_block_spec *spec);
+int ns_read_activation(ns_reading *reading, ns_block_spec *spec, const char *activation);
+#define NS_ACTIVATION_KEYS "act|hidden_act|act_layer|activation|activation_function"
 /* The function that a word of config.json means; NS_NO_ACTIVATION: none. */
 ns_activation ns_activation_named(const char *word);
 
@@ -78,6 +83,8 @@ typedef struct ns_pixel_defaults {
 /* Fills in mean, std, resize, crop, stretch and bilinear of the model's image, whose size and channels are set, from
  * preprocessor_config.json (Hugging Face), else from config.json (timm's keys), else from the defaults; adds the facts. */
 int ns_reading_pixels(ns_reading *reading, const ns_pixel_defaults *defaults);
+/* Both sides of the image that preprocessor_config.json leaves, and the key that says so; 0: there is no such file, or it says nothing. */
+int ns_reading_side(ns_reading *reading, int *side, ns_origin from);
 
 /* Records a tensor as understood and of no effect on the sites; and all whose names begin as NS_PART_UNUSED says. */
 void ns_reading_ignore(ns_reading *reading, const ns_tensor_info *info);

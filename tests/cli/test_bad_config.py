@@ -11,6 +11,7 @@ from refusals import done, fail, refused, run, t, write
 
 golden = "tests/golden/"
 vit, hf, bert, llama, gpt2 = "vit/timm-plain", "vit/hf-classifier", "words/bert", "words/llama", "words/gpt2"
+dinov2, registers, original, distilled = "vision/dinov2-swiglu", "vision/dinov2-registers", "vision/dinov2-original", "vision/deit-distilled"
 
 
 def changed(folder, change, remove=()):
@@ -30,7 +31,7 @@ def told(path, *parts):
 
 
 # A key that nobody knows may change anything, whatever its value and wherever it stands; null says nothing.
-for folder in (vit, hf, bert, llama, gpt2):
+for folder in (vit, hf, bert, llama, gpt2, dinov2, original, distilled):
     for value in (True, False, 0, 2.5, "word", [1], {"a": 1}):
         refused(["list", changed(folder, {"some_switch": value})], "config.json: ", '"some_switch"', "found")
     refused(["list", changed(folder, {"model_args": {"some_switch": 1}})], '"model_args.some_switch": found 1')
@@ -38,7 +39,7 @@ for folder in (vit, hf, bert, llama, gpt2):
     told(changed(folder, {"some_switch": None, "hidden_dropout_prob": 0.3, "torch_dtype": "float16", "transformers_version": "4.1", "id2label": {"0": "a"}}), "naming")
 
 # Another family's words over tensors that look like these.
-for folder, kinds in ((vit, ["dinov2"]), (hf, ["dinov2", "beit"]), (bert, ["roberta", "electra"]), (llama, ["mistral", "qwen2", "gemma"]), (gpt2, ["gpt_neox"])):
+for folder, kinds in ((vit, ["swin"]), (hf, ["vivit", "beit"]), (dinov2, ["dinov3_vit", "data2vec-vision"]), (bert, ["roberta", "electra"]), (llama, ["mistral", "qwen2", "gemma"]), (gpt2, ["gpt_neox"])):
     for kind in kinds:
         refused(["list", changed(folder, {"model_type": kind})], '"model_type": expected one of', f"found {kind}")
 refused(["list", changed(vit, {"architecture": "vit_base_patch16_224", "model_type": "bert"})], '"model_type"', "found bert")
@@ -56,6 +57,18 @@ for folder, change, parts in [
     (vit, {"init_values": 1e-5}, ['"init_values"', "no LayerScale"]),
     (vit, {"global_pool": "map"}, ['"global_pool": expected token, cls, avg or mean, found map']),
     (vit, {"act": "mish"}, ['"act": expected gelu', "found mish"]),
+    (dinov2, {"use_swiglu_ffn": False}, ['"use_swiglu_ffn": expected true, found false']),
+    (dinov2, {"mlp_ratio": 3}, ['"mlp_ratio": expected 1.5 (24 / 16), found 3']),
+    (dinov2, {"layerscale_value": 0.0}, ['"layerscale_value"', "since there is LayerScale"]),
+    (dinov2, {"image_size": 12}, ['"image_size": expected an image of 4 patches', "found 12 x 12, which is 9"]),
+    (dinov2, {"out_indices": [1], "reshape_hidden_states": "maybe", "qkv_bias": False}, ['"qkv_bias": expected true, found false']),
+    (registers, {"num_register_tokens": 4}, ['"num_register_tokens": expected an integer from 3 to 3, found 4']),
+    (original, {"ffn_layer": "swiglufused"}, ['"ffn_layer": expected mlp, by the tensors, found swiglufused']),
+    (original, {"block_chunks": 2}, ['"block_chunks": expected 0, found 2']),
+    (original, {"interpolate_offset": 3}, ['"interpolate_offset": expected a number from 0 to 0.5, found 3']),
+    (original, {"num_register_tokens": 4}, ['"num_register_tokens": expected an integer from 0 to 0, found 4']),
+    (distilled, {"num_labels": 4}, ['"num_labels": expected 5', "found 4"]),
+    (distilled, {"image_size": 16}, ['"image_size": expected an image of 4 patches']),
     (gpt2, {"scale_attn_weights": "yes"}, ['"scale_attn_weights": expected true or false, found "yes"']),
     (gpt2, {"add_cross_attention": True}, ['"add_cross_attention": expected false, found true']),
     (gpt2, {"n_head": 3}, ['"n_head": expected heads * head_dim = 32']),
@@ -74,6 +87,17 @@ for folder, change, parts in [
     (llama, {"partial_rotary_factor": 0.5}, ['"partial_rotary_factor": expected 1, found 0.5']),
 ]:
     refused(["list", changed(folder, change)], "config.json: ", *parts)
+
+# A family by its name, whose tensors are not there.
+refused(["list", changed(vit, {"model_type": "dinov2"})], "expected a model of a family that is known")
+
+# Another size of images.
+for size, what in [("18", "multiple of the patch, 4, found 18 x 18 (asked for)"), ("8x", "expected pixels"), ("0", "expected pixels"), ("8x-4", "expected pixels"), ("99999999", "up to 65536")]:
+    refused(["list", golden + dinov2, "--image", size], what, status=2)
+refused(["list", golden + bert, "--image", "32"], "expected a model that takes images", status=2)
+status, out, said = run("list", golden + dinov2, "--image", "16x12")
+if status or "2 x 2 to 4 x 3, bicubic" not in out or "1 + 0 + 12" not in out:
+    fail(["list", "--image", "16x12"], out + said)
 
 # What was silent and is right now.
 told(golden + "words/vit-quickgelu", "GELU (quick)", "1e-05")

@@ -133,9 +133,15 @@ static void open_words(golden_run *r) {
 }
 
 void golden_open(golden_run *r, const char *model, const char *expected) {
+    golden_open_with(r, model, expected, NULL);
+}
+
+void golden_open_with(golden_run *r, const char *model, const char *expected,
+                      const ns_model_options *options) {
     ns_error err = {0};
     *r = (golden_run){0};
-    if (ns_model_open(&r->model, model, &err) || ns_weights_open(&r->expected, expected, &err))
+    if (ns_model_open_with(&r->model, model, options, &err) ||
+        ns_weights_open(&r->expected, expected, &err))
         fail_msg("%s", err.message);
     if (r->model->input.kind == NS_INPUT_WORDS) {
         open_words(r);
@@ -180,16 +186,10 @@ void golden_forward(golden_run *r, golden_watch *w, size_t first, size_t count, 
     if (ns_model_forward(r->model, &batch, &observer, last_site, &err)) fail_msg("%s", err.message);
 }
 
-golden_watch golden_check(const char *folder, int sites, double tolerance) {
-    char expected[256];
-    snprintf(expected, sizeof expected, "%s/expected.safetensors", folder);
-    return golden_check_file(folder, expected, sites, tolerance);
-}
-
-golden_watch golden_check_file(const char *model, const char *expected, int sites,
-                               double tolerance) {
+static golden_watch check_all(const char *model, const char *expected,
+                              const ns_model_options *options, int sites, double tolerance) {
     golden_run r;
-    golden_open(&r, model, expected);
+    golden_open_with(&r, model, expected, options);
     assert_int_equal(r.model->site_count, sites);
     assert_int_equal(count_inputs(r.expected), sites);
     assert_true(r.model->classes || !ns_weights_find(r.expected, "logits"));
@@ -204,4 +204,20 @@ golden_watch golden_check_file(const char *model, const char *expected, int site
         fail_msg("%s: %s is off by %.2e of its largest magnitude", model, w.where, w.worst);
     golden_close(&r);
     return w;
+}
+
+golden_watch golden_check(const char *folder, int sites, double tolerance) {
+    return golden_check_with(folder, NULL, sites, tolerance);
+}
+
+golden_watch golden_check_with(const char *folder, const ns_model_options *options, int sites,
+                               double tolerance) {
+    char expected[256];
+    snprintf(expected, sizeof expected, "%s/expected.safetensors", folder);
+    return check_all(folder, expected, options, sites, tolerance);
+}
+
+golden_watch golden_check_file(const char *model, const char *expected, int sites,
+                               double tolerance) {
+    return check_all(model, expected, NULL, sites, tolerance);
 }

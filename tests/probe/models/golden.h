@@ -40,6 +40,8 @@ typedef struct golden_run {
 } golden_run;
 
 void golden_open(golden_run *r, const char *model, const char *expected);
+void golden_open_with(golden_run *r, const char *model, const char *expected,
+                      const ns_model_options *options);
 void golden_close(golden_run *r);
 /* Runs samples [first, first + count) and compares what is delivered, and the logits where there are any. */
 void golden_forward(golden_run *r, golden_watch *w, size_t first, size_t count, int last_site);
@@ -47,6 +49,8 @@ void golden_forward(golden_run *r, golden_watch *w, size_t first, size_t count, 
 golden_watch golden_check(const char *folder, int sites, double tolerance);
 /* The same of any checkpoint. */
 golden_watch golden_check_file(const char *model, const char *expected, int sites,
+                               double tolerance);
+golden_watch golden_check_with(const char *folder, const ns_model_options *options, int sites,
                                double tolerance);
 
 #endif

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""The oracle of the models of images: what the libraries' own models compute with random weights, in float64, from the files that they save
+themselves. Needs torch, transformers 5, timm, safetensors and numpy; for dinov2-original* a checkout of facebookresearch/dinov2 whose path
+is in the environment variable DINOV2.
+
+usage: scripts/oracle_vision.py [NAME...]    writes tests/golden/vision/NAME, all of them by default
+
+A folder has config.json and model.safetensors, and expected.safetensors: `pixels` [N, 3, H, W], `input/NNN SITE` and `output/NNN SITE`
+(before the affine) [N, T, C], or [N, C] of pooled rows, and, where the model has a head, `logits` [N, K]. Where the positions are
+resampled, the pixels are of another size than config.json's: preprocessor_config.json says so, or the test asks for it."""
+import json
+import os
+import shutil
+import sys
+import tempfile
+
+import torch
+from safetensors.torch import load_file, save_file
+
+import oracle_words
+from oracle_words import expected, logits_of, randomise, run_with_taps
+
+oracle_words.GOLDEN = GOLDEN = os.path.join(oracle_words.ROOT, "tests", "golden", "vision")
+
+TINY = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, image_size=8, patch_size=4)
+DINOV2 = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, image_size=24, patch_size=4)
+CROP = {"crop_size": {"height": 16, "width": 16}, "do_center_crop": True, "do_normalize": True, "do_rescale": True, "do_resize": True,
+        "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "resample": 3, "rescale_factor": 1 / 255,
+        "size": {"shortest_edge": 18}}
+
+# name: (class, configuration, side of the pixels, the file has state_dict()'s names); the seed is the place in the table.
+MODELS = {
+    "dinov2": ("Dinov2Model", DINOV2, 24, False),
+    "dinov2-cropped": ("Dinov2ForImageClassification", dict(DINOV2, num_labels=5), 16, False),
+    "dinov2-swiglu": ("Dinov2ForImageClassification", dict(DINOV2, num_labels=5, use_swiglu_ffn=True, image_size=8), 8, False),
+    "dinov2-registers": ("Dinov2WithRegistersForImageClassification", dict(DINOV2, num_labels=5, num_register_tokens=3), 16, False),
+    "dinov2-memory": ("Dinov2ForImageClassification", dict(DINOV2, num_labels=5, use_swiglu_ffn=True, image_size=8), 8, True),
+    "vit-memory": ("ViTForImageClassification", dict(TINY, num_labels=5), 8, True),
+    "deit-memory": ("DeiTModel", TINY, 8, True),
+    "deit-distilled": ("DeiTForImageClassificationWithTeacher", dict(TINY, num_labels=5), 8, False),
+    "deit-classifier": ("DeiTForImageClassification", dict(TINY, num_labels=5), 8, False),
+}
+
+
+def save(name, tensors, file="expected.safetensors"):
+    os.makedirs(os.path.join(GOLDEN, name), exist_ok=True)
+    save_file({k: v.float().detach().clone().contiguous() for k, v in tensors.items()}, os.path.join(GOLDEN, name, file), metadata={"format": "pt"})
+
+
+def save_json(name, file, content):
+    with open(os.path.join(GOLDEN, name, file), "w") as f:
+        json.dump(content, f, indent=1)
+        f.write("\n")
+
+
+def make_pixels(side, seed, height=0):
+    return torch.randn((2, 3, height or side, side), generator=torch.Generator().manual_seed(seed))
+
+
+def names_in_file(taps, tensors):
+    """Modules whose file calls them otherwise: transformers 5 renames ViT's blocks when it saves."""
+    def of(site):
+        if site + ".weight" in tensors:
+            return site
+        old = site.replace("layers.", "encoder.layer.", 1)
+        assert old + ".weight" in tensors, site
+        return old
+    return {of(site): pair for site, pair in taps.items()}
+
+
+def record(name, model, pixels, names=lambda taps: taps, **inputs):
+    """Runs the model in float64 and writes what it computed."""
+    out, taps = run_with_taps(model.double().eval(), **{next(iter(inputs), "pixel_values"): pixels.double()})
+    logits = logits_of(out) if not torch.is_tensor(out) else out
+    save(name, {"pixels": pixels, **expected(names(taps)), **({} if logits is None else {"logits": logits})})
+
+
+def write_huggingface(name):
+    import transformers
+    seed = 400 + list(MODELS).index(name)
+    kind, settings, side, in_memory = MODELS[name]
+    cls = getattr(transformers, kind)
+    target = os.path.join(GOLDEN, name)
+    os.makedirs(target, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        model = randomise(cls(cls.config_class(**settings)), seed)
+        model.save_pretrained(folder)
+        for file in ("config.json", "model.safetensors"):
+            shutil.copyfile(os.path.join(folder, file), os.path.join(target, file))
+    if in_memory:
+        save(name, model.state_dict(), "model.safetensors")
+    if side != settings["image_size"]:
+        save_json(name, "preprocessor_config.json", CROP)
+    model.config._attn_implementation = "eager"
+    tensors = load_file(os.path.join(target, "model.safetensors"))
+    record(name, model, make_pixels(side, seed), lambda taps: names_in_file(taps, tensors))
+
+
+def write_original(name, side, **settings):
+    """facebookresearch's own class and names. Only heads, which no shape tells, stand in config.json."""
+    os.environ["XFORMERS_DISABLED"] = "1"
+    sys.path.insert(0, os.environ["DINOV2"])
+    from dinov2.models.vision_transformer import DinoVisionTransformer
+    seed = 480 + len(name)
+    model = randomise(DinoVisionTransformer(img_size=24, patch_size=4, embed_dim=16, depth=2, num_heads=2, mlp_ratio=2, init_values=1.0,
+                                            block_chunks=0, **settings), seed)
+    save(name, model.state_dict(), "model.safetensors")
+    save_json(name, "config.json", {"num_heads": 2})
+    out, taps = run_with_taps(model.double(), x=make_pixels(side, seed).double())
+    save(name, {"pixels": make_pixels(side, seed), **expected(taps)})  # its head is the identity
+
+
+OTHERS = {
+    "dinov2-original": lambda name: write_original(name, 16, interpolate_offset=0.1),
+    "dinov2-original-registers": lambda name: write_original(name, 20, ffn_layer="swiglufused", num_register_tokens=3,
+                                                             interpolate_antialias=True, interpolate_offset=0.0),
+}
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    names = sys.argv[1:] or list(MODELS) + list(OTHERS)
+    if set(names) - set(MODELS) - set(OTHERS):
+        sys.exit(__doc__)
+    for name in names:
+        OTHERS[name](name) if name in OTHERS else write_huggingface(name)
+        print(name, flush=True)
