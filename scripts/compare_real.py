@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Holds a dump against what a real network computes elsewhere, site by site. Needs numpy and h5py.
 
-usage: scripts/compare_real.py RUN.h5 REAL.npz [--tolerance 1e-5]
+usage: scripts/compare_real.py RUN.h5 REAL.npz [--tolerance 1e-5] [--exclude GLOB]
 
 RUN.h5 is a dump of the inputs that REAL.npz holds (`ids` or `pixels`), in their order. REAL.npz holds `SITE:x` and `SITE:y` (before the
 affine), [samples, rows, C] at the positions `rows`, or [samples, C, height, width] at all of them. A site differs by its largest
 |difference| over its largest |value|. Exit status: 0 all agree, 1 some do not or are missing, 2 wrong usage, 3 bad input."""
 import argparse
+import fnmatch
 import sys
 
 import h5py
@@ -73,9 +74,11 @@ def main():
     parser.add_argument("run", metavar="RUN.h5")
     parser.add_argument("real", metavar="REAL.npz")
     parser.add_argument("--tolerance", type=float, default=1e-5, metavar="T", help="what agreement is (default 1e-5)")
+    parser.add_argument("--exclude", metavar="GLOB", help="recorded sites that are no part of the model, such as 'decoder.*'")
     options = parser.parse_args()
     real = np.load(options.real)
     names = [key[:-2] for key in real.files if key.endswith(":x")]
+    names = [n for n in names if not (options.exclude and fnmatch.fnmatchcase(n, options.exclude))]
     failed, worst, compared = 0, (-1.0, ""), set()
     with h5py.File(options.run, "r") as run:
         sites = sites_of(run)
