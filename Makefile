@@ -14,7 +14,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
-PACKAGES := hdf5 cairo pangocairo libpng openblas jansson zlib libjpeg libcrypto libpcre2-8 libutf8proc
+PACKAGES := hdf5 cairo pangocairo libpng openblas jansson zlib libjpeg libcrypto libpcre2-8 libutf8proc libzip
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 

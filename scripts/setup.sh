@@ -8,7 +8,7 @@ set -euo pipefail
 
 demo="build-essential pkg-config libhdf5-dev libcairo2-dev libpango1.0-dev libpng-dev gnuplot-nox
       libopenblas-openmp-dev libjansson-dev zlib1g-dev libjpeg62-turbo-dev libssl-dev libpcre2-dev libutf8proc-dev
-      fonts-dejavu-core"
+      libzip-dev fonts-dejavu-core"
 check="libcmocka-dev python3-matplotlib clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev valgrind
        curl dataset-fashion-mnist hdf5-tools poppler-utils qpdf librsvg2-bin libxml2-utils libgsl-dev
        python3 python3-h5py python3-numpy python3-scipy python3-pil python3-jsonschema"
