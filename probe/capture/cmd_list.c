@@ -1,4 +1,5 @@
 /* normscope list: what was understood of a checkpoint, and where its normalization layers are. */
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static void print_fact(const char *name, const char *value, const char *from) {
 }
 
 static void print_facts(const ns_model *model) {
-    char text[64];
+    char text[128];
     double parameters = 0;
     for (int i = 0; i < ns_weights_count(model->weights); i++) {
         const ns_tensor_info *info = ns_weights_info(model->weights, i);
@@ -42,6 +43,11 @@ static void print_facts(const ns_model *model) {
         parameters += n;
     }
     printf("%s\n", ns_weights_path(model->weights));
+    const json_t *said = ns_weights_metadata(model->weights);
+    const char *under = json_string_value(json_object_get(said, "state_dict"));
+    snprintf(text, sizeof text, "its dictionary %s", under ? under : "");
+    print_fact("format", ns_weights_format_title(model->weights),
+               under ? text : "the file's first bytes");
     print_fact("family", model->family->name, "names of the tensors");
     snprintf(text, sizeof text, "%.0f", parameters);
     print_fact("parameters", text, "shapes of all tensors");

@@ -8,7 +8,7 @@
 #include "probe/base/mem.h"
 
 /* X(name): a file of probe/weights/ defines ns_weights_format_NAME. */
-#define FORMATS(X) X(safetensors) X(gguf)
+#define FORMATS(X) X(safetensors) X(gguf) X(pytorch) X(pytorch_old)
 
 #define DECLARE(name) extern const ns_weights_format ns_weights_format_##name;
 FORMATS(DECLARE)
@@ -139,11 +139,17 @@ void ns_stored_free(ns_stored *tensors, int count) {
 
 /* ---- files ---- */
 
-int ns_weights_file_open(ns_weights_file *file, char *path, ns_error *err) {
-    *file = (ns_weights_file){.path = path};
+int ns_weights_file_open(ns_weights_file *file, char *path, const char *key, ns_error *err) {
+    *file = (ns_weights_file){.path = path, .key = key};
     if (!path) return NS_EFAIL;
     int status = ns_map_file(&file->mapped, path, err);
     if (!status) status = find_format(file, err);
+    if (!status && key && !file->format->keyed)
+        status =
+            ns_fail(err, NS_EINPUT,
+                    "%s: expected no key (%s) behind the name of a file of %s, which holds one "
+                    "model",
+                    path, key, file->format->title);
     if (!status) status = file->format->open(file, err);
     return status ? status : check_tensors(file, err);
 }

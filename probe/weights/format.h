@@ -36,7 +36,9 @@ struct ns_weights_format;
 
 /* An open file. A format's open fills in what stands below `format`; whatever it has set is freed after a failure, too. */
 typedef struct ns_weights_file {
-    char *path;       /* owned */
+    char *path; /* owned */
+    const char *
+        key; /* which of the models in it, in the format's words; NULL: there is one alone; borrowed */
     ns_mapped mapped; /* the whole file; owned */
     const struct ns_weights_format *format;
     ns_stored *tensors; /* [count], in any order; malloc'ed */
@@ -60,6 +62,7 @@ typedef struct ns_weights_format {
     int (*open)(ns_weights_file *file, ns_error *err);
     /* Sets tensor->bytes, which stay valid until close, and tensor->size. NULL where open has set all of them. */
     int (*load)(ns_weights_file *file, ns_stored *tensor, ns_error *err);
+    bool keyed; /* a file may hold several models, of which FILE:KEY is one */
     void (*close)(ns_weights_file *file); /* frees file->own; NULL: there is none */
 } ns_weights_format;
 
@@ -69,8 +72,8 @@ const ns_weights_format *ns_weights_format_at(size_t i);
 const char *ns_weights_formats(char text[128]);
 
 /* Maps `path`, finds its format, opens it, and checks that every tensor's shape, type, strides and size fit each other. Takes `path`
- * (malloc'ed; NULL: NS_EFAIL). Whatever it returns, ns_weights_file_close frees what the file holds. */
-int ns_weights_file_open(ns_weights_file *file, char *path, ns_error *err);
+ * (malloc'ed; NULL: NS_EFAIL); `key`, or NULL, must stay. Whatever it returns, ns_weights_file_close frees what the file holds. */
+int ns_weights_file_open(ns_weights_file *file, char *path, const char *key, ns_error *err);
 void ns_weights_file_close(ns_weights_file *file);
 
 void ns_stored_free(ns_stored *tensors, int count);

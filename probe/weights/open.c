@@ -89,7 +89,7 @@ static int open_index(ns_weights *w, const char *folder, const char *path, ns_er
             if (known)
                 free(full);
             else
-                status = ns_weights_file_open(&w->files[w->file_count++], full, err);
+                status = ns_weights_file_open(&w->files[w->file_count++], full, NULL, err);
             if (status) break;
         }
     if (!status) status = check_index(w, map, path, err);
@@ -97,13 +97,29 @@ static int open_index(ns_weights *w, const char *folder, const char *path, ns_er
     return status;
 }
 
-static int open_single(ns_weights *w, char *path, ns_error *err) {
+/* FILE:KEY, where no file is called so and one is called FILE: *key is where the key begins. A copy of FILE. */
+static char *split_key(const char *path, const char **key, ns_error *err) {
+    *key = NULL;
+    if (ns_is_there(path)) return ns_strdup(path, err);
+    for (const char *at = strchr(path, ':'); at; at = strchr(at + 1, ':')) {
+        char *file = ns_asprintf(err, "%.*s", (int)(at - path), path);
+        if (!file || (at[1] && ns_is_file(file))) {
+            *key = at + 1;
+            return file;
+        }
+        free(file);
+    }
+    return ns_strdup(path, err);
+}
+
+/* Takes `path`. */
+static int open_single(ns_weights *w, char *path, const char *key, ns_error *err) {
     if (!path || !(w->files = ns_calloc(1, sizeof *w->files, err))) {
         free(path);
         return NS_EFAIL;
     }
     w->file_count = 1;
-    return ns_weights_file_open(&w->files[0], path, err);
+    return ns_weights_file_open(&w->files[0], path, key, err);
 }
 
 /* The first file that a format says a folder has. Takes nothing; *out is malloc'ed, NULL where there is none. */
@@ -136,7 +152,7 @@ static int open_folder(ns_weights *w, const char *folder, ns_error *err) {
     char *path;
     bool is_index;
     int status = find_in_folder(folder, &path, &is_index, err);
-    if (status || !is_index) return status ? status : open_single(w, path, err);
+    if (status || !is_index) return status ? status : open_single(w, path, NULL, err);
     status = open_index(w, folder, path, err);
     free(path);
     return status;
@@ -145,9 +161,9 @@ static int open_folder(ns_weights *w, const char *folder, ns_error *err) {
 /* A file of that name in the folder, or beside the weights' file; NULL where there is none. */
 static int open_beside(const ns_weights *w, bool folder, const char *name, char **path,
                        json_t **out, ns_error *err) {
-    const char *slash = strrchr(w->path, '/');
+    const char *file = w->files[0].path, *slash = strrchr(file, '/');
     char *full = folder  ? ns_path_join(w->path, name, err)
-                 : slash ? ns_asprintf(err, "%.*s/%s", (int)(slash - w->path), w->path, name)
+                 : slash ? ns_asprintf(err, "%.*s/%s", (int)(slash - file), file, name)
                          : ns_strdup(name, err);
     if (!full) return NS_EFAIL;
     if (!ns_is_there(full)) {
@@ -172,8 +188,9 @@ static int open_config(ns_weights *w, bool folder, ns_error *err) {
 }
 
 int ns_weights_open_files(ns_weights *w, ns_error *err) {
-    bool folder = ns_is_folder(w->path);
-    int status =
-        folder ? open_folder(w, w->path, err) : open_single(w, ns_strdup(w->path, err), err);
+    const bool folder = ns_is_folder(w->path);
+    const char *key = NULL;
+    char *file = folder ? NULL : split_key(w->path, &key, err);
+    int status = folder ? open_folder(w, w->path, err) : open_single(w, file, key, err);
     return status ? status : open_config(w, folder, err);
 }

@@ -123,7 +123,7 @@ for path, parts in [(t + "/empty", ["expected model.safetensors", "found none of
                     (t + "/text.safetensors", ["found text"]), ("/dev/null", ["expected a file, found a device"]),
                     ("/dev/zero", ["expected a file, found a device"]), (t + "/pipe", ["expected a file, found a pipe"]), (write("zero", b""), ["expected", "an empty file"]),
                     (t + "/nowhere", ["cannot be opened: No such file"]), (t + "/zero/child", ["cannot be opened: Not a directory"]),
-                    (write("zip.pt", b"PK\3\4" + bytes(40)), ["found a zip archive"])]:
+                    (write("zip.pt", b"PK\3\4" + bytes(40)), ["expected a whole zip archive"])]:
     refused(["list", path], path + ": ", *parts)
     refused(["dump", path, "fashion-mnist-1000", "-o", t + "/x.h5"], path + ": ", *parts)
 done()

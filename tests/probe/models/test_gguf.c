@@ -46,7 +46,8 @@ static void every_quantized_type(void **state) {
     ns_weights_file file;
     ns_error err = {0};
     assert_int_equal(
-        ns_weights_file_open(&file, ns_strdup(GOLDEN "blocks.safetensors", &err), &err), NS_OK);
+        ns_weights_file_open(&file, ns_strdup(GOLDEN "blocks.safetensors", &err), NULL, &err),
+        NS_OK);
     const ns_element *type;
     for (size_t t = 0; (type = ns_element_at(t)); t++) {
         if (type->values == 1) continue;
