@@ -12,6 +12,8 @@ extern "C" {
 /* OMP_NUM_THREADS may ask for more than help or than memory bears: the number that was asked for where it was brought down, to the number of
  * processors or NS_THREADS_MOST, whichever is larger; else 0. Called by the program, before there is a thread. */
 int ns_threads_cap(void);
+/* So many from here on, of ours and of the BLAS; brought down likewise: the number that there are then. */
+int ns_threads_set(int count);
 
 #ifdef __cplusplus
 }

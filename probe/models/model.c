@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "probe/base/mem.h"
+#include "probe/models/plan.h"
 #include "probe/models/reading.h"
 
 /* X(name): a file of probe/models/families/ exports ns_family_NAME. */
@@ -206,17 +207,29 @@ int ns_model_set_length(ns_model *model, int words, ns_error *err) {
     return NS_OK;
 }
 
-int ns_model_forward(ns_model *model, const ns_batch *batch, const ns_observer *observer,
-                     int last_site, ns_error *err) {
-    if (last_site < 0 || last_site > model->site_count)
+int ns_model_run(ns_model *model, const ns_batch *batch, const ns_run_options *pass,
+                 ns_error *err) {
+    const ns_observer *observer = pass->observer;
+    if (pass->last_site < 0 || pass->last_site > model->site_count)
         return ns_fail(err, NS_EUSAGE, "the last site: expected 0 to %d, found %d",
-                       model->site_count, last_site);
+                       model->site_count, pass->last_site);
     if (!batch->samples) return NS_OK;
-    const ns_run_options pass = {.observer = observer, .last_site = last_site};
-    int status = ns_run_forward(&model->run, &model->network, batch, pass, err);
+    int status = ns_run_forward(&model->run, &model->network, batch, *pass, err);
     if (!status && observer && observer->batch_done)
         status = observer->batch_done(observer->user, batch->sample_ids, batch->samples, err);
     return status;
+}
+
+int ns_model_forward(ns_model *model, const ns_batch *batch, const ns_observer *observer,
+                     int last_site, ns_error *err) {
+    const ns_run_options pass = {.observer = observer, .last_site = last_site};
+    return ns_model_run(model, batch, &pass, err);
+}
+
+uint64_t ns_model_memory(const ns_model *model, size_t samples) {
+    const ns_network *n = &model->network;
+    size_t words = (size_t)model->input.text.length;
+    return ns_plan_bytes(n, samples, n->input == NS_INPUT_PIXELS ? n->tokens : words);
 }
 
 const ns_site *ns_model_site_at(const void *user, int i) {

@@ -77,6 +77,12 @@ NS_API int ns_model_set_length(ns_model *model, int words, ns_error *err);
  * grown once. The result does not depend on the batch's size beyond rounding. Not for two threads at once on one model. */
 NS_API int ns_model_forward(ns_model *model, const ns_batch *batch, const ns_observer *observer,
                             int last_site, ns_error *err);
+/* The same with all options of a pass. */
+NS_API int ns_model_run(ns_model *model, const ns_batch *batch, const ns_run_options *pass,
+                        ns_error *err);
+
+/* Bytes of memory that a batch of so many samples takes in a pass that is observed, as ns_run_reserve plans it; 0 where it cannot be planned. */
+NS_API uint64_t ns_model_memory(const ns_model *model, size_t samples);
 
 /* For ns_select_sites: user is an ns_model. */
 NS_API const ns_site *ns_model_site_at(const void *user, int i);

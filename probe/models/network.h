@@ -91,6 +91,14 @@ typedef struct ns_keep {
     size_t stride;
 } ns_keep;
 
+/* Who looks on while a pass is made, for progress and requests to stop. */
+typedef struct ns_watch {
+    void *user;
+    /* `done` of `all` parts of the pass are over: steps, and pieces of the head. Not 0 ends the pass, which returns that value; sites that
+     * came before it have been delivered then. NULL: nobody. */
+    int (*look)(void *user, size_t done, size_t all, ns_error *err);
+} ns_watch;
+
 /* A network's memory for batches. Zero it before the first use. */
 typedef struct ns_run {
     const ns_network *network; /* borrowed */
@@ -114,6 +122,7 @@ typedef struct ns_run {
     bool batch_statistics,
         hold_running; /* norms over the batch use its statistics; and leave the running ones */
     const ns_observer *observer;
+    ns_watch watch;
     int last_site;
     bool done; /* the last site has been delivered */
 } ns_run;
@@ -121,7 +130,8 @@ typedef struct ns_run {
 /* How a pass is made; zeros: to the end, without training. */
 typedef struct ns_run_options {
     const ns_observer *observer; /* or NULL */
-    int last_site;               /* the index of the site that the pass ends with; 0: to the end */
+    ns_watch watch;
+    int last_site; /* the index of the site that the pass ends with; 0: to the end */
     ns_keep keep;
     bool batch_statistics, hold_running;
 } ns_run_options;

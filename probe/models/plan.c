@@ -197,7 +197,8 @@ static void deal_all(ns_run *run, dealer *d, const slots *values, const slots *g
     run->y = deal(d, run->observed ? y : 0);
 }
 
-int ns_plan_memory(ns_run *run, ns_error *err) {
+/* Deals the run's arrays; with `memory` they are allocated, without it *used alone says how many values they are. */
+static int plan(ns_run *run, bool memory, size_t *used, ns_error *err) {
     const ns_network *n = run->network;
     int *first = ns_calloc((size_t)n->buffer_count, sizeof *first, err);
     slots values = {0}, gradients = {0};
@@ -208,9 +209,10 @@ int ns_plan_memory(ns_run *run, ns_error *err) {
         plan_values(run, first, &values);
         if (run->training) status = plan_gradients(run, first, &gradients, err);
     }
-    if (!status) {
-        dealer d = {NULL, 0};
-        deal_all(run, &d, &values, &gradients);
+    dealer d = {NULL, 0};
+    if (!status) deal_all(run, &d, &values, &gradients);
+    *used = d.used;
+    if (!status && memory) {
         run->memory = ns_alloc_aligned(d.used, sizeof *run->memory, err);
         status = run->memory ? NS_OK : NS_EFAIL;
         /* Untouched pages would be made in the first step; and nothing that is kept may be a NaN by chance. */
@@ -222,4 +224,24 @@ int ns_plan_memory(ns_run *run, ns_error *err) {
     slots_free(&gradients);
     free(first);
     return status;
+}
+
+int ns_plan_memory(ns_run *run, ns_error *err) {
+    size_t used;
+    return plan(run, true, &used, err);
+}
+
+uint64_t ns_plan_bytes(const ns_network *n, size_t samples, size_t tokens) {
+    size_t buffers = (size_t)n->buffer_count, used = 0;
+    ns_run run = {.network = n,
+                  .observed = true,
+                  .samples = samples,
+                  .tokens = tokens,
+                  .threads = omp_get_max_threads(),
+                  .values = ns_calloc(buffers, sizeof *run.values, NULL),
+                  .last = ns_calloc(buffers, sizeof *run.last, NULL)};
+    bool planned = run.values && run.last && !plan(&run, false, &used, NULL);
+    free(run.values);
+    free(run.last);
+    return planned ? used * sizeof(ns_real) : 0;
 }

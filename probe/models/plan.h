@@ -7,6 +7,9 @@
 /* The memory of a run: every array of it is set to a piece of run->memory, which is allocated anew. */
 int ns_plan_memory(ns_run *run, ns_error *err);
 
+/* Bytes of that memory for a pass without training that is observed; 0 where there is no memory to plan it. */
+uint64_t ns_plan_bytes(const ns_network *network, size_t samples, size_t tokens);
+
 /* Rows of logits that are made at a time where they are only shown. */
 size_t ns_run_head_rows(const ns_run *run);
 

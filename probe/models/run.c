@@ -243,11 +243,39 @@ const ns_operation ns_norm_operation = {.name = "norm",
 
 /* ---- passes ---- */
 
-static int show_logits(ns_run *run, ns_error *err) {
+static bool shows_logits(const ns_run *run) {
+    return run->network->has_head && run->observer && run->observer->logits && !run->training;
+}
+
+/* Parts of a pass, for whoever watches: steps, and pieces of the head. */
+static size_t parts_of(const ns_run *run) {
+    size_t steps = (size_t)run->network->step_count;
+    if (!shows_logits(run)) return steps;
+    size_t rows = ns_run_rows(run, run->network->head_in), piece = ns_run_head_rows(run);
+    return steps + (rows + piece - 1) / piece;
+}
+
+static int look(const ns_run *run, size_t done, size_t all, ns_error *err) {
+    return run->watch.look ? run->watch.look(run->watch.user, done, all, err) : NS_OK;
+}
+
+static int run_steps(ns_run *run, size_t parts, ns_error *err) {
+    const ns_network *n = run->network;
+    int status = NS_OK;
+    for (int i = 0; i < n->step_count && !status && !run->done; i++) {
+        status = n->steps[i].operation->forward(&n->steps[i], run, err);
+        if (!status) status = look(run, (size_t)i + 1, parts, err);
+    }
+    return status;
+}
+
+static int show_logits(ns_run *run, size_t parts, ns_error *err) {
     const ns_network *n = run->network;
     size_t rows = ns_run_rows(run, n->head_in), piece = ns_run_head_rows(run);
     int status = NS_OK;
     for (size_t first = 0; first < rows && !status; first += piece) {
+        if (first) status = look(run, (size_t)n->step_count + first / piece, parts, err);
+        if (status) break;
         size_t count = rows - first < piece ? rows - first : piece;
         ns_linear_forward(&n->head, count, run->values[n->head_in] + first * n->head.in,
                           run->scratch, n->head.out);
@@ -271,13 +299,13 @@ int ns_run_forward(ns_run *run, const ns_network *network, const ns_batch *batch
     run->batch_statistics = pass.batch_statistics;
     run->hold_running = pass.hold_running;
     run->observer = pass.observer;
+    run->watch = pass.watch;
     run->last_site = pass.last_site;
     run->done = false;
     status = set_rows(run, err);
-    for (int i = 0; i < network->step_count && !status && !run->done; i++)
-        status = network->steps[i].operation->forward(&network->steps[i], run, err);
-    bool wanted = network->has_head && pass.observer && pass.observer->logits && !training;
-    return status || run->done || !wanted ? status : show_logits(run, err);
+    size_t parts = parts_of(run);
+    if (!status) status = run_steps(run, parts, err);
+    return status || run->done || !shows_logits(run) ? status : show_logits(run, parts, err);
 }
 
 void ns_run_head(ns_run *run, ns_real *logits) {
