@@ -15,6 +15,9 @@ CC := gcc
 endif
 
 PACKAGES := hdf5 cairo pangocairo libpng openblas jansson zlib libjpeg libcrypto libpcre2-8 libutf8proc libzip
+# Used where it is there.
+WEBP     := $(shell pkg-config --exists libwebp 2>/dev/null && echo libwebp)
+PACKAGES += $(WEBP)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
@@ -99,6 +102,13 @@ $(BUILD)/prefix: FORCE
 	@printf '%s\n' '$(PREFIX)' | cmp -s - $@ || printf '%s\n' '$(PREFIX)' > $@
 $(BUILD)/datasets/dataset.o: FILE_FLAGS := -DNS_DATADIR=\"$(PREFIX)/share/normscope\"
 $(BUILD)/datasets/dataset.o $(BUILD)/normscope.pc: $(BUILD)/prefix
+
+# Whether libwebp was there, for the one file that calls it.
+$(BUILD)/webp: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(WEBP)' | cmp -s - $@ || printf '%s\n' '$(WEBP)' > $@
+$(BUILD)/datasets/webp.o: FILE_FLAGS := $(if $(WEBP),-DNS_HAVE_WEBP)
+$(BUILD)/datasets/webp.o: $(BUILD)/webp
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -154,6 +154,7 @@ int ns_dataset_open_input(ns_dataset **out, const char *spec, const char *labels
 void ns_dataset_close(ns_dataset *dataset) {
     if (!dataset) return;
     if (dataset->kind && dataset->state) dataset->kind->close(dataset);
+    ns_left_out_free(&dataset->unknown);
     for (int i = 0; dataset->class_names && i < dataset->classes; i++)
         free(dataset->class_names[i]);
     free(dataset->class_names);
@@ -181,6 +182,7 @@ static int read_all(const ns_dataset *dataset, const int64_t *ids, size_t n, flo
                   (size_t)dataset->shape.width,
            length = (size_t)dataset->text.length;
     int status = NS_OK;
+    size_t failed = n; /* the first of them, whichever thread met one before */
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i < n; i++) {
         ns_error mine = {0};
@@ -188,7 +190,8 @@ static int read_all(const ns_dataset *dataset, const int64_t *ids, size_t n, flo
                            words ? words + i * length : NULL, &mine);
         if (one) {
 #pragma omp critical(ns_dataset_error)
-            if (!status) {
+            if (i < failed) {
+                failed = i;
                 status = one;
                 if (err) *err = mine;
             }
@@ -205,6 +208,77 @@ int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t n, flo
 int ns_dataset_words(const ns_dataset *dataset, const int64_t *ids, size_t n, int32_t *words,
                      ns_error *err) {
     return read_all(dataset, ids, n, NULL, words, err);
+}
+
+/* ---- what cannot be read ---- */
+
+int ns_left_out_add(ns_left_out *out, char *name, ns_error *err) {
+    if (!name) return NS_EFAIL;
+    char **grown = out->named < NS_MOST_LEFT_OUT
+                       ? ns_realloc(out->names, (size_t)out->named + 1, sizeof *grown, err)
+                       : NULL;
+    if (grown) {
+        out->names = grown;
+        out->names[out->named++] = name;
+    } else {
+        free(name);
+        if (out->named < NS_MOST_LEFT_OUT) return NS_EFAIL;
+    }
+    out->count++;
+    return NS_OK;
+}
+
+void ns_left_out_free(ns_left_out *out) {
+    for (int i = 0; i < out->named; i++) free(out->names[i]);
+    free(out->names);
+    *out = (ns_left_out){0};
+}
+
+/* Whether each sample can be read; what is said of those that cannot, to be freed. */
+static int try_all(const ns_dataset *d, const int64_t *ids, size_t n, char **said, ns_error *err) {
+    size_t size = (size_t)d->shape.channels * (size_t)d->shape.height * (size_t)d->shape.width;
+    int status = NS_OK;
+#pragma omp parallel
+    {
+        ns_error mine = {0};
+        float *pixels = ns_calloc(size, sizeof *pixels, &mine);
+        int failed = pixels ? NS_OK : NS_EFAIL;
+#pragma omp for schedule(dynamic)
+        for (size_t i = 0; i < n; i++) {
+            if (failed) continue;
+            int one = read_one(d, ids[i], pixels, NULL, &mine);
+            if (one == NS_EINPUT && !(said[i] = ns_strdup(mine.message, &mine))) one = NS_EFAIL;
+            if (one != NS_EINPUT) failed = one;
+        }
+        if (failed) {
+#pragma omp critical(ns_dataset_error)
+            if (!status) {
+                status = failed;
+                if (err) *err = mine;
+            }
+        }
+        free(pixels);
+    }
+    return status;
+}
+
+int ns_dataset_readable(const ns_dataset *d, int64_t *ids, size_t *n, ns_left_out *out,
+                        ns_error *err) {
+    if (d->input == NS_INPUT_WORDS) return NS_OK; /* read when it was opened */
+    char **said = ns_calloc(*n, sizeof *said, err);
+    int status = said ? try_all(d, ids, *n, said, err) : NS_EFAIL;
+    size_t kept = 0;
+    for (size_t i = 0; i < *n && said; i++) {
+        if (!said[i])
+            ids[kept++] = ids[i];
+        else if (status)
+            free(said[i]);
+        else
+            status = ns_left_out_add(out, said[i], err);
+    }
+    free(said);
+    *n = kept;
+    return status;
 }
 
 static int rising(const void *a, const void *b) {

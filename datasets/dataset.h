@@ -21,6 +21,14 @@ extern "C" {
 typedef struct ns_dataset ns_dataset;
 typedef struct ns_dataset_kind ns_dataset_kind;
 
+/* Files that are no samples, and why. */
+typedef struct ns_left_out {
+    int64_t count;
+    char **names; /* [named], "notes.txt: ..."; owned. Of the first NS_MOST_LEFT_OUT alone */
+    int named;
+} ns_left_out;
+#define NS_MOST_LEFT_OUT 1000
+
 struct ns_dataset {
     const ns_dataset_kind *kind;
     char *spec;         /* as it was asked for: a path or a name; owned */
@@ -34,8 +42,9 @@ struct ns_dataset {
     ns_image_shape shape; /* of pixels, */
     ns_text_shape text;   /* and of words; text.length is what each sample has */
     bool resized,
-        scaled;  /* which steps of the shape this data takes: resize and crop; mean and std */
-    void *state; /* the kind's own */
+        scaled; /* which steps of the shape this data takes: resize and crop; mean and std */
+    ns_left_out unknown; /* files among the images whose names are not those of images */
+    void *state;         /* the kind's own */
 };
 
 struct ns_dataset_kind {
@@ -80,6 +89,17 @@ NS_API int ns_dataset_read(const ns_dataset *dataset, const int64_t *ids, size_t
 /* The same of a data set of words: words [n, text.length], below 0 where a sample has none (padding). */
 NS_API int ns_dataset_words(const ns_dataset *dataset, const int64_t *ids, size_t n, int32_t *words,
                             ns_error *err);
+
+/* The text of a token, as UTF-8, to be freed; NULL without an error where the data set does not know what its ids mean. */
+NS_API char *ns_dataset_token(const ns_dataset *dataset, int32_t id, ns_error *err);
+
+/* Keeps, of ids[0..*n-1], those whose samples can be read, in their order: reads them all, by several threads. The others are counted
+ * and named in `out`, which the caller frees (ns_left_out_free). May be called in pieces. Failures that are not the data's are returned. */
+NS_API int ns_dataset_readable(const ns_dataset *dataset, int64_t *ids, size_t *n, ns_left_out *out,
+                               ns_error *err);
+/* Takes `name`, which may be NULL where memory was out. */
+int ns_left_out_add(ns_left_out *out, char *name, ns_error *err);
+NS_API void ns_left_out_free(ns_left_out *out);
 
 /* SHA-256 over labels and samples ids[0..n-1], in any order: of a file that is in memory anyway, over all of it; of a
  * folder or a large tensor, over these samples only, so that a run over a few of very many does not read them all. */

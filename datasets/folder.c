@@ -1,4 +1,4 @@
-/* Folders of PNG and JPEG images, or one such image. Images that lie in subfolders belong to the class that the first
+/* Folders of PNG, JPEG and WebP images, or one such image. Images that lie in subfolders belong to the class that the first
  * subfolder names; images that lie in the folder itself have no label. The order is that of the names' bytes, class by
  * class, as torchvision's ImageFolder has it. */
 #include <dirent.h>
@@ -20,9 +20,8 @@ typedef struct names {
 } names;
 
 typedef struct image_folder {
-    names files;    /* paths below dataset->path; of a single image, its file name */
-    bool one;       /* dataset->path is the image */
-    size_t ignored; /* files that are no images by their name */
+    names files; /* paths below dataset->path; of a single image, its file name */
+    bool one;    /* dataset->path is the image */
 } image_folder;
 
 /* The folders from the top down to this one, so that a link to one of them is not followed for ever. */
@@ -76,12 +75,12 @@ static bool is_image_name(const char *name) {
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
         if (!strcasecmp(dot, endings[i])) return true;
-    return false;
+    return dot && ns_webp_version() && !strcasecmp(dot, ".webp");
 }
 
 /* Adds the images below root/below, whose names begin with `below`, and calls itself for its subfolders. */
-static int collect(image_folder *f, const char *root, const char *below, const above *up,
-                   ns_error *err) {
+static int collect(image_folder *f, ns_left_out *unknown, const char *root, const char *below,
+                   const above *up, ns_error *err) {
     names found = {0};
     char *path = *below ? ns_path_join(root, below, err) : ns_strdup(root, err);
     int status = path ? list_names(&found, path, err) : NS_EFAIL;
@@ -93,17 +92,19 @@ static int collect(image_folder *f, const char *root, const char *below, const a
         if (!full) {
             status = NS_EFAIL;
         } else if (stat(full, &st) != 0) {
-            if (is_image_name(name))
-                status = ns_fail(err, NS_EINPUT, "%s: cannot be read: %s", full, strerror(errno));
+            status = is_image_name(name) ? names_add(&f->files, name, err)
+                                         : ns_left_out_add(unknown, name, err);
+            name = NULL; /* a link to nowhere: what reads it says so */
         } else if (S_ISDIR(st.st_mode)) {
             const above here = {up, st.st_dev, st.st_ino}, *at = up;
             while (at && (at->device != st.st_dev || at->inode != st.st_ino)) at = at->next;
-            if (!at) status = collect(f, root, name, &here, err);
+            if (!at) status = collect(f, unknown, root, name, &here, err);
         } else if (S_ISREG(st.st_mode) && is_image_name(name)) {
             status = names_add(&f->files, name, err);
             name = NULL;
         } else {
-            f->ignored++;
+            status = ns_left_out_add(unknown, name, err);
+            name = NULL;
         }
         free(full);
         free(name);
@@ -205,13 +206,13 @@ static int find_images(ns_dataset *dataset, ns_error *err) {
     if (stat(dataset->path, &st) != 0)
         return ns_fail(err, NS_EINPUT, "%s: cannot be read: %s", dataset->path, strerror(errno));
     const above top = {NULL, st.st_dev, st.st_ino};
-    int status = collect(f, dataset->path, "", &top, err);
+    int status = collect(f, &dataset->unknown, dataset->path, "", &top, err);
     if (!status && !f->files.count)
         return ns_fail(err, NS_EINPUT,
-                       "%s: expected images (.png, .jpg, .jpeg) in this folder or in a subfolder "
-                       "for each class, found "
-                       "%zu other files",
-                       dataset->path, f->ignored);
+                       "%s: expected images (.png, .jpg, .jpeg%s) in this folder or in a subfolder "
+                       "for each class, found %lld other files",
+                       dataset->path, ns_webp_version() ? ", .webp" : "",
+                       (long long)dataset->unknown.count);
     return status;
 }
 
@@ -279,16 +280,17 @@ static bool folder_recognise(const char *path) {
     if (ns_is_folder(path)) return true;
     FILE *file = ns_is_file(path) ? fopen(path, "rb") : NULL;
     if (!file) return false;
-    unsigned char head[8];
+    unsigned char head[12];
     size_t got = fread(head, 1, sizeof head, file);
     fclose(file);
     const char *what = ns_looks_like(head, got);
-    return !strcmp(what, "a PNG image") || !strcmp(what, "a JPEG image");
+    return !strcmp(what, "a PNG image") || !strcmp(what, "a JPEG image") ||
+           !strcmp(what, "a WebP image");
 }
 
 const ns_dataset_kind ns_dataset_folder = {
     .name = "images",
-    .summary = "a folder of PNG and JPEG images or one image",
+    .summary = "a folder of PNG, JPEG and WebP images or one image",
     .recognise = folder_recognise,
     .open = folder_open,
     .close = folder_close,

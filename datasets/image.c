@@ -34,7 +34,9 @@ int ns_pixels_decode(ns_pixels *out, const unsigned char *bytes, size_t size, co
         return ns_png_decode(out, bytes, size, path, err);
     if (size >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3))
         return ns_jpeg_decode(out, bytes, size, path, err);
-    return ns_fail(err, NS_EINPUT, "%s: expected a PNG or JPEG image, found %s", path,
+    if (size >= 12 && !memcmp(bytes, "RIFF", 4) && !memcmp(bytes + 8, "WEBP", 4))
+        return ns_webp_decode(out, bytes, size, path, err);
+    return ns_fail(err, NS_EINPUT, "%s: expected a PNG, JPEG or WebP image, found %s", path,
                    ns_looks_like(bytes, size));
 }
 

@@ -29,7 +29,11 @@ int ns_png_decode(ns_pixels *out, const unsigned char *bytes, size_t size, const
                   ns_error *err);
 int ns_jpeg_decode(ns_pixels *out, const unsigned char *bytes, size_t size, const char *path,
                    ns_error *err);
-/* Either of them, by what the bytes begin with. */
+int ns_webp_decode(ns_pixels *out, const unsigned char *bytes, size_t size, const char *path,
+                   ns_error *err);
+/* Of libwebp, 0x010204 for 1.2.4; 0 where it was not there when the program was built. */
+int ns_webp_version(void);
+/* Any of them, by what the bytes begin with. */
 int ns_pixels_decode(ns_pixels *out, const unsigned char *bytes, size_t size, const char *path,
                      ns_error *err);
 

@@ -12,12 +12,12 @@ demo="build-essential pkg-config libhdf5-dev libcairo2-dev libpango1.0-dev libpn
 check="libcmocka-dev python3-matplotlib clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev valgrind
        curl dataset-fashion-mnist hdf5-tools poppler-utils qpdf librsvg2-bin libxml2-utils libgsl-dev
        python3 python3-h5py python3-numpy python3-scipy python3-pil python3-jsonschema"
-# Where it can be had; the test of pages skips without it.
-optional="chromium"
+# Where they can be had: the test of pages skips without the one, WebP images are read with the other.
+optional="chromium libwebp-dev"
 oracle="python3-torch python3-torchvision"
 
 case "${1:-demo}" in
-demo) wanted="$demo" optional="" ;;
+demo) wanted="$demo" optional="libwebp-dev" ;;
 check) wanted="$demo $check" ;;
 oracle) wanted="$demo $check $oracle" ;;
 *)

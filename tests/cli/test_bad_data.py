@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, "tests/tools")
-from refusals import accepted, as_nobody, done, dump, fail, model, peak, refused, t, write
+from refusals import accepted, as_nobody, done, dump, fail, model, peak, refused, run, t, write
 
 rng = np.random.default_rng(0)
 pixels = rng.integers(0, 256, 784 * 20, dtype=np.uint8).tobytes()
@@ -90,6 +90,7 @@ jpeg, png = encoded(picture, "JPEG"), encoded(Image.new("L", (28, 28)), "PNG")
 wide = bytearray(jpeg)
 place = wide.index(b"\xff\xc0") + 5
 wide[place : place + 4] = b"\xff\xdc\xff\xdc"  # 65500 x 65500
+webp = "libwebp" in run("version")[1]
 flipped = bytearray(png)
 flipped[png.index(b"IDAT") + 8] ^= 16
 for name, data, parts in [("cut.jpg", jpeg[: len(jpeg) // 2], ["damaged JPEG image: "]), ("head.jpg", jpeg[:20], ["damaged JPEG image: "]),
@@ -97,10 +98,10 @@ for name, data, parts in [("cut.jpg", jpeg[: len(jpeg) // 2], ["damaged JPEG ima
                           ("cut.png", png[:-30], ["the PNG image is cut short: it ends at byte"]), ("flip.png", bytes(flipped), ["damaged PNG image: IDAT"]),
                           ("vast.png", bare_png(60000, 60000), ["expected an image of 1 to 178956970 pixels, found 60000 x 60000"]),
                           ("rows.png", bare_png(13000, 13000), ["damaged PNG image: "]), ("none.png", bare_png(0, 5), ["damaged PNG image: "]),
-                          ("text.png", b"no image", ["expected a PNG or JPEG image, found text"]), ("empty.png", b"", ["found an empty file"]),
-                          ("gif.png", encoded(picture, "GIF"), ["expected a PNG or JPEG image, found a GIF image"]),
-                          ("webp.jpg", b"RIFF\x10\0\0\0WEBPVP8 ", ["expected a PNG or JPEG image, found a WebP image"]),
-                          ("tiff.jpeg", encoded(picture, "TIFF"), ["expected a PNG or JPEG image, found a TIFF image"])]:
+                          ("text.png", b"no image", ["expected a PNG, JPEG or WebP image, found text"]), ("empty.png", b"", ["found an empty file"]),
+                          ("gif.png", encoded(picture, "GIF"), ["expected a PNG, JPEG or WebP image, found a GIF image"]),
+                          ("webp.jpg", b"RIFF\x10\0\0\0WEBPVP8 ", ["the WebP image is"] if webp else ["a WebP image: this program was built without libwebp"]),
+                          ("tiff.jpeg", encoded(picture, "TIFF"), ["expected a PNG, JPEG or WebP image, found a TIFF image"])]:
     dump(os.path.dirname(write(f"folder-{name}/{name}", data)), f"folder-{name}/{name}: ", *parts)
 moving = io.BytesIO()
 picture.save(moving, "PNG", save_all=True, append_images=[picture.rotate(90)])

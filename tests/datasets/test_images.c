@@ -291,7 +291,7 @@ static void folders_that_are_refused(void **state) {
     const int64_t second = 1;
     if (ns_dataset_open(&data, root, NULL, NULL, &err)) fail_msg("%s", err.message);
     assert_int_equal(ns_dataset_read(data, &second, 1, pixels, &err), NS_EINPUT);
-    assert_non_null(strstr(err.message, "/b.png: expected a PNG or JPEG image, found a GIF image"));
+    assert_non_null(strstr(err.message, "/b.png: expected a PNG, JPEG or WebP image, found a GIF image"));
     copy_image("size0.png", path);
     assert_int_equal(ns_dataset_read(data, &second, 1, pixels, &err), NS_EINPUT);
     assert_non_null(
