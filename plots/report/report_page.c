@@ -122,6 +122,27 @@ static void extent(ns_page *page, const ns_plot_run *run) {
     term(page, "rows", text, false);
 }
 
+/* How right the model was, where it was judged; and what is not in the file. */
+static int score(ns_page *page, const ns_plot_run *run, ns_error *err) {
+    ns_store_score said;
+    char text[160];
+    int status = ns_store_read_score(run->store, &said, err);
+    if (status) return status;
+    if (said.judged) {
+        snprintf(text, sizeof text, "%.2f %% (%" PRIu64 " of %" PRIu64 "%s)",
+                 100.0 * (double)said.hits / (double)said.judged, said.hits, said.judged,
+                 said.of_words ? " next words" : "");
+        term(page, "top-1 accuracy", text, false);
+    }
+    if (said.judged && said.has_loss) {
+        snprintf(text, sizeof text, "%.4f nats", said.loss / (double)said.judged);
+        term(page, "loss", text, false);
+    }
+    const char *left_out = ns_store_attribute(run->store, "files_left_out");
+    if (left_out) term(page, "files_left_out", left_out, false);
+    return NS_OK;
+}
+
 int ns_page_run(ns_page *page, const ns_plot_request *r, int k, ns_error *err) {
     const ns_plot_run *run = &r->runs[k];
     char hex[NS_HASH_HEX];
@@ -131,6 +152,7 @@ int ns_page_run(ns_page *page, const ns_plot_request *r, int k, ns_error *err) {
     ns_page_text(page, r->files[k]);
     markup(page, "</h3>\n<dl>\n");
     extent(page, run);
+    if ((status = score(page, run, err))) return status;
     for (const char *const *name = ns_store_provenance; *name; name++) {
         const char *value = ns_store_attribute(run->store, *name);
         if (value && *value && !(!strcmp(*name, "sample_rows") && !strcmp(value, "0")))

@@ -56,25 +56,33 @@ static int make_table(ns_table **out, ns_column columns[COLUMNS], const ns_store
     return status;
 }
 
-/* Where every committed sample has a label and a prediction. */
-static int print_accuracy(const ns_store *store, ns_error *err) {
-    uint64_t n = ns_store_samples(store), hits = 0, judged = 0;
-    int32_t *labels = ns_calloc(n, sizeof *labels, err),
-            *predictions = ns_calloc(n, sizeof *predictions, err);
-    int status = labels && predictions
-                     ? ns_store_read_samples(store, 0, n, NULL, labels, predictions, err)
-                     : NS_EFAIL;
-    for (uint64_t i = 0; i < n && !status; i++) {
-        if (labels[i] < 0 || predictions[i] < 0) continue;
-        judged++;
-        hits += labels[i] == predictions[i];
+/* How right the model was, where it was judged. */
+static int print_score(const ns_store *store, ns_error *err) {
+    ns_store_score score;
+    int status = ns_store_read_score(store, &score, err);
+    if (status || !score.judged) return status;
+    printf("%-14s %.2f %% (%" PRIu64 " of %" PRIu64 "%s)\n", "top-1",
+           100.0 * (double)score.hits / (double)score.judged, score.hits, score.judged,
+           score.of_words ? " next words" : "");
+    if (score.has_loss) printf("%-14s %.4f nats\n", "loss", score.loss / (double)score.judged);
+    return NS_OK;
+}
+
+/* What the file names, and which files are not in it. */
+static int print_names(const ns_store *store, ns_error *err) {
+    ns_store_names names;
+    int status = ns_store_read_names(store, &names, err);
+    if (status) return status;
+    if (names.class_count) printf("%-14s %" PRId64 " named\n", "classes", names.class_count);
+    if (names.token_count) printf("%-14s %" PRId64 " named\n", "tokens", names.token_count);
+    ns_store_names_free(&names);
+    static const char *const counts[][2] = {{"files_unknown", "no images by their names"},
+                                            {"files_unreadable", "unreadable"}};
+    for (int k = 0; k < 2; k++) {
+        const char *count = ns_store_attribute(store, counts[k][0]);
+        if (count) printf("%-14s %s files, %s\n", "left out", count, counts[k][1]);
     }
-    if (!status && judged)
-        printf("%-14s %.2f %% (%" PRIu64 " of %" PRIu64 ")\n", "top-1",
-               100.0 * (double)hits / (double)judged, hits, judged);
-    free(labels);
-    free(predictions);
-    return status;
+    return NS_OK;
 }
 
 static int print_provenance(const ns_store *store, ns_error *err) {
@@ -87,7 +95,8 @@ static int print_provenance(const ns_store *store, ns_error *err) {
     uint64_t done = ns_store_samples(store), all = ns_store_samples_planned(store);
     printf("%-14s %" PRIu64 " of %" PRIu64 " complete%s\n", "samples", done, all,
            done < all ? " (interrupted, or being written; dump --resume goes on)" : "");
-    int status = print_accuracy(store, err);
+    int status = print_score(store, err);
+    if (!status) status = print_names(store, err);
     for (int k = 0; k < NS_RESULTS && !status; k++) {
         char *text, size[24];
         status = ns_store_get_result(store, (ns_result)k, &text, err);

@@ -167,8 +167,14 @@ static int write_batch(ns_merging *m, ns_store_writer *writer, uint64_t first, u
         status = ns_merge_rows(m, i, first, n, err);
         if (!status) status = store.deliver(store.user, &m->sites[i], &rows, err);
     }
+    if (!status) status = ns_merge_words(m, first, n, err);
     if (status) return status;
-    return ns_store_writer_commit(writer, n, m->predicted ? m->predicted + first : NULL, err);
+    const ns_store_outcome outcome = {.predictions = m->predicted ? m->predicted + first : NULL,
+                                      .loss = m->loss ? m->loss + first : NULL,
+                                      .judged = m->judged ? m->judged + first : NULL,
+                                      .hits = m->hits ? m->hits + first : NULL,
+                                      .words = m->words};
+    return ns_store_writer_commit_outcome(writer, n, &outcome, err);
 }
 
 static int write_all(ns_merging *m, ns_error *err) {
@@ -227,6 +233,7 @@ static void merging_free(ns_merging *m) {
     free(m->links);
     free(m->sketches);
     free(m->blocks);
+    ns_merge_names_free(m);
     free(m->first);
     free(m->raise);
     free(m->ids);
@@ -278,7 +285,9 @@ static int prepare(ns_merging *m, ns_error *err) {
     if (!status) status = ns_merge_samples(m, err);
     if (status) return status;
     make_plan(m);
-    if (m->options->link) status = make_links(m, err);
+    status = ns_merge_outcomes(m, err);
+    if (!status) status = ns_merge_names(m, err);
+    if (!status && m->options->link) status = make_links(m, err);
     if (!status && ns_store_site_at(m->runs[0], 0)->has_sketch) status = merge_sketches(m, err);
     return status ? status : make_room(m, err);
 }

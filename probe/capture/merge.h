@@ -1,6 +1,6 @@
 /* Several runs of one model as one file: rows by copy, samples by priority, sketches merged.
  *
- * Memory: a batch of the largest site, the sketches of all sites, 32 bytes a sample, and where rows were sampled, 13 bytes for each of
+ * Memory: a batch of the largest site, the sketches of all sites, 48 bytes a sample, names, and where rows were sampled, 13 bytes for each of
  * those that one run keeps of a site, and of them the values that fall into the batch. */
 #ifndef NS_MERGE_H
 #define NS_MERGE_H

@@ -1,5 +1,5 @@
 /* What the files of a merge share: merge.c compares the runs and writes the result, merge_samples.c numbers the samples, merge_rows.c
- * brings the rows. */
+ * brings the rows, merge_names.c what is said of the samples and what they are called. */
 #ifndef NS_MERGE_INTERNAL_H
 #define NS_MERGE_INTERNAL_H
 
@@ -22,6 +22,12 @@ typedef struct ns_merging {
     int64_t *ids;       /* [samples] */
     int32_t *labels;    /* [samples], or NULL */
     int32_t *predicted; /* [samples], or NULL */
+    double *loss;       /* [samples], or NULL, */
+    int32_t *judged, *hits;
+    int32_t *words;        /* [batch, words of the plan] */
+    ns_store_names *names; /* [count], those of each run; */
+    ns_names_plan
+        named; /* and of the result: names.samples and the arrays of tokens are owned, what they point to is the runs' */
     ns_site *sites;
     bool *wanted;
     ns_sketch *sketches; /* [sites], where there are any */
@@ -42,6 +48,14 @@ bool ns_merge_same_data(const ns_store *a, const ns_store *b);
 
 /* ids, labels, predicted, raise and order of all runs' samples. NS_EINPUT where a sample is in two of them. */
 int ns_merge_samples(ns_merging *m, ns_error *err);
+
+/* What the runs say of their samples and how they name them, so far as all do (merge_names.c): sets the plan's judged, words and names, which
+ * have their memory in m. */
+int ns_merge_outcomes(ns_merging *m, ns_error *err);
+int ns_merge_names(ns_merging *m, ns_error *err);
+void ns_merge_names_free(ns_merging *m);
+/* Words of samples [first, first + samples) of the result to m->words, where the plan has any. */
+int ns_merge_words(ns_merging *m, uint64_t first, uint64_t samples, ns_error *err);
 
 /* Site's rows of samples [first, first + samples) of the result to x, y and kinds; with links the kinds alone. */
 int ns_merge_rows(const ns_merging *m, int site, uint64_t first, uint64_t samples, ns_error *err);

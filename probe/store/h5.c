@@ -227,7 +227,8 @@ bool ns_h5_place_of(hid_t dataset, ns_h5_place *place) {
         place->little = H5Tget_order(type) != H5T_ORDER_BE;
         place->is_signed = place->type == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_2;
         haddr_t at = H5Dget_offset(dataset);
-        place->raw = at != HADDR_UNDEF && ns_h5_usual_type(type);
+        bool in_place = place->type != H5T_STRING || H5Tis_variable_str(type) <= 0;
+        place->raw = at != HADDR_UNDEF && in_place && ns_h5_usual_type(type);
         place->offset = at;
     }
     if (type >= 0) H5Tclose(type);

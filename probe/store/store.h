@@ -61,6 +61,38 @@ NS_API int ns_store_read_samples(const ns_store *store, uint64_t first, uint64_t
                                  int64_t *ids, int32_t *labels, int32_t *predictions,
                                  ns_error *err);
 
+/* How right the model was on the committed samples: on images by their labels, on text by the words that follow. */
+typedef struct ns_store_score {
+    uint64_t judged, hits; /* 0 of 0 where nothing was judged */
+    double loss;           /* nats of all that were judged, */
+    bool has_loss;         /* where the file says it (since format 1.3) */
+    bool of_words;
+} ns_store_score;
+NS_API int ns_store_read_score(const ns_store *store, ns_store_score *out, ns_error *err);
+/* The same sample by sample, [count] each, any of them NULL: nats, how many labels or words were judged, how many were right; 0 where the file
+ * has none, which ns_store_has_judged tells. */
+NS_API bool ns_store_has_judged(const ns_store *store);
+NS_API int ns_store_read_judged(const ns_store *store, uint64_t first, uint64_t count, double *loss,
+                                int32_t *judged, int32_t *hits, ns_error *err);
+
+/* Words of a sample, T, 0 where the file does not say which they were; and their ids [count, T], below 0: padding. Thread-safe. */
+NS_API int ns_store_words(const ns_store *store);
+NS_API int ns_store_read_words(const ns_store *store, uint64_t first, uint64_t count,
+                               int32_t *words, ns_error *err);
+
+/* What the file calls samples, classes and tokens; what it does not name is NULL and 0. Owned: ns_store_names_free. Memory: that text. */
+typedef struct ns_store_names {
+    char **samples;     /* [sample_count], in the order of the run */
+    char **classes;     /* [class_count] */
+    int32_t *token_ids; /* [token_count], rising */
+    char **tokens; /* [token_count], their text as UTF-8, a space where the vocabulary marks one */
+    int64_t sample_count, class_count, token_count;
+} ns_store_names;
+NS_API int ns_store_read_names(const ns_store *store, ns_store_names *out, ns_error *err);
+NS_API void ns_store_names_free(ns_store_names *names);
+/* The text of a token, borrowed; NULL where the file does not name it. */
+NS_API const char *ns_store_token(const ns_store_names *names, int32_t id);
+
 /* The root attributes that say where a run comes from, in the order in which people read them; NULL ends them. */
 NS_API extern const char *const ns_store_provenance[];
 

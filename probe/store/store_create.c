@@ -37,7 +37,7 @@ static void writer_free(ns_store_writer *w) {
         free(w->messages[i].positions);
         free(w->messages[i].heads);
         free(w->messages[i].kinds);
-        free(w->messages[i].predictions);
+        for (int k = 0; k < NS_OUTCOMES; k++) free(w->messages[i].outcomes[k]);
         free(w->messages[i].blocks);
     }
     ns_queue_free(w->free_rows);
@@ -104,9 +104,8 @@ static int make_buffers(ns_store_writer *w, ns_error *err) {
         bool commit = i >= NS_STORE_BUFFERS;
         m->site = commit ? -1 : 0;
         if (commit) {
-            m->predictions = ns_calloc(batch, sizeof *m->predictions, err);
             m->blocks = ns_calloc(w->block_bytes, 1, err);
-            if (!m->predictions || !m->blocks) return NS_EFAIL;
+            if (!m->blocks || ns_outcomes_make(m, plan, batch, err)) return NS_EFAIL;
         } else {
             m->values = ns_alloc_aligned(w->buffer_values, sizeof *m->values, err);
             m->samples = ns_calloc(w->buffer_rows, sizeof *m->samples, err);

@@ -68,12 +68,31 @@ typedef struct ns_site_offsets {
     uint64_t extreme[5]; /* input, output, sample, position, head */
 } ns_site_offsets;
 
+/* What can be said of samples (probe/store/store_outcome.c), a dataset in /samples each. */
+enum {
+    NS_OUTCOME_PREDICTION,
+    NS_OUTCOME_LOSS,
+    NS_OUTCOME_JUDGED,
+    NS_OUTCOME_HITS,
+    NS_OUTCOME_WORDS,
+    NS_OUTCOMES
+};
+
 typedef struct ns_layout {
-    uint64_t committed, predictions;
+    uint64_t committed, outcomes[NS_OUTCOMES];
     ns_site_offsets *sites; /* [plan->site_count] */
     uint64_t size;          /* of the file */
     ns_seal seal;
 } ns_layout;
+
+/* Bytes a sample, 0 where the plan has none of that kind. */
+size_t ns_outcome_bytes(const ns_store_plan *plan, int kind);
+int ns_outcomes_lay_out(hid_t samples, const ns_store_plan *plan, ns_layout *out, ns_error *err);
+/* "samples/loss". */
+enum { NS_OUTCOME_PATH = 32 };
+const char *ns_outcome_path(int kind, char path[NS_OUTCOME_PATH]);
+/* The plan's names into the file (probe/store/store_names.c). */
+int ns_names_put(hid_t file, const ns_store_plan *plan, ns_error *err);
 
 /* Rows that site i has in the file. kept is that of its positions, or NULL. */
 uint64_t ns_plan_rows(const ns_store_plan *plan, int site, const ns_kept_rows *kept);

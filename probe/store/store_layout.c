@@ -184,9 +184,7 @@ static int put_samples(hid_t file, const ns_store_plan *plan, ns_layout *out, ns
     if (!status && plan->labels)
         status =
             ns_h5_put(group, "label", H5T_NATIVE_INT32, 1, &plan->samples, NULL, plan->labels, err);
-    if (!status && plan->predictions)
-        status = ns_h5_lay_out(group, "prediction", H5T_STD_I32LE, 1, &plan->samples, NULL,
-                               &out->predictions, err);
+    if (!status) status = ns_outcomes_lay_out(group, plan, out, err);
     H5Gclose(group);
     return status;
 }
@@ -251,6 +249,7 @@ static int fill(hid_t file, const ns_store_plan *plan, const ns_kept_rows *const
     int status = put_root(file, plan, err);
     if (!status) status = put_progress(file, out, err);
     if (!status) status = put_samples(file, plan, out, err);
+    if (!status) status = ns_names_put(file, plan, err);
     if (!status) status = put_results(file, plan, err);
     if (!status) status = ns_links_put(file, plan, err);
     hid_t sites = H5Gcreate2(file, "/sites", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
@@ -328,7 +327,8 @@ static int check_limit(const ns_store_plan *plan, const ns_kept_rows *const *kep
         if (plan->wanted[i])
             bytes += (double)ns_plan_rows(plan, i, kept[i]) * (double)plan->sites[i].norm.channels *
                      (plan->dtype == NS_F16 ? 4 : 8);
-    bytes += 64 * (double)plan->samples + 65536 * (double)plan->site_count;
+    bytes +=
+        (64 + 4 * (double)plan->words) * (double)plan->samples + 65536 * (double)plan->site_count;
     if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
         bytes <= (double)limit.rlim_cur)
         return NS_OK;
@@ -462,9 +462,13 @@ static int find_all(hid_t file, const char *path, const ns_store_plan *plan,
     int status = compare_all(file, path, plan, err);
     if (!status)
         status = find_place(file, path, "", "progress/samples_committed", 8, &out->committed, err);
-    if (!status && plan->predictions)
-        status = find_place(file, path, "", "samples/prediction", plan->samples * 4,
-                            &out->predictions, err);
+    for (int k = 0; k < NS_OUTCOMES && !status; k++) {
+        char name[NS_OUTCOME_PATH];
+        uint64_t bytes = ns_outcome_bytes(plan, k);
+        if (bytes)
+            status = find_place(file, path, "", ns_outcome_path(k, name), plan->samples * bytes,
+                                &out->outcomes[k], err);
+    }
     for (int i = 0; i < plan->site_count && !status; i++)
         if (plan->wanted[i]) status = find_site(file, path, plan, i, kept[i], &out->sites[i], err);
     return status;

@@ -129,9 +129,7 @@ int ns_store_mirror(ns_store_writer *w, unsigned char *blocks, ns_error *err) {
 static int write_commit(ns_store_writer *w, const ns_store_message *m, ns_error *err) {
     int status = NS_OK;
     uint64_t total = m->committed + m->added;
-    if (m->predicted)
-        status = ns_pwrite_all(w->fd, m->predictions, m->added * 4,
-                               w->layout.predictions + m->committed * 4, w->path, err);
+    if (m->added) status = ns_outcomes_write(w, m, err);
     if (status || m->held) return status;
     ns_slot_cursor cursor = {m->blocks, ns_store_slot(w, total)};
     if (!status && w->block_bytes) status = ns_store_blocks(w, write_block, &cursor, err);
@@ -300,7 +298,7 @@ int ns_store_writer_flush(ns_store_writer *w, ns_error *err) {
     ns_store_message *m = ns_queue_take(w->free_commits);
     m->committed = w->committed;
     m->added = 0;
-    m->held = m->predicted = false;
+    m->held = false;
     put_blocks(w, m, err);
     ns_queue_put(w->work, m);
     return ns_store_failed(w, err);
@@ -308,6 +306,12 @@ int ns_store_writer_flush(ns_store_writer *w, ns_error *err) {
 
 int ns_store_writer_commit(ns_store_writer *w, uint64_t samples, const int32_t *predictions,
                            ns_error *err) {
+    const ns_store_outcome outcome = {.predictions = predictions};
+    return ns_store_writer_commit_outcome(w, samples, &outcome, err);
+}
+
+int ns_store_writer_commit_outcome(ns_store_writer *w, uint64_t samples,
+                                   const ns_store_outcome *outcome, ns_error *err) {
     int status = ns_store_failed(w, err);
     if (status) return status;
     bool last = w->committed + samples == w->plan.samples;
@@ -327,8 +331,7 @@ int ns_store_writer_commit(ns_store_writer *w, uint64_t samples, const int32_t *
     m->committed = w->committed;
     m->added = samples;
     m->held = !last && hold(w, samples);
-    m->predicted = predictions && w->layout.predictions;
-    if (m->predicted) memcpy(m->predictions, predictions, samples * sizeof *predictions);
+    ns_outcomes_take(m, &w->plan, samples, outcome);
     w->committed += samples;
     if (!m->held) put_blocks(w, m, err);
     ns_queue_put(w->work, m);

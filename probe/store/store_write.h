@@ -66,6 +66,26 @@ typedef struct ns_store_link {
     uint64_t samples; /* its first samples, all their rows */
 } ns_store_link;
 
+/* What the file is to call samples, classes and tokens, borrowed while it is created. NULL and 0: nothing. */
+typedef struct ns_names_plan {
+    const char *const *samples; /* [samples of the plan], in the order of the run */
+    const char *const *classes; /* [class_count] */
+    int class_count;
+    const int32_t *token_ids;  /* [token_count], rising */
+    const char *const *tokens; /* [token_count] */
+    int token_count;
+} ns_names_plan;
+
+/* What a commit says of its samples; what the plan does not foresee is passed over. */
+typedef struct ns_store_outcome {
+    const int32_t *predictions; /* [samples], classes */
+    const double *
+        loss; /* [samples], nats of what was judged: of an image its label, of text the words that follow */
+    const int32_t *judged,
+        *hits; /* [samples], how many that were, and how many of them the largest logit told */
+    const int32_t *words; /* [samples, words of the plan], below 0: padding */
+} ns_store_outcome;
+
 /* What is odd about the numbers of a run: told when it ends. Of sampled rows, all that went by are looked at. */
 typedef struct ns_store_tally {
     uint64_t values;     /* inputs and outputs seen, */
@@ -87,8 +107,11 @@ typedef struct ns_store_plan {
     uint64_t samples;          /* in all */
     const int64_t *sample_ids; /* [samples], in the order of the run */
     const int32_t *labels;     /* [samples], in that order, or NULL */
-    bool predictions;          /* whether commits bring the predicted classes */
-    uint64_t batch;            /* samples a commit, the last one may be smaller */
+    bool predictions;          /* whether commits bring the predicted classes, */
+    bool judged;               /* loss, judged and hits, */
+    int words;                 /* and so many words a sample; 0: none */
+    ns_names_plan names;
+    uint64_t batch; /* samples a commit, the last one may be smaller */
     ns_dtype dtype;
     bool rows;            /* false: the file holds blocks alone (a sketch), no rows */
     uint64_t sample_rows; /* rows of each site to keep; 0: all */
@@ -126,6 +149,10 @@ NS_API ns_observer ns_store_writer_observer(ns_store_writer *writer);
  * predictions [samples] may be NULL. Blocks are copied before it returns. Reports an earlier failure of the writer thread. */
 NS_API int ns_store_writer_commit(ns_store_writer *writer, uint64_t samples,
                                   const int32_t *predictions, ns_error *err);
+
+/* The same with all that may be said of the samples; NULL: nothing. */
+NS_API int ns_store_writer_commit_outcome(ns_store_writer *writer, uint64_t samples,
+                                          const ns_store_outcome *outcome, ns_error *err);
 
 /* Samples that the file will say are committed, once the thread is done: fewer than those above where the plan has blocks. */
 NS_API uint64_t ns_store_writer_in_file(const ns_store_writer *writer);

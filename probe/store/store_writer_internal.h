@@ -21,8 +21,8 @@ typedef struct ns_store_message {
     uint64_t committed; /* of a commit: samples before it and in it */
     uint64_t added;
     bool held; /* the count in the file stays as it is for now */
-    bool predicted;
-    int32_t *predictions;
+    bool brought[NS_OUTCOMES];
+    unsigned char *outcomes[NS_OUTCOMES]; /* [batch] samples each, NULL: not in the plan */
     unsigned char *blocks; /* the blocks of all sites and the extremes, one after the other */
 } ns_store_message;
 
@@ -52,6 +52,12 @@ struct ns_store_writer {
     ns_error failure; /* of the thread; status 0 while all is well */
     double synced;
 };
+
+/* Of a commit: room for what is said of a batch; what is said of this one; and to the file with it. */
+int ns_outcomes_make(ns_store_message *m, const ns_store_plan *plan, uint64_t batch, ns_error *err);
+void ns_outcomes_take(ns_store_message *m, const ns_store_plan *plan, uint64_t samples,
+                      const ns_store_outcome *outcome);
+int ns_outcomes_write(ns_store_writer *w, const ns_store_message *m, ns_error *err);
 
 /* Blocks in the file: where a walk over them stands, and which of the two slots it means. */
 typedef struct ns_slot_cursor {

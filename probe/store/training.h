@@ -36,9 +36,9 @@ NS_API char *ns_training_file(const char *path, ns_error *err);
 /* Whether `path` is such a file or such a folder, so that the file can be told from a run's store. False where it cannot be read. */
 NS_API bool ns_training_is(const char *path);
 
-NS_API const char *ns_training_path(const ns_training *training);     /* of the file */
-NS_API const char *ns_training_norm(const ns_training *training);     /* kind, as in train --norm */
-NS_API int64_t ns_training_steps(const ns_training *training);        /* taken so far */
+NS_API const char *ns_training_path(const ns_training *training); /* of the file */
+NS_API const char *ns_training_norm(const ns_training *training); /* kind, as in train --norm */
+NS_API int64_t ns_training_steps(const ns_training *training);    /* taken so far */
 NS_API int64_t ns_training_steps_per_epoch(const ns_training *training);
 NS_API int64_t ns_training_epochs(const ns_training *training);  /* complete ones */
 NS_API int64_t ns_training_records(const ns_training *training); /* of the sites */
