@@ -3,19 +3,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "probe/base/blas.h"
 #include "probe/base/cli.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/output.h"
 #include "probe/base/table.h"
 #include "probe/capture/dump.h"
-#include "probe/base/blas.h"
+#include "probe/base/threads.h"
+
+enum { ON_ERROR_SKIP, ON_ERROR_STOP };
 
 typedef struct settings {
     const char *output, *labels, *layers;
     ns_list select, exclude;
-    int64_t samples, skip, batch, sample_rows, seed;
-    int order, dtype, format, mode;
+    int64_t samples, skip, batch, threads, sample_rows, seed;
+    int order, dtype, format, mode, on_error;
     const char *mean, *std, *image;
     int64_t resize;
     int fit, interpolation; /* -1: as the checkpoint says */
@@ -51,6 +54,25 @@ static int print_estimate(const ns_model *model, const ns_dump_plan *plan, ns_ta
     return status;
 }
 
+static void print_score(const ns_store_score *score) {
+    double share = 100.0 * (double)score->hits / (double)score->judged;
+    if (score->of_words)
+        printf("next word: loss %.4f nats, top-1 accuracy %.2f %% (%" PRIu64 " of %" PRIu64 ")\n",
+               score->loss / (double)score->judged, share, score->hits, score->judged);
+    else
+        printf("top-1 accuracy: %.2f %% (%" PRIu64 " of %" PRIu64 "), loss %.4f nats\n", share,
+               score->hits, score->judged, score->loss / (double)score->judged);
+}
+
+/* Files that are not in the run, the first few by name. */
+static void print_left_out(const ns_left_out *files, const char *what) {
+    enum { SHOWN = 5 };
+    if (!files->count) return;
+    printf("left out: %" PRId64 " %s%s\n", files->count, what,
+           files->count > SHOWN ? "; the first of them:" : ":");
+    for (int i = 0; i < files->named && i < SHOWN; i++) printf("  %s\n", files->names[i]);
+}
+
 static void print_result(const ns_dump_result *r, const settings *s, const ns_dataset *data,
                          const ns_model *model) {
     uint64_t done = r->samples - r->resumed_at;
@@ -59,17 +81,13 @@ static void print_result(const ns_dump_result *r, const settings *s, const ns_da
     printf(", %.2f s", r->seconds);
     if (done) printf(", %.1f samples/s", (double)done / r->seconds);
     printf("\n");
-    if (r->judged && model->network.head_of_words)
-        printf("next word%s: loss %.4f nats, top-1 accuracy %.2f %% (%" PRIu64 " of %" PRIu64 ")\n",
-               r->resumed_at ? " in this part" : "", r->loss / (double)r->judged,
-               100.0 * (double)r->hits / (double)r->judged, r->hits, r->judged);
-    else if (r->judged)
-        printf("top-1 accuracy%s: %.2f %% (%" PRIu64 " of %" PRIu64 ")\n",
-               r->resumed_at ? " of this part" : "", 100.0 * (double)r->hits / (double)r->judged,
-               r->hits, r->judged);
+    if (r->score.judged)
+        print_score(&r->score);
     else if ((data->labels || model->network.head_of_words) && model->classes && done)
         printf("the pass ended after the last site asked for, so the accuracy is not known; "
                "--to-the-end asks for it\n");
+    print_left_out(&r->unreadable, "samples that cannot be read");
+    print_left_out(&data->unknown, "files that are no images by their names");
 }
 
 /* A run full of them looks like any other until somebody verifies it. */
@@ -95,7 +113,7 @@ static int run_with(ns_model *model, const ns_dataset *data, const settings *s, 
                     int argc, char **argv, ns_error *err) {
     char created[32];
     ns_cli_timestamp(created);
-    ns_progress progress;
+    ns_progress progress, checking;
     char *line = ns_command_line(argc, argv, err);
     if (!line) return NS_EFAIL;
     char *full = ns_asprintf(err, "normscope %s", line);
@@ -116,8 +134,12 @@ static int run_with(ns_model *model, const ns_dataset *data, const settings *s, 
                                      .force = s->force,
                                      .resume = s->resume,
                                      .to_the_end = s->to_the_end,
+                                     .skip_unreadable = s->on_error == ON_ERROR_SKIP,
+                                     .checking = &checking,
                                      .progress = &progress};
+    const uint64_t samples = (uint64_t)(s->samples ? s->samples : data->count - s->skip);
     int status;
+    ns_progress_begin(&checking, "reading", "samples", samples);
     if (s->dry_run) {
         ns_dump_plan plan;
         status = ns_dump_plan_make(&plan, model, data, &options, err);
@@ -128,12 +150,12 @@ static int run_with(ns_model *model, const ns_dataset *data, const settings *s, 
     } else {
         ns_dump_result result;
         ns_blas_advise();
-        ns_progress_begin(&progress, "dump", "samples",
-                          (uint64_t)(s->samples ? s->samples : data->count - s->skip));
+        ns_progress_begin(&progress, "dump", "samples", samples);
         status = ns_dump_run(model, data, &options, &result, err);
         ns_progress_end(&progress);
         if (!status) print_result(&result, s, data, model);
         if (!status || status == NS_ESTOP) warn_of_odd(&result.odd, model, s);
+        ns_dump_result_free(&result);
     }
     free(full);
     return status;
@@ -215,22 +237,39 @@ static int run_parsed(const settings *s, const ns_list *rest, int argc, char **a
     return status;
 }
 
+static void set_threads(int asked) {
+    int threads = ns_threads_set(asked);
+    if (threads < asked)
+        fprintf(stderr,
+                "normscope dump: warning: --threads asks for %d; %d are used, more would not "
+                "help\n",
+                asked, threads);
+}
+
 static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
-    settings s = {.batch = 32, .fit = -1, .interpolation = -1};
+    settings s = {.on_error = ON_ERROR_STOP, .fit = -1, .interpolation = -1};
     const ns_option options[] = {
         {"output", 'o', NS_OPT_TEXT, &s.output, "FILE", "HDF5 file to write", NULL, 0, 0},
         {"samples", 'n', NS_OPT_INT, &s.samples, "N", "how many samples to run", "all", 1, 1e15},
         {"skip", 0, NS_OPT_INT, &s.skip, "N",
          "leave out the first N samples of the order, for parts that merge puts together", "0", 0,
          1e15},
-        {"batch", 'b', NS_OPT_INT, &s.batch, "N", "samples run and committed together", "32", 1,
-         1e6},
+        {"batch", 'b', NS_OPT_INT, &s.batch, "N", "samples run and committed together",
+         "as many as 512 MiB bear, at most 32", 1, 1e6},
+        {"threads", 'j', NS_OPT_INT, &s.threads, "N",
+         "threads of the pass; results depend on their number in the last digits",
+         "OMP_NUM_THREADS, or one a processor", 1, 1e6},
         {"order", 0, NS_OPT_CHOICE, &s.order, NS_ORDERS,
          "order of the samples; shuffled by the seed, or classes in turn", "data", 0, 0},
         {"seed", 0, NS_OPT_INT, &s.seed, "N", "seed of the order and of --sample-rows", "0", 0,
          9e18},
         {"labels", 0, NS_OPT_TEXT, &s.labels, "FILE",
          "labels, where the data set does not bring them or has others", NULL, 0, 0},
+        {"on-error", 0, NS_OPT_CHOICE, &s.on_error, "skip|stop",
+         "images that cannot be read: skip reads all of them once before the run, leaves those out "
+         "and "
+         "names them, or stop at the first",
+         "stop", 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Images (where not given, as the checkpoint says)",
          NULL, 0, 0},
         {"image", 0, NS_OPT_TEXT, &s.image, "N|HxW",
@@ -282,6 +321,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     int status = ns_cli_parse(self, options, argc, argv, 2, 2, &rest, err);
     if (!status && s.force && s.resume)
         status = ns_fail(err, NS_EUSAGE, "--force and --resume exclude each other");
+    if (!status && s.threads) set_threads((int)s.threads);
     if (!status) status = run_parsed(&s, &rest, argc, argv, err);
     ns_list_free(&rest);
     ns_list_free(&s.select);
@@ -296,7 +336,7 @@ const ns_command ns_command_dump = {
     .usage = "[options] MODEL DATA -o FILE",
     .details =
         "MODEL is a safetensors or GGUF file or a Hugging Face folder. DATA is a path (IDX, plain "
-        "or gzip; a folder of PNG and JPEG; "
+        "or gzip; a folder of PNG, JPEG and WebP; "
         ".npy) or the name of a data set: fashion-mnist-1000 is bundled. A language model takes "
         "text or, as a .npy file of whole numbers [samples, words], token ids; what lies "
         "below 0 is padding.\nSamples are "

@@ -32,23 +32,24 @@ typedef struct ns_dump_options {
     const bool *wanted;       /* [model->site_count] */
     int64_t skip;             /* samples of the order that are left out first */
     int64_t samples;          /* 0: all that are left */
-    int64_t batch;
+    int64_t batch;            /* 0: ns_dump_batch */
     ns_order order;
     uint64_t seed;
     ns_dump_mode mode;
     uint64_t sample_rows; /* 0: all rows, or NS_DUMP_SKETCH_ROWS beside a sketch */
     ns_dtype dtype;
     bool force, resume;
-    bool to_the_end;       /* run the layers behind the last wanted site, and count the hits */
+    bool to_the_end; /* run the layers behind the last wanted site, and count the hits */
+    bool
+        skip_unreadable; /* samples that cannot be read are left out; else the first of them is an error */
+    ns_progress *checking; /* of that reading; or NULL */
     ns_progress *progress; /* or NULL */
 } ns_dump_options;
 
 typedef struct ns_dump_result {
     uint64_t samples, resumed_at; /* committed; where this call began */
-    uint64_t hits,
-        judged; /* right predictions among those of this call; 0 of 0 where none were made: of images by their label, of text by the
-                   next word */
-    double loss; /* of text: nats of all that were judged */
+    ns_store_score score;         /* of all that the file holds */
+    ns_left_out unreadable;       /* samples that were left out; owned */
     double seconds;
     ns_store_tally odd; /* of what this call ran */
 } ns_dump_result;
@@ -63,6 +64,9 @@ typedef struct ns_dump_plan {
     ns_attribute *attributes;
     char model_hash[NS_HASH_HEX], data_hash[NS_HASH_HEX];
     char preprocessing[256];
+    struct ns_dump_names *names;
+    ns_left_out unreadable; /* of the samples asked for */
+    char *left_out;         /* the same and what the data set passed over, a name a line; or NULL */
     bool predictions, judged; /* kept in the file; and the head is run */
     int last_site;            /* index after which the pass may stop, 0: none */
 } ns_dump_plan;
@@ -70,8 +74,13 @@ typedef struct ns_dump_plan {
 NS_API int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset *data,
                              const ns_dump_options *options, ns_error *err);
 NS_API void ns_dump_plan_free(ns_dump_plan *plan);
+NS_API void ns_dump_result_free(ns_dump_result *result);
 
-/* Runs it. NS_ESTOP after a request to stop: what was committed is in the file, and result says how much. */
+/* The batch where none is asked for: the largest power of two, of 32 at most, whose pass and buffers take no more than NS_DUMP_BYTES. */
+#define NS_DUMP_BYTES ((uint64_t)512 << 20)
+NS_API int64_t ns_dump_batch(const ns_model *model, const bool *wanted);
+
+/* Runs it. A request to stop is seen between the steps of a pass; the batch that it cuts off is not committed. NS_ESTOP after a request to stop: what was committed is in the file, and result says how much. */
 NS_API int ns_dump_run(ns_model *model, const ns_dataset *data, const ns_dump_options *options,
                        ns_dump_result *result, ns_error *err);
 

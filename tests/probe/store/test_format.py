@@ -10,6 +10,7 @@ import sys
 
 import h5py
 import numpy as np
+from PIL import Image
 
 program, tmp = os.environ["NORMSCOPE"], os.environ["TMP"]
 model, data, n = "datasets/vit-fmnist-layernorm", "fashion-mnist-1000", 20
@@ -40,8 +41,16 @@ variants = {
     "sampled": ["--sample-rows", "100", "-b", "8"],
     "dyt": [],
     "both": ["--mode", "both"],
+    "files": ["--on-error", "skip"],
+    "words": ["-n", "3", "--to-the-end"],
 }
-seen = {"root": set(), "progress": set(), "samples": set(), "results": set(), "sites": set(), "sketch": set()}
+seen = {"root": set(), "progress": set(), "samples": set(), "results": set(), "names": set(), "sites": set(), "sketch": set()}
+pixels = np.frombuffer(gzip.open(f"datasets/{data}/t10k-images-idx3-ubyte.gz").read(), np.uint8, offset=16).reshape(-1, 28, 28)
+for i in range(n):
+    os.makedirs(f"{tmp}/folder/{'odd' if i % 2 else 'even'}", exist_ok=True)
+    Image.fromarray(pixels[i]).save(f"{tmp}/folder/{'odd' if i % 2 else 'even'}/{i}.png")
+open(f"{tmp}/folder/odd/broken.png", "wb").write(open(f"{tmp}/folder/odd/1.png", "rb").read()[:200])
+open(f"{tmp}/folder/odd/notes.txt", "w").write("no image")
 for name, more in variants.items():
     path, source = f"{tmp}/{name}.h5", model if name != "dyt" else "tests/golden/vit/timm-dyt"
     if name == "dyt":
@@ -50,13 +59,30 @@ for name, more in variants.items():
             channels = int(re.search(r"^channels +(\d+)", run("list", source), re.M)[1])
         np.save(f"{tmp}/noise.npy", np.random.default_rng(0).standard_normal((6, channels, int(shape[1]), int(shape[2]))).astype("f4"))
         run("dump", source, f"{tmp}/noise.npy", "-o", path)
+    elif name == "files":
+        run("dump", source, f"{tmp}/folder", "-o", path, "--resize", "28", *more)
+    elif name == "words":
+        run("dump", "datasets/runs/gpt-layernorm", "shakespeare", "-o", path, *more)
     else:
         run("dump", source, data, "-n", str(n), "-o", path, *more)
     with h5py.File(path, "r") as file:
         seen["root"] |= set(file.attrs)
-        for part in ("progress", "samples", "results"):
+        for part in {"progress", "samples", "results"} | set(file) & {"names"}:
             seen[part] |= set(file[part]) | set(file[part].attrs)
-        assert set(file) == {"progress", "samples", "results", "sites"}, set(file)
+        assert set(file) - {"names"} == {"progress", "samples", "results", "sites"}, set(file)
+        if name == "files":
+            assert file["samples/name"].asstr()[:].tolist() == sorted(f"{'odd' if i % 2 else 'even'}/{i}.png" for i in range(n))
+            assert file["names/class"].asstr()[:].tolist() == ["even", "odd"] and (file["samples/label"][:] == ([0] * 10 + [1] * 10)).all()
+            assert file.attrs["files_unknown"] == file.attrs["files_unreadable"] == 1
+            left_out = file.attrs["files_left_out"].split("\n")
+            assert left_out[0] == "odd/notes.txt" and "odd/broken.png: the PNG image is cut short" in left_out[1], left_out
+        if name == "words":
+            text = dict(zip(file["names/token_id"][:], file["names/token"].asstr()[:]))
+            said = "".join(text[i] for i in file["samples/words"][:].ravel())
+            assert gzip.open("datasets/shakespeare/shakespeare.txt.gz").read().decode().startswith(said) and len(said) == file["samples/words"].size
+            assert file["samples/judged"][:].tolist() == [file["samples/words"].shape[1] - 1] * 3
+            assert set(file["sites/001/kind"][:]) == {3}
+            continue
         samples = file["samples/id"][()]
         assert file["progress/samples_committed"][0] == file.attrs["samples"] == len(samples)
         for site in file["sites"].values():
