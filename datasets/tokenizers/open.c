@@ -100,11 +100,12 @@ static int read_form(ns_tokenizer *t, size_t form, const char *path, const char 
     return status;
 }
 
-/* Which form a file has by its name, FORMS where it has none of theirs. */
+/* Which form a file has by its name, FORMS where it has none of theirs; any other *.json is a tokenizer.json. */
 static size_t form_of(const char *path) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    size_t form = 0;
+    size_t form = 0, size = strlen(name);
     while (form < FORMS && strcmp(name, forms[form].file) != 0) form++;
+    if (form == FORMS && size > 5 && strcmp(name + size - 5, ".json") == 0) form = 0;
     return form;
 }
 

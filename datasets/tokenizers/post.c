@@ -6,7 +6,8 @@
 #include "datasets/tokenizers/steps.h"
 #include "probe/base/mem.h"
 
-static const ns_post_kind *const kinds[] = {&ns_post_template};
+static const ns_post_kind *const kinds[] = {&ns_post_bert, &ns_post_byte_level, &ns_post_roberta,
+                                            &ns_post_template};
 enum { KINDS = sizeof kinds / sizeof *kinds, DEEPEST = 16 };
 
 static const char *kind_name(const void *user, size_t i) {

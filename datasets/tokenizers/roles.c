@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "datasets/tokenizers/internal.h"
+#include "datasets/tokenizers/letters.h"
 #include "probe/base/mem.h"
 
 /* By role: the key in tokenizer_config.json, and names that files without that use, most telling first. */
@@ -44,14 +45,6 @@ void ns_tokenizer_guess_roles(ns_tokenizer *t) {
 
 /* ---- a token's text ---- */
 
-/* The letters that stand for bytes: those that can be seen stand for themselves, the others for U+0100 and on. */
-static int byte_of(int32_t c) {
-    if ((c >= '!' && c <= '~') || (c >= 0xa1 && c <= 0xac) || (c >= 0xae && c <= 0xff)) return c;
-    if (c >= 0x100 && c <= 0x120) return c - 0x100;
-    if (c >= 0x121 && c <= 0x142) return c - 0x121 + 0x7f;
-    return c == 0x143 ? 0xad : -1;
-}
-
 /* The bytes that a word stands for, into `out`, which has room for all of the word's; how many. */
 static size_t bytes_of(const ns_tokenizer *t, bool added, const char *word, size_t size,
                        char *out) {
@@ -60,7 +53,7 @@ static size_t bytes_of(const ns_tokenizer *t, bool added, const char *word, size
     for (size_t at = 0; at < size;) {
         size_t from = at;
         int32_t c = ns_utf8_next(word, &at);
-        int byte = t->byte_level && !added ? byte_of(c) : -1;
+        int byte = t->byte_level && !added ? ns_byte_of_letter(c) : -1;
         if (byte >= 0)
             out[n++] = (char)byte;
         else if (!t->byte_level && !added && at - from == 3 && !memcmp(word + from, space, 3))

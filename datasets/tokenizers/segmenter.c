@@ -10,7 +10,10 @@
 static const struct {
     const ns_segmenter_kind *kind;
     const char *own_key;
-} kinds[] = {{&ns_segmenter_wordpiece, "max_input_chars_per_word"}};
+} kinds[] = {{&ns_segmenter_bpe, "merges"},
+             {&ns_segmenter_wordpiece, "max_input_chars_per_word"},
+             {&ns_segmenter_unigram, "unk_id"},
+             {&ns_segmenter_wordlevel, "vocab"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static const char *kind_name(const void *user, size_t i) {

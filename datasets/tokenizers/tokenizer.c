@@ -78,14 +78,13 @@ static int prepare(const ns_tokenizer *t, ns_flow *flow, ns_cuts *cuts, ns_error
 
 /* ---- pieces to tokens ---- */
 
-/* Without the spaces around it, as ByteLevel and Roberta ask for. */
-static void trim(const ns_tokenizer *t, const char *text, size_t *begin, size_t *end) {
-    (void)t;
-    while (*begin < *end && (text[*begin] == ' ' || (text[*begin] >= '\t' && text[*begin] <= '\r')))
-        ++*begin;
-    while (*end > *begin &&
-           (text[*end - 1] == ' ' || (text[*end - 1] >= '\t' && text[*end - 1] <= '\r')))
-        --*end;
+/* Without the spaces around it, as ByteLevel and RobertaProcessing ask for. One space before the first word stays where the file puts one there
+ * by itself. */
+static void trim(const ns_template *template, const char *text, size_t *begin, size_t *end) {
+    size_t first = *begin;
+    while (*begin < *end && text[*begin] == ' ') ++*begin;
+    if (template->keep_first_space && first == 0 && *begin == 1) *begin = 0;
+    while (*end > *begin && text[*end - 1] == ' ') --*end;
 }
 
 static int make_room(ns_tokens *out, size_t count, ns_error *err) {
@@ -105,7 +104,7 @@ static int finish(const ns_tokenizer *t, const ns_flow *flow, const ns_emitted *
     for (size_t i = 0; i < emitted->count; i++) {
         const ns_token *e = &emitted->at[i];
         size_t begin = flow->from[e->begin], end = flow->to[e->end - 1];
-        if (t->template.trim) trim(t, text, &begin, &end);
+        if (t->template.trim) trim(&t->template, text, &begin, &end);
         out->ids[out->count] = e->id;
         out->begin[out->count] = begin;
         out->end[out->count++] = end;

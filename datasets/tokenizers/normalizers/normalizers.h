@@ -4,6 +4,9 @@
 
 #include "datasets/tokenizers/kinds.h"
 
-extern const ns_step_kind ns_normalizer_bert;
+extern const ns_step_kind ns_normalizer_bert, ns_normalizer_byte_level, ns_normalizer_lowercase,
+    ns_normalizer_nfc, ns_normalizer_nfd, ns_normalizer_nfkc, ns_normalizer_nfkd,
+    ns_normalizer_precompiled, ns_normalizer_prepend, ns_normalizer_replace, ns_normalizer_strip,
+    ns_normalizer_strip_accents;
 
 #endif

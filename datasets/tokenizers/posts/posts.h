@@ -4,6 +4,6 @@
 
 #include "datasets/tokenizers/kinds.h"
 
-extern const ns_post_kind ns_post_template;
+extern const ns_post_kind ns_post_bert, ns_post_byte_level, ns_post_roberta, ns_post_template;
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "datasets/tokenizers/kinds.h"
 
-extern const ns_step_kind ns_pretokenizer_bert;
+extern const ns_step_kind ns_pretokenizer_bert, ns_pretokenizer_byte_level, ns_pretokenizer_digits,
+    ns_pretokenizer_metaspace, ns_pretokenizer_punctuation, ns_pretokenizer_split,
+    ns_pretokenizer_whitespace, ns_pretokenizer_whitespace_split;
 
 #endif

@@ -19,6 +19,9 @@ static void close_wordpiece(void *state) {
     free(w);
 }
 
+/* As many steps a byte a word takes at most. */
+enum { LONGEST = 512 };
+
 static int make_trie(wordpiece *w, const ns_vocabulary *words, const char *prefix, size_t size,
                      ns_error *err) {
     w->words = ns_trie_new(ns_vocabulary_bytes(words), err);
@@ -26,6 +29,9 @@ static int make_trie(wordpiece *w, const ns_vocabulary *words, const char *prefi
     for (int32_t id = 0; id < ns_vocabulary_size(words) && !status; id++) {
         size_t length;
         const char *word = ns_vocabulary_word(words, id, &length);
+        if (word && length > LONGEST)
+            return ns_fail(err, NS_EINPUT, "expected words of at most %d bytes, found %zu", LONGEST,
+                           length);
         if (word) status = ns_trie_add(w->words, word, length, id, err);
     }
     if (status) return status;
