@@ -254,7 +254,7 @@ ablations: all
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/share/normscope
-	cp -R datasets/fashion-mnist-1000 datasets/vit-fmnist-layernorm datasets/shakespeare datasets/runs $(DESTDIR)$(PREFIX)/share/normscope/
+	cp -R datasets/fashion-mnist-1000 datasets/vit-fmnist-layernorm datasets/shakespeare datasets/minilm-l6 datasets/runs $(DESTDIR)$(PREFIX)/share/normscope/
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 $(BUILD)/normscope $(DESTDIR)$(PREFIX)/bin/normscope
 	install -m 644 $(BUILD)/libnormscope.a $(DESTDIR)$(PREFIX)/lib/libnormscope.a

@@ -22,7 +22,14 @@ static int check_ids(const ns_dataset *d, const ns_npy *a, ns_error *err) {
     for (int64_t i = 0; i < a->count; i++) {
         int64_t word = ns_npy_whole_number(a, i);
         bool large = word > INT32_MAX || (a->type[0] == 'u' && word < 0);
-        if (!large && (!d->text.words || word < d->text.words)) continue;
+        if (!large && (!d->text.words || word < d->text.words)) {
+            if (word < 0 || !d->text.row_of || d->text.row_of[word] >= 0) continue;
+            return ns_fail(err, NS_EINPUT,
+                           "%s: sample %lld, word %lld: expected a word that the model has an "
+                           "embedding of (its vocabulary is cut), found %lld",
+                           d->path, (long long)(i / a->shape[1]), (long long)(i % a->shape[1]),
+                           (long long)word);
+        }
         return ns_fail(err, NS_EINPUT,
                        "%s: sample %lld, word %lld: expected one of the model's %d words, found "
                        "%lld",

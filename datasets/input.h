@@ -22,6 +22,8 @@ typedef struct ns_text_shape {
     int words;  /* of the vocabulary: ids lie below; 0: any number */
     const char
         *vocabulary; /* characters (UTF-8, borrowed), whose place in it is their id; NULL: bytes */
+    const int32_t
+        *row_of; /* [words], borrowed: -1 for ids whose embedding was left out; NULL: none was */
     int32_t
         padding; /* the id that fills samples up at their end, besides those below 0; -1: none */
 } ns_text_shape;

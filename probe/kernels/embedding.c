@@ -101,7 +101,8 @@ void ns_place_words(const ns_word_rows *w, size_t samples, size_t tokens, const 
     size_t n = w->width, rows = samples * tokens;
 #pragma omp parallel for schedule(static) if (rows * n > NS_WORTH_THREADS)
     for (size_t r = 0; r < rows; r++) {
-        size_t id = ids[r] < 0 ? 0 : (size_t)ids[r], type = types ? (size_t)types[r] : 0;
+        size_t id = ids[r] < 0 ? 0 : (size_t)(w->row_of ? w->row_of[ids[r]] : ids[r]);
+        size_t type = types ? (size_t)types[r] : 0;
         sum_row(n, w->words + id * n, w->positions ? w->positions + r % tokens * n : NULL,
                 w->types ? w->types + type * n : NULL, x + r * n);
     }

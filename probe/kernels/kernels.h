@@ -179,11 +179,13 @@ typedef struct ns_word_rows {
     const ns_real *positions; /* [T or more, W] or NULL */
     const ns_real *types;     /* [type_count, W] or NULL */
     size_t type_count;
+    const int32_t
+        *row_of; /* [vocabulary], the row of `words` that a word has; NULL: its own number */
     ns_real *dwords, *dpositions; /* gradients where they are trained, else NULL */
 } ns_word_rows;
 
 /* x [N * T, W]: the row of each word of ids [N, T], plus its position's, plus its type's (types [N, T], NULL: all 0). Ids and types are in
- * range; padding, below 0, gets the row of word 0. */
+ * range, and every word has a row; padding, below 0, gets row 0. */
 NS_API void ns_place_words(const ns_word_rows *w, size_t samples, size_t tokens, const int32_t *ids,
                            const int32_t *types, ns_real *x);
 /* dwords and dpositions += from dx [N * T, W]. */

@@ -75,7 +75,9 @@ typedef struct ns_network {
     size_t tokens, patches;                /* T of images, P; T of words is the batch's */
     size_t classes_first, registers;       /* tokens before the patches */
     size_t vocabulary, types, most_tokens; /* of words; most_tokens 0: any */
-    ns_row_kind pooled_kind;               /* of the rows of NS_OF_SAMPLES */
+    const int32_t
+        *row_of; /* [vocabulary], -1 for words that have no embedding; NULL: all have one */
+    ns_row_kind pooled_kind; /* of the rows of NS_OF_SAMPLES */
     /* The head, run where somebody wants logits; in.width = head.in. */
     bool has_head, head_of_words; /* of words: the logits of what follows each token */
     int head_in;

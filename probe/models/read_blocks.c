@@ -245,7 +245,12 @@ int ns_read_words(ns_reading *r, ns_block_spec *spec, int64_t *longest) {
     char source[96];
     snprintf(source, sizeof source, "shape of %.80s", name.text);
     status = ns_reading_agree(r, "width", "n_embd|hidden_size", width, source);
-    if (!status) status = ns_reading_agree(r, "words", "vocab_size", vocabulary, source);
+    const int32_t *row_of = NULL;
+    if (!status) status = ns_read_vocabulary(r, vocabulary, &vocabulary, &row_of);
+    if (!status)
+        status =
+            ns_reading_agree(r, "words", "vocab_size", vocabulary, row_of ? "vocab_size" : source);
+    r->model->network.row_of = row_of;
     if (!status && r->naming.names->parts[NS_PART_POSITIONS]) {
         status = ns_reading_need(r, NS_PART_POSITIONS, 0, "", &name, &info);
         if (status) return status;
@@ -261,6 +266,7 @@ int ns_read_words(ns_reading *r, ns_block_spec *spec, int64_t *longest) {
                                        .text = {.length = (int)*longest,
                                                 .most = (int)*longest,
                                                 .words = (int)vocabulary,
+                                                .row_of = row_of,
                                                 .padding = -1}};
     return status;
 }

@@ -21,6 +21,7 @@ typedef struct ns_reading {
         *usual_norm; /* kind of a norm with a weight alone, "rmsnorm"; NULL: it must be told */
     /* ns_read_norms: */
     float eps;
+    bool may_cut_vocabulary; /* the family takes "vocabulary_rows" */
     const char *norm; /* what config.json calls the norm, or NULL */
     ns_origin norm_from;
     const ns_tensor_info **used;
@@ -69,6 +70,10 @@ int ns_read_activation(ns_reading *reading, ns_block_spec *spec, const char *act
 #define NS_ACTIVATION_KEYS "act|hidden_act|act_layer|activation|activation_function"
 /* The function that a word of config.json means; NS_NO_ACTIVATION: none. */
 ns_activation ns_activation_named(const char *word);
+
+/* Of a vocabulary whose embedding was cut ("vocabulary_rows", the ids that its `rows` rows stand for, rising): *words is the whole one's number
+ * ("vocab_size"), and *row_of, [words], owned by the network, the row of each or -1. Otherwise words = rows and NULL. */
+int ns_read_vocabulary(ns_reading *reading, int64_t rows, int64_t *words, const int32_t **row_of);
 
 /* Rows of words: width, vocabulary, longest sample (0: any) by learned positions, if the scheme has them, and the input of the model. */
 int ns_read_words(ns_reading *reading, ns_block_spec *spec, int64_t *longest);

@@ -94,6 +94,9 @@ static int check_words(const ns_run *run, ns_error *err) {
         if (b->ids[r] >= 0 && (size_t)b->ids[r] >= n->vocabulary)
             return ns_fail(err, NS_EINPUT, "expected words from 0 to %zu, found %d",
                            n->vocabulary - 1, b->ids[r]);
+        if (b->ids[r] >= 0 && n->row_of && n->row_of[b->ids[r]] < 0)
+            return ns_fail(err, NS_EINPUT, "expected words that have an embedding, found %d",
+                           b->ids[r]);
         if (b->types && (b->types[r] < 0 || (size_t)b->types[r] >= n->types))
             return ns_fail(err, NS_EINPUT, "expected token types below %zu, found %d", n->types,
                            b->types[r]);

@@ -260,6 +260,9 @@ static int take_keys(ns_weights_file *file, const architecture *a, ns_error *err
         if (known) continue;
         if (!strncmp(key, a->name, length) && key[length] == '.')
             status = take_key(file, a, key, value, err);
+        else if (!strcmp(key, "normscope.vocabulary.rows")) /* scripts/make_minilm.py */
+            status = set(file, "vocabulary_rows", key, json_copy((json_t *)(uintptr_t)value),
+                         err);
         else
             status = refuse_key(file, key, "keys of general, tokenizer and the architecture alone",
                                 value, err);

@@ -58,7 +58,7 @@ static int read_padding(ns_reading *r) {
 static int build(ns_builder *b, const spec *s, const ns_naming *naming, size_t vocabulary) {
     ns_network *n = b->network;
     const size_t w = s->blocks.width;
-    const int64_t words[] = {(int64_t)vocabulary, (int64_t)w},
+    const int64_t words[] = {n->row_of ? -1 : (int64_t)vocabulary, (int64_t)w},
                   positions[] = {s->context, (int64_t)w}, types[] = {s->types, (int64_t)w};
     n->input = NS_INPUT_WORDS;
     n->vocabulary = vocabulary;
@@ -67,6 +67,7 @@ static int build(ns_builder *b, const spec *s, const ns_naming *naming, size_t v
     const ns_word_rows embedding = {
         .vocabulary = vocabulary,
         .width = w,
+        .row_of = n->row_of,
         .words = ns_build_part(b, naming, NS_PART_WORDS, 2, words, true).values,
         .positions = ns_build_part(b, naming, NS_PART_POSITIONS, 2, positions, false).values,
         .types = ns_build_part(b, naming, NS_PART_TYPES, 2, types, false).values,
@@ -96,6 +97,7 @@ static int open_bert(ns_reading *r) {
     bool tied, found;
     ns_origin from;
     r->usual_norm = "layernorm";
+    r->may_cut_vocabulary = true;
     int status = ns_read_norms(r, "layer_norm_eps", 1e-12);
     if (!status) status = ns_read_words(r, &s.blocks, &s.context);
     if (!status) status = read_types(r, &s);
