@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import oracle_words
-from oracle_words import expected, logits_of, randomise, run_with_taps
+from oracle_words import expected, randomise, run_with_taps
 
 oracle_words.GOLDEN = GOLDEN = os.path.join(oracle_words.ROOT, "tests", "golden", "vision")
 
@@ -27,6 +27,9 @@ DINOV2 = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, mlp_ra
 CROP = {"crop_size": {"height": 16, "width": 16}, "do_center_crop": True, "do_normalize": True, "do_rescale": True, "do_resize": True,
         "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "resample": 3, "rescale_factor": 1 / 255,
         "size": {"shortest_edge": 18}}
+
+TEXT = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, vocab_size=9, max_position_embeddings=8)
+WHOLE = dict(text_config=TEXT, vision_config=TINY, projection_dim=4)
 
 # name: (class, configuration, side of the pixels, the file has state_dict()'s names); the seed is the place in the table.
 MODELS = {
@@ -39,7 +42,20 @@ MODELS = {
     "deit-memory": ("DeiTModel", TINY, 8, True),
     "deit-distilled": ("DeiTForImageClassificationWithTeacher", dict(TINY, num_labels=5), 8, False),
     "deit-classifier": ("DeiTForImageClassification", dict(TINY, num_labels=5), 8, False),
+    "mae": ("ViTMAEModel", dict(TINY, mask_ratio=0.0), 8, False),
+    "mae-whole": ("ViTMAEForPreTraining", dict(TINY, mask_ratio=0.0, decoder_hidden_size=8, decoder_num_hidden_layers=1, decoder_num_attention_heads=1,
+                                               decoder_intermediate_size=8), 8, True),
+    "clip": ("CLIPModel", WHOLE, 8, False),
+    "clip-vision": ("CLIPVisionModelWithProjection", dict(TINY, projection_dim=4, hidden_act="gelu"), 8, False),
+    "clip-memory": ("CLIPVisionModel", TINY, 8, True),
+    "clip-classifier": ("CLIPForImageClassification", dict(WHOLE, num_labels=5), 8, False),
+    "siglip": ("SiglipModel", dict(text_config=TEXT, vision_config=TINY), 8, False),
+    "siglip-vision": ("SiglipVisionModel", TINY, 8, False),
+    "siglip-no-head": ("SiglipVisionModel", dict(TINY, vision_use_head=False), 8, False),
+    "siglip-classifier": ("SiglipForImageClassification", dict(text_config=TEXT, vision_config=TINY, num_labels=5), 8, False),
 }
+# What of the model is run, where it has more.
+PARTS = {"mae-whole": "vit", "clip": "vision_model", "siglip": "vision_model"}
 
 
 def save(name, tensors, file="expected.safetensors"):
@@ -57,22 +73,12 @@ def make_pixels(side, seed, height=0):
     return torch.randn((2, 3, height or side, side), generator=torch.Generator().manual_seed(seed))
 
 
-def names_in_file(taps, tensors):
-    """Modules whose file calls them otherwise: transformers 5 renames ViT's blocks when it saves."""
+def names_in_file(taps, tensors, part):
+    """The sites as the file calls them: transformers 5 renames ViT's blocks, and CLIP's part that sees, when it saves."""
     def of(site):
-        if site + ".weight" in tensors:
-            return site
-        old = site.replace("layers.", "encoder.layer.", 1)
-        assert old + ".weight" in tensors, site
-        return old
+        names = [p + n for p in (part + "." if part else "", "vision_model.") for n in (site, site.replace("layers.", "encoder.layer.", 1))]
+        return next(n for n in names if n + ".weight" in tensors)
     return {of(site): pair for site, pair in taps.items()}
-
-
-def record(name, model, pixels, names=lambda taps: taps, **inputs):
-    """Runs the model in float64 and writes what it computed."""
-    out, taps = run_with_taps(model.double().eval(), **{next(iter(inputs), "pixel_values"): pixels.double()})
-    logits = logits_of(out) if not torch.is_tensor(out) else out
-    save(name, {"pixels": pixels, **expected(names(taps)), **({} if logits is None else {"logits": logits})})
 
 
 def write_huggingface(name):
@@ -89,11 +95,19 @@ def write_huggingface(name):
             shutil.copyfile(os.path.join(folder, file), os.path.join(target, file))
     if in_memory:
         save(name, model.state_dict(), "model.safetensors")
-    if side != settings["image_size"]:
+    if side != settings.get("image_size", side):
         save_json(name, "preprocessor_config.json", CROP)
-    model.config._attn_implementation = "eager"
+    model = model.double().eval()
+    model.set_attn_implementation("eager")
+    part = PARTS.get(name, "")
+    pixels = make_pixels(side, seed)
+    inputs = dict(pixel_values=pixels.double())
+    if "mask_ratio" in settings:  # the order in which patches are kept
+        inputs["noise"] = torch.arange((side // settings["patch_size"]) ** 2).expand(len(pixels), -1).double()
+    out, taps = run_with_taps(getattr(model, part) if part else model, **inputs)
+    logits = getattr(out, "logits", None)
     tensors = load_file(os.path.join(target, "model.safetensors"))
-    record(name, model, make_pixels(side, seed), lambda taps: names_in_file(taps, tensors))
+    save(name, {"pixels": pixels, **expected(names_in_file(taps, tensors, part)), **({} if logits is None else {"logits": logits})})
 
 
 def write_original(name, side, **settings):

@@ -157,6 +157,36 @@ void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_r
     }
 }
 
+/* One head of one sample, whose keys and values lie `row` values apart. */
+NS_CLONES static void attend_once(size_t tokens, size_t d, size_t row, ns_real scale,
+                                  const ns_real *q, const ns_real *k, const ns_real *v,
+                                  ns_real *weights, ns_real *out) {
+    for (size_t t = 0; t < tokens; t++) {
+        ns_real sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (size_t c = 0; c < d; c++) sum += q[c] * k[t * row + c];
+        weights[t] = scale * sum;
+    }
+    softmax_row(tokens, tokens, NULL, weights);
+    for (size_t c = 0; c < d; c++) out[c] = 0;
+    for (size_t t = 0; t < tokens; t++) {
+#pragma omp simd
+        for (size_t c = 0; c < d; c++) out[c] += weights[t] * v[t * row + c];
+    }
+}
+
+void ns_attend_once(const ns_attention *a, const ns_real *q, const ns_real *kv, ns_real *out,
+                    ns_real *scratch) {
+    size_t inner = a->heads * a->dim, row = 2 * inner, room = scratch_of_head(a);
+#pragma omp parallel for schedule(static) if (a->samples * a->tokens * inner > NS_WORTH_THREADS)
+    for (size_t i = 0; i < a->samples * a->heads; i++) {
+        size_t s = i / a->heads, at = i % a->heads * a->dim;
+        const ns_real *k = kv + s * a->tokens * row + at;
+        attend_once(a->tokens, a->dim, row, scale_of(a), q + at, k, k + inner,
+                    scratch + (size_t)omp_get_thread_num() * room, out + s * inner + at);
+    }
+}
+
 /* What a head's backward pass reads, and where it writes. */
 typedef struct head_back {
     const ns_real *q, *k, *v, *weights, *dout;

@@ -115,6 +115,10 @@ NS_API void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weight
 /* dqkv [R, 3 * H * D] from dout [R, H * D]; groups must be H. scratch as above. */
 NS_API void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *weights,
                            const ns_real *dout, ns_real *dqkv, ns_real *scratch);
+/* One query for all samples: out [N, H * D] from q [H * D] and kv [N * T, 2 * H * D], keys and values, each by heads; groups are H, nobody is
+ * padding. scratch: ns_attention_scratch. */
+NS_API void ns_attend_once(const ns_attention *a, const ns_real *q, const ns_real *kv, ns_real *out,
+                           ns_real *scratch);
 NS_API size_t ns_attention_scratch(const ns_attention *a);
 
 /* Tokens up to which its products are ours, beyond which BLAS's: measured with 24 channels a head. */

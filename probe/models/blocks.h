@@ -25,17 +25,25 @@ typedef enum ns_part {
     NS_PART_K,            /* likewise [G*D, W] */
     NS_PART_V,            /* likewise */
     NS_PART_QUERY_NORM, /* norm of queries, of each head or of all their channels, where the scheme has it; */
-    NS_PART_KEY_NORM,          /* of keys */
-    NS_PART_PROJECTION,        /* linear, [W, H*D] */
-    NS_PART_SCALE1,            /* tensor [W], LayerScale */
-    NS_PART_NORM2,             /* norm before the MLP, or after it */
-    NS_PART_GATE,              /* linear, [F, W], where the MLP is gated */
-    NS_PART_FC1,               /* linear, [F, W] */
-    NS_PART_PACKED,            /* linear, [2*F, W]: gate and fc1 in one */
-    NS_PART_FC2,               /* linear, [W, F] */
-    NS_PART_SCALE2,            /* tensor [W] */
-    NS_PART_NORM,              /* norm of all tokens after the last block */
-    NS_PART_POOLED_NORM,       /* norm of the one pooled row */
+    NS_PART_KEY_NORM,    /* of keys */
+    NS_PART_PROJECTION,  /* linear, [W, H*D] */
+    NS_PART_SCALE1,      /* tensor [W], LayerScale */
+    NS_PART_NORM2,       /* norm before the MLP, or after it */
+    NS_PART_GATE,        /* linear, [F, W], where the MLP is gated */
+    NS_PART_FC1,         /* linear, [F, W] */
+    NS_PART_PACKED,      /* linear, [2*F, W]: gate and fc1 in one */
+    NS_PART_FC2,         /* linear, [W, F] */
+    NS_PART_SCALE2,      /* tensor [W] */
+    NS_PART_NORM,        /* norm of all tokens after the last block */
+    NS_PART_POOLED_NORM, /* norm of the one pooled row */
+    NS_PART_PROBE, /* tensor [1, 1, W]: a query that attends to all tokens, for the pooled row; */
+    NS_PART_PROBE_QKV,         /* linear, [3*W, W], of it; or, where there is none, */
+    NS_PART_PROBE_Q,           /* [W, W], and */
+    NS_PART_PROBE_KV,          /* [2*W, W]; */
+    NS_PART_PROBE_PROJECTION,  /* [W, W]; */
+    NS_PART_PROBE_NORM,        /* the norm before its MLP, */
+    NS_PART_PROBE_FC1,         /* [F, W] */
+    NS_PART_PROBE_FC2,         /* [W, F] */
     NS_PART_TRANSFORM,         /* linear, [W, W], of a head before its norm */
     NS_PART_HEAD_NORM,         /* norm inside a head */
     NS_PART_HEAD,              /* linear, [classes, W] */

@@ -10,7 +10,7 @@
 #include "probe/models/reading.h"
 
 /* X(name): a file of probe/models/families/ exports ns_family_NAME. */
-#define FAMILIES(X) X(dinov2) X(vit) X(gpt) X(bert) X(llama)
+#define FAMILIES(X) X(dinov2) X(vit) X(clip) X(gpt) X(bert) X(llama)
 
 #define DECLARE(name) extern const ns_family ns_family_##name;
 FAMILIES(DECLARE)

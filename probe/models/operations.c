@@ -200,6 +200,29 @@ const ns_operation ns_attention_operation = {.name = "attention",
                                              .scratch = attention_scratch,
                                              .kept = attention_kept};
 
+static ns_attention probe_attention(const ns_step *step, const ns_run *run) {
+    ns_attention a = ((const ns_probe_options *)step->options)->attention;
+    a.samples = run->samples;
+    a.tokens = run->tokens;
+    return a;
+}
+
+static int probe(const ns_step *step, ns_run *run, ns_error *err) {
+    const ns_attention a = probe_attention(step, run);
+    (void)err;
+    ns_attend_once(&a, ((const ns_probe_options *)step->options)->query, in(step, run, 0),
+                   out(step, run), run->scratch);
+    return NS_OK;
+}
+
+static size_t probe_scratch(const ns_step *step, const ns_run *run) {
+    const ns_attention a = probe_attention(step, run);
+    return ns_attention_scratch(&a);
+}
+
+const ns_operation ns_probe_operation = {
+    .name = "probe", .forward = probe, .scratch = probe_scratch};
+
 static int angles(const ns_step *step, ns_run *run, ns_error *err) {
     const ns_rotary_options *o = step->options;
     (void)err;

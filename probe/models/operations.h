@@ -32,6 +32,8 @@ NS_API extern const ns_operation
     ns_residual_operation; /* in[0] + scale * linear(in[1]); ns_residual_options */
 NS_API extern const ns_operation
     ns_attention_operation; /* ns_attention, of which a run fills in samples, tokens, mask */
+NS_API extern const ns_operation
+    ns_probe_operation; /* one query's attention to in[0], keys and values; ns_probe_options */
 NS_API extern const ns_operation ns_angles_operation;  /* nothing to angles; ns_rotary_options */
 NS_API extern const ns_operation ns_rotate_operation;  /* in[0] = out by in[1]; ns_rotary_options */
 NS_API extern const ns_operation ns_columns_operation; /* some of in[0]'s; ns_columns_options */
@@ -53,6 +55,11 @@ typedef struct ns_residual_options {
 typedef struct ns_columns_options {
     size_t from, to, count; /* columns of in[0], of out */
 } ns_columns_options;
+
+typedef struct ns_probe_options {
+    ns_attention attention; /* heads, dim */
+    const ns_real *query;   /* [H * D] */
+} ns_probe_options;
 
 typedef struct ns_rotary_options {
     size_t heads, dim; /* the first heads of a row, and channels of each */

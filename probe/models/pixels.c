@@ -43,6 +43,19 @@ static bool does(const ns_reading *r, const char *key, bool otherwise) {
     return j ? json_is_true(j) : otherwise;
 }
 
+static bool processor_is(const ns_reading *r, const char *begin) {
+    ns_origin from;
+    const json_t *type = preprocessor_key(r, "image_processor_type", from);
+    if (!type) type = preprocessor_key(r, "feature_extractor_type", from);
+    const char *name = json_string_value(type);
+    return name && !strncmp(name, begin, strlen(begin));
+}
+
+/* CLIP's processor and DINOv2's keep the ratio of the sides and cut the centre out. */
+static bool crops_by_default(const ns_reading *r) {
+    return processor_is(r, "CLIP") || processor_is(r, "BitImage");
+}
+
 /* A size of an image, N or {"height": N, "width": N}, which stretch it, or {"shortest_edge": N}. */
 static int read_side(ns_reading *r, const char *key, int *side, bool *stretch) {
     ns_origin from;
@@ -57,7 +70,7 @@ static int read_side(ns_reading *r, const char *key, int *side, bool *stretch) {
             other = json_object_get(j, "width");
         }
     } else {
-        *stretch = true;
+        *stretch = !crops_by_default(r); /* one number is the shorter side's with those */
     }
     json_int_t n = json_integer_value(number);
     if (!json_is_integer(number) || n < 1 || n > MOST_SIDE || (other && !json_equal(number, other)))
@@ -69,14 +82,11 @@ static int read_side(ns_reading *r, const char *key, int *side, bool *stretch) {
 
 static int read_filter(ns_reading *r) {
     ns_origin from;
-    const json_t *type = preprocessor_key(r, "image_processor_type", from);
-    if (!type) type = preprocessor_key(r, "feature_extractor_type", from);
-    const char *name = json_string_value(type);
-    bool deit = name && !strncmp(name, "DeiT", 4);
+    bool bicubic = processor_is(r, "DeiT") || crops_by_default(r);
     const json_t *j = preprocessor_key(r, "resample", from);
     if (j && (!json_is_integer(j) || (json_integer_value(j) != 2 && json_integer_value(j) != 3)))
         return ns_config_refuse(&r->config, from, "2 (bilinear) or 3 (bicubic)", j);
-    bool bilinear = j ? json_integer_value(j) == 2 : !deit;
+    bool bilinear = j ? json_integer_value(j) == 2 : !bicubic;
     r->model->input.image.bilinear = bilinear;
     return ns_reading_fact(r, "interpolation", j ? from : "default", "%s",
                            bilinear ? "bilinear" : "bicubic");

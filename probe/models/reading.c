@@ -109,21 +109,36 @@ int ns_reading_need(ns_reading *r, ns_part part, int block, const char *suffix, 
     return *info ? NS_OK : ns_weights_get(r->model->weights, out->text, 0, NULL, &none, r->err);
 }
 
-void ns_reading_ignore_unused(ns_reading *r) {
-    const char *templates = r->naming.names->parts[NS_PART_UNUSED];
+/* Ignores the tensors whose names begin so, and gives their number. */
+static int ignore_beginning(ns_reading *r, const char *start) {
     const ns_weights *weights = r->model->weights;
-    for (int i = 0; templates && i < ns_weights_count(weights); i++) {
+    int count = 0;
+    for (int i = 0; i < ns_weights_count(weights); i++) {
         const ns_tensor_info *info = ns_weights_info(weights, i);
-        for (const char *at = templates; *at; at += *at == '|') {
-            size_t n = strcspn(at, "|");
-            bool prefixed = *at == '@';
-            char start[96];
-            snprintf(start, sizeof start, "%.*s%.*s", prefixed ? r->naming.prefix_length : 0,
-                     r->naming.prefix, (int)(n - prefixed), at + prefixed);
-            if (!strncmp(info->name, start, strlen(start))) ns_reading_ignore(r, info);
-            at += n;
-        }
+        if (strncmp(info->name, start, strlen(start)) != 0) continue;
+        ns_reading_ignore(r, info);
+        count++;
     }
+    return count;
+}
+
+int ns_reading_ignore_unused(ns_reading *r) {
+    const char *templates = r->naming.names->parts[NS_PART_UNUSED];
+    char text[sizeof(((ns_fact *)NULL)->value)] = "";
+    size_t used = 0;
+    for (const char *at = templates; at && *at; at += *at == '|') {
+        size_t n = strcspn(at, "|");
+        bool prefixed = *at == '@';
+        char start[96];
+        snprintf(start, sizeof start, "%.*s%.*s", prefixed ? r->naming.prefix_length : 0,
+                 r->naming.prefix, (int)(n - prefixed), at + prefixed);
+        int count = ignore_beginning(r, start);
+        if (count && used < sizeof text)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s (%d tensors)",
+                                     used ? ", " : "", start, count);
+        at += n;
+    }
+    return *text ? ns_reading_fact(r, "not run", "no site depends on it", "%s", text) : NS_OK;
 }
 
 static int by_address(const void *a, const void *b) {

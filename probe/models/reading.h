@@ -91,9 +91,10 @@ int ns_reading_pixels(ns_reading *reading, const ns_pixel_defaults *defaults);
 /* Both sides of the image that preprocessor_config.json leaves, and the key that says so; 0: there is no such file, or it says nothing. */
 int ns_reading_side(ns_reading *reading, int *side, ns_origin from);
 
-/* Records a tensor as understood and of no effect on the sites; and all whose names begin as NS_PART_UNUSED says. */
+/* Records a tensor as understood and of no effect on the sites; and all whose names begin as NS_PART_UNUSED says, which a
+ * fact then names. */
 void ns_reading_ignore(ns_reading *reading, const ns_tensor_info *info);
-void ns_reading_ignore_unused(ns_reading *reading);
+int ns_reading_ignore_unused(ns_reading *reading);
 
 /* NS_EINPUT where a tensor of the checkpoint was not used, or a key of config.json was not read: a network run without it would be another
  * one. `family`: "ViT", for the message. */

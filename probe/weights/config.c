@@ -39,20 +39,29 @@ static void record(ns_config *c, const char *key) {
     snprintf(c->read[c->read_count++].name, sizeof c->read->name, "%s", key);
 }
 
+/* The name of the p-th object that is read, NULL for all of the file, and the object. */
+static const char *place(const ns_config *c, int p) {
+    return p ? places[p] : c->within;
+}
+
+static const json_t *object_at(const ns_config *c, int p) {
+    const json_t *config = ns_weights_config(c->weights);
+    return place(c, p) ? json_object_get(config, place(c, p)) : config;
+}
+
 /* Where a key of the p-th place stands: "config.json: model_args.depth", or as the file that brings its own config calls it. */
 static void say_origin(const ns_config *c, int p, const char *key, ns_origin from) {
-    const char *own = places[p] ? NULL : ns_weights_config_key(c->weights, key);
+    const char *in = place(c, p), *own = in ? NULL : ns_weights_config_key(c->weights, key);
     if (own)
         snprintf(from, sizeof(ns_origin), "%s: %s", ns_weights_format_title(c->weights), own);
     else
-        snprintf(from, sizeof(ns_origin), "config.json: %s%s%s", places[p] ? places[p] : "",
-                 places[p] ? "." : "", key);
+        snprintf(from, sizeof(ns_origin), "config.json: %s%s%s", in ? in : "", in ? "." : "", key);
 }
 
 const json_t *ns_config_find(ns_config *c, const char *keys, ns_origin from) {
     const json_t *config = ns_weights_config(c->weights), *first = NULL;
     for (int p = 0; p < PLACES && config; p++) {
-        const json_t *object = places[p] ? json_object_get(config, places[p]) : config;
+        const json_t *object = object_at(c, p);
         for (const char *key = keys; *key;) {
             char name[64];
             size_t n = strcspn(key, "|");
@@ -100,9 +109,8 @@ static bool are_equal(const json_t *a, const json_t *b) {
  * is of the weights that a training began with: the others come before it. */
 static int refuse_if_disputed(ns_config *c, const char *keys, const ns_origin from,
                               const json_t *value) {
-    const json_t *config = ns_weights_config(c->weights);
     for (int p = 0; p < PRETRAINED; p++) {
-        const json_t *object = places[p] ? json_object_get(config, places[p]) : config;
+        const json_t *object = object_at(c, p);
         for (const char *key = keys; *key; key += *key == '|') {
             char name[64];
             size_t n = strcspn(key, "|");
@@ -349,28 +357,33 @@ static bool is_harmless(const char *key) {
     return false;
 }
 
-int ns_config_all_read(ns_config *c) {
-    const json_t *config = ns_weights_config(c->weights);
-    for (int p = 0; p < PLACES && config; p++) {
-        const json_t *object = places[p] ? json_object_get(config, places[p]) : config;
-        const char *key;
-        json_t *value;
-        if (object && !json_is_object(object) && !json_is_null(object)) {
-            ns_origin from;
-            snprintf(from, sizeof from, "config.json: %s", places[p]);
-            return ns_config_refuse(c, from, "an object", object);
-        }
-        json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-            if (json_is_null(value) || was_read(c, key) || is_harmless(key)) continue;
-            char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
-            ns_fail(c->err, NS_EINPUT,
-                    "%s: \"%s%s%s\": found %.60s, expected no setting that is not known here: it "
-                    "may change what the network computes (take it out if it does not)",
-                    ns_weights_config_path(c->weights), places[p] ? places[p] : "",
-                    places[p] ? "." : "", key, text ? text : "something");
-            free(text);
-            return NS_EINPUT;
-        }
+/* NS_EINPUT where an object, called `in`, or NULL for all of the file, has a key that was not read. */
+static int check_keys(ns_config *c, const char *in, const json_t *object) {
+    const char *key;
+    json_t *value;
+    if (object && !json_is_object(object) && !json_is_null(object)) {
+        ns_origin from;
+        snprintf(from, sizeof from, "config.json: %s", in);
+        return ns_config_refuse(c, from, "an object", object);
+    }
+    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+        if (json_is_null(value) || was_read(c, key) || is_harmless(key)) continue;
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
+        ns_fail(c->err, NS_EINPUT,
+                "%s: \"%s%s%s\": found %.60s, expected no setting that is not known here: it "
+                "may change what the network computes (take it out if it does not)",
+                ns_weights_config_path(c->weights), in ? in : "", in ? "." : "", key,
+                text ? text : "something");
+        free(text);
+        return NS_EINPUT;
     }
     return NS_OK;
+}
+
+int ns_config_all_read(ns_config *c) {
+    const json_t *config = ns_weights_config(c->weights);
+    int status = c->within ? check_keys(c, NULL, config) : NS_OK;
+    for (int p = 0; p < PLACES && config && !status; p++)
+        status = check_keys(c, place(c, p), object_at(c, p));
+    return status;
 }

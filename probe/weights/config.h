@@ -17,6 +17,8 @@ extern "C" {
 /* Zero-initialised but for weights and err, which describes failures; ns_config_end frees what it holds. */
 typedef struct ns_config {
     const ns_weights *weights;
+    const char *
+        within; /* the object of config.json that is read instead of all of it, "vision_config"; NULL: none */
     ns_error *err;
     struct ns_config_key *read; /* [read_count], owned */
     int read_count, read_room;

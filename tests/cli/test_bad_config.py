@@ -12,6 +12,7 @@ from refusals import done, fail, refused, run, t, write
 golden = "tests/golden/"
 vit, hf, bert, llama, gpt2 = "vit/timm-plain", "vit/hf-classifier", "words/bert", "words/llama", "words/gpt2"
 dinov2, registers, original, distilled = "vision/dinov2-swiglu", "vision/dinov2-registers", "vision/dinov2-original", "vision/deit-distilled"
+mae, clip, siglip, clip_vision = "vision/mae-whole", "vision/clip", "vision/siglip", "vision/clip-vision"
 
 
 def changed(folder, change, remove=()):
@@ -31,7 +32,7 @@ def told(path, *parts):
 
 
 # A key that nobody knows may change anything, whatever its value and wherever it stands; null says nothing.
-for folder in (vit, hf, bert, llama, gpt2, dinov2, original, distilled):
+for folder in (vit, hf, bert, llama, gpt2, dinov2, original, distilled, mae, clip, clip_vision, siglip):
     for value in (True, False, 0, 2.5, "word", [1], {"a": 1}):
         refused(["list", changed(folder, {"some_switch": value})], "config.json: ", '"some_switch"', "found")
     refused(["list", changed(folder, {"model_args": {"some_switch": 1}})], '"model_args.some_switch": found 1')
@@ -39,7 +40,7 @@ for folder in (vit, hf, bert, llama, gpt2, dinov2, original, distilled):
     told(changed(folder, {"some_switch": None, "hidden_dropout_prob": 0.3, "torch_dtype": "float16", "transformers_version": "4.1", "id2label": {"0": "a"}}), "naming")
 
 # Another family's words over tensors that look like these.
-for folder, kinds in ((vit, ["swin"]), (hf, ["vivit", "beit"]), (dinov2, ["dinov3_vit", "data2vec-vision"]), (bert, ["roberta", "electra"]), (llama, ["mistral", "qwen2", "gemma"]), (gpt2, ["gpt_neox"])):
+for folder, kinds in ((vit, ["swin"]), (hf, ["vivit", "beit"]), (dinov2, ["dinov3_vit", "data2vec-vision"]), (clip, ["clipseg", "x_clip"]), (siglip, ["siglip2"]), (clip_vision, ["clip_text_model"]), (bert, ["roberta", "electra"]), (llama, ["mistral", "qwen2", "gemma"]), (gpt2, ["gpt_neox"])):
     for kind in kinds:
         refused(["list", changed(folder, {"model_type": kind})], '"model_type": expected one of', f"found {kind}")
 refused(["list", changed(vit, {"architecture": "vit_base_patch16_224", "model_type": "bert"})], '"model_type"', "found bert")
@@ -69,6 +70,13 @@ for folder, change, parts in [
     (original, {"num_register_tokens": 4}, ['"num_register_tokens": expected an integer from 0 to 0, found 4']),
     (distilled, {"num_labels": 4}, ['"num_labels": expected 5', "found 4"]),
     (distilled, {"image_size": 16}, ['"image_size": expected an image of 4 patches']),
+    (mae, {"mask_ratio": 2}, ['"mask_ratio": expected a number from 0 to 1, found 2']),
+    (clip, {"vision_config": 7}, ['"vision_config": expected an object, found 7']),
+    (clip, {"vision_config": {"some_switch": 1, "num_attention_heads": 2}}, ['"vision_config.some_switch": found 1']),
+    (clip, {"vision_config": {"hidden_size": 8}}, ['"vision_config.hidden_size": expected 16', "found 8"]),
+    (clip, {"vision_config": {"num_attention_heads": 3}}, ['"vision_config.num_attention_heads": expected heads * head_dim = 16']),
+    (clip_vision, {"hidden_act": "swish2"}, ['"hidden_act": expected gelu', "found swish2"]),
+    (siglip, {"vision_config": {"num_attention_heads": 2, "vision_use_head": False}}, ['"vision_config.vision_use_head": expected true, found false']),
     (gpt2, {"scale_attn_weights": "yes"}, ['"scale_attn_weights": expected true or false, found "yes"']),
     (gpt2, {"add_cross_attention": True}, ['"add_cross_attention": expected false, found true']),
     (gpt2, {"n_head": 3}, ['"n_head": expected heads * head_dim = 32']),

@@ -35,7 +35,7 @@ static const ns_names torchvision = {
 #define HUGGINGFACE_END                                                                            \
     [NS_PART_NORM] = "@layernorm", [NS_PART_HEAD] = "classifier.|cls_classifier.",                 \
     [NS_PART_DISTILLATION_HEAD] = "distillation_classifier.",                                      \
-    [NS_PART_UNUSED] = "@pooler.|@embeddings.mask_token"
+    [NS_PART_UNUSED] = "@pooler.|@embeddings.mask_token|decoder."
 
 #define HUGGINGFACE_BLOCK "@encoder.layer.%d."
 static const ns_names huggingface = {
@@ -167,21 +167,37 @@ static const ns_config_fixed fixed[] = {
     {"features_only", "false"},   {"use_mask_token", "false"},
     {"qk_norm", "false"}};
 
+/* A masked autoencoder's encoder is run on all patches, in order; its decoder is not run. */
+static int read_masking(ns_reading *r) {
+    double ratio = 0;
+    bool found;
+    ns_origin from;
+    int status = ns_config_real(&r->config, "mask_ratio", 0, 1, &ratio, &found, from);
+    if (status || !found) return status;
+    ns_config_find(&r->config,
+                   "decoder_hidden_size|decoder_intermediate_size|decoder_num_attention_heads|"
+                   "decoder_num_hidden_layers|norm_pix_loss",
+                   (ns_origin){0});
+    return ns_reading_fact(r, "mask", from, "none of %g: all patches are seen, in order", ratio);
+}
+
 static int open_vit(ns_reading *r) {
     ns_vit_opening o = {.r = r,
                         .usual = ns_vit_usual_of(r, usuals, sizeof usuals / sizeof *usuals)};
     int status = read_architecture(&o);
     find_usual_eps(&o);
     if (!status) status = ns_config_check_fixed(&r->config, fixed, sizeof fixed / sizeof *fixed);
+    if (!status) status = read_masking(r);
     return status ? status : ns_vit_open(&o, "ViT");
 }
 
 extern const ns_family ns_family_vit;
 const ns_family ns_family_vit = {
     .name = "vit",
-    .summary = "Vision Transformer and DeiT, pre-LN (names of timm, torchvision, Hugging Face, "
+    .summary = "Vision Transformer, DeiT and MAE's encoder, pre-LN (names of timm, torchvision, "
+               "Hugging Face, "
                "vit-pytorch)",
-    .model_types = "vit|deit",
+    .model_types = "vit|deit|vit_mae",
     .architectures =
         "ViT*|DeiTModel|DeiTForImageClassification|DeiTForImageClassificationWithTeacher|"
         "VisionTransformer|VisionTransformerDistilled",

@@ -17,6 +17,7 @@ typedef enum ns_vit_pool {
     NS_POOL_CLASS,
     NS_POOL_MEAN,           /* of tokens pool_from and up */
     NS_POOL_CLASS_AND_MEAN, /* [2*W] */
+    NS_POOL_PROBE,    /* what a learned query attends to, through an MLP with a norm of its own */
     NS_POOL_TWO_HEADS /* the class token and the distillation token, whose heads' mean is the logits */
 } ns_vit_pool;
 
@@ -31,7 +32,10 @@ typedef struct ns_vit_spec {
     bool norm_pre, norm, pooled_norm; /* which norms outside of the blocks there are */
     ns_vit_pool pool;
     size_t pool_from;
-    size_t classes; /* 0: no head */
+    size_t probe_hidden; /* values inside the probe's MLP */
+    bool head_beside; /* the head is given the mean of the tokens, whatever the pooled norm is of */
+    bool flat_tokens; /* the class token stands in files as [W], positions as [T, W] */
+    size_t classes;   /* 0: no head */
     ns_block_spec blocks;
 } ns_vit_spec;
 
@@ -40,6 +44,9 @@ size_t ns_vit_tokens(const ns_vit_spec *spec);  /* T */
 
 /* Adds the network's steps, sites and head; builder->network is empty. Gives builder->status. */
 int ns_vit_build(ns_builder *b, const ns_vit_spec *spec, const ns_naming *naming);
+
+/* vit_probe.c: the pooled row of NS_POOL_PROBE, from the tokens x. */
+int ns_vit_build_probe(ns_builder *b, const ns_vit_spec *spec, const ns_naming *naming, int x);
 
 /* Tokens before the patches. */
 size_t ns_vit_extra(const ns_vit_spec *spec);

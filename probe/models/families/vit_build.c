@@ -60,7 +60,8 @@ static void place(ns_builder *b, const ns_vit_spec *s, const ns_naming *naming,
     size_t patches = s->resampled ? r->from_height * r->from_width : ns_vit_patches(s);
     rows->placed = tokens_placed(s);
     const int64_t shape[] = {1, (int64_t)(rows->placed + patches), (int64_t)s->blocks.width};
-    ns_array array = ns_build_part(b, naming, NS_PART_POSITIONS, 3, shape, false);
+    ns_array array = ns_build_part(b, naming, NS_PART_POSITIONS, s->flat_tokens ? 2 : 3,
+                                   shape + s->flat_tokens, false);
     rows->positions = s->resampled ? resample(b, s, rows->placed, array.values) : array.values;
     rows->dpositions = array.gradient;
 }
@@ -73,7 +74,8 @@ static ns_token_rows token_rows(ns_builder *b, const ns_vit_spec *s, const ns_na
                           .registers = s->registers + s->distillation_token,
                           .width = s->blocks.width};
     if (s->class_token) {
-        ns_array array = ns_build_part(b, naming, NS_PART_CLASS, 3, one, false);
+        ns_array array = s->flat_tokens ? ns_build_part(b, naming, NS_PART_CLASS, 1, &w, false)
+                                        : ns_build_part(b, naming, NS_PART_CLASS, 3, one, false);
         rows.class_row = array.values;
         rows.dclass = array.gradient;
     }
@@ -179,11 +181,16 @@ int ns_vit_build(ns_builder *b, const ns_vit_spec *s, const ns_naming *naming) {
     if (s->norm_pre) x = ns_build_part_norm(b, naming, NS_PART_NORM_PRE, 0, x, NS_ROLE_STEM, true);
     x = ns_build_blocks(b, &s->blocks, naming, x);
     if (s->norm) x = ns_build_part_norm(b, naming, NS_PART_NORM, 0, x, NS_ROLE_FINAL, true);
-    if (!s->pooled_norm && !s->classes) return b->status;
-    int pooled = pool(b, s, x);
+    if (s->pool != NS_POOL_PROBE && !s->pooled_norm && !s->classes) return b->status;
+    int pooled = s->pool == NS_POOL_PROBE ? ns_vit_build_probe(b, s, naming, x) : pool(b, s, x);
     if (s->pooled_norm)
         pooled = ns_build_part_norm(b, naming, NS_PART_POOLED_NORM, 0, pooled,
                                     s->norm ? NS_ROLE_HEAD : NS_ROLE_FINAL, true);
+    if (s->classes && s->head_beside) {
+        ns_vit_spec beside = *s;
+        beside.pool = NS_POOL_MEAN;
+        pooled = pool(b, &beside, x);
+    }
     if (s->classes) add_head(b, s, naming, pooled);
     return b->status;
 }

@@ -12,7 +12,9 @@ static int read_named_pool(ns_vit_opening *o, const ns_origin from, const char *
         s->pool = NS_POOL_MEAN;
         return NS_OK;
     }
-    s->pool = NS_POOL_CLASS;
+    bool probe = !strcmp(word, "map") && s->probe_hidden;
+    s->pool = probe ? NS_POOL_PROBE : NS_POOL_CLASS;
+    if (probe) return NS_OK;
     if (strcmp(word, "token") != 0 && strcmp(word, "cls") != 0)
         return ns_config_contradicts(&o->r->config, from, "token, cls, avg or mean", word);
     return s->class_token ? NS_OK
@@ -24,6 +26,8 @@ static const char *pool_title(const ns_vit_spec *s) {
     switch (s->pool) {
     case NS_POOL_CLASS:
         return "class token";
+    case NS_POOL_PROBE:
+        return "attention of a learned query";
     case NS_POOL_CLASS_AND_MEAN:
         return "class token beside the mean of the patches";
     case NS_POOL_TWO_HEADS:
@@ -38,15 +42,17 @@ static bool head_tells_pool(ns_vit_opening *o, ns_origin from) {
     ns_vit_spec *s = &o->spec;
     ns_name name;
     const ns_tensor_info *info = ns_reading_find(o->r, NS_PART_HEAD, 0, "weight", &name);
-    if (s->distillation_token &&
-        ns_reading_name(o->r, NS_PART_DISTILLATION_HEAD, 0, "weight", &name))
+    if (s->probe_hidden && ns_reading_name(o->r, NS_PART_PROBE, 0, "", &name))
+        s->pool = NS_POOL_PROBE;
+    else if (s->distillation_token &&
+             ns_reading_name(o->r, NS_PART_DISTILLATION_HEAD, 0, "weight", &name))
         s->pool = NS_POOL_TWO_HEADS;
     else if (s->class_token && o->usual.head_of_two && info && info->dims == 2 &&
              info->shape[1] == 2 * (int64_t)s->blocks.width)
         s->pool = NS_POOL_CLASS_AND_MEAN;
     else
         return false;
-    snprintf(from, sizeof(ns_origin), "shape of %.80s", name.text);
+    snprintf(from, sizeof(ns_origin), "there is %.80s", name.text);
     return true;
 }
 
@@ -61,7 +67,7 @@ static int read_pooling(ns_vit_opening *o) {
     if (found) {
         status = read_named_pool(o, from, word);
         ns_origin tells;
-        if (!status && s->pool == NS_POOL_CLASS && head_tells_pool(o, tells))
+        if (!status && s->pool != NS_POOL_MEAN && head_tells_pool(o, tells))
             memcpy(from, tells, sizeof tells);
     } else if (!head_tells_pool(o, from)) {
         bool mean = !s->class_token || (s->pooled_norm && !o->usual.class_pooled);
@@ -70,7 +76,24 @@ static int read_pooling(ns_vit_opening *o) {
                  mean ? (s->class_token ? "a norm of the pooled row" : "no class token")
                       : "the class token");
     }
+    s->head_beside = o->usual.head_beside;
     return status ? status : ns_reading_fact(o->r, "pooling", from, "%s", pool_title(s));
+}
+
+/* Values inside the MLP of a probe, 0 where there is none. Its heads are the blocks'. */
+static int read_probe(ns_vit_opening *o) {
+    ns_name name;
+    const ns_tensor_info *info = ns_reading_find(o->r, NS_PART_PROBE_FC1, 0, "weight", &name);
+    const ns_block_spec *blocks = &o->spec.blocks;
+    o->spec.probe_hidden = 0;
+    if (!info) return NS_OK;
+    if (info->dims != 2 || info->shape[0] < 1 || info->shape[0] > 1 << 20 ||
+        blocks->width % blocks->heads)
+        return ns_fail(o->r->err, NS_EINPUT,
+                       "%s: %s: expected [1 to %d, %zu] beside %zu heads, found %d dimensions",
+                       info->file, name.text, 1 << 20, blocks->width, blocks->heads, info->dims);
+    o->spec.probe_hidden = (size_t)info->shape[0];
+    return NS_OK;
 }
 
 /* ---- the head ---- */
@@ -142,7 +165,9 @@ int ns_vit_read_end(ns_vit_opening *o) {
     s->norm = ns_reading_has_norm(o->r, NS_PART_NORM, 0) ||
               (ns_reading_norms_leave_no_trace(o->r) && o->r->naming.names->parts[NS_PART_NORM]);
     s->pooled_norm = ns_reading_has_norm(o->r, NS_PART_POOLED_NORM, 0);
+    s->flat_tokens = o->usual.flat_tokens;
     int status = check_flags(o);
+    if (!status) status = read_probe(o);
     if (!status) status = check_numbers(o);
     ns_config_find(&o->r->config, "norm_eps_source", from);
     if (!status) status = read_pooling(o);

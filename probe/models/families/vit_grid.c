@@ -161,11 +161,12 @@ static int read_grid(ns_vit_opening *o, int64_t positions) {
                                  s->class_token + s->distillation_token, s->registers, patches);
 }
 
-/* Rows of a tensor [1, rows, W]; 0 where the checkpoint has none. */
+/* Rows of a tensor [1, rows, W] or [rows, W]; 0 where the checkpoint has none. */
 static int64_t rows_of(const ns_vit_opening *o, ns_part part) {
     ns_name name;
     const ns_tensor_info *info = ns_reading_find(o->r, part, 0, "", &name);
-    return info && info->dims == 3 ? info->shape[1] : info ? 1 : 0;
+    if (!info) return 0;
+    return info->dims == 3 ? info->shape[1] : info->dims == 2 ? info->shape[0] : 1;
 }
 
 int ns_vit_read_tokens(ns_vit_opening *o) {

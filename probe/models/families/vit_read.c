@@ -113,7 +113,6 @@ int ns_vit_open(ns_vit_opening *o, const char *family) {
     if (!status) status = ns_reading_pixels(r, &o->usual.pixels);
     ns_builder b = {&r->model->network, ns_reading_source(r), r->err, status};
     if (!status) status = ns_vit_build(&b, &o->spec, &r->naming);
-    if (status) return status;
-    ns_reading_ignore_unused(r);
-    return ns_reading_all_used(r, family);
+    if (!status) status = ns_reading_ignore_unused(r);
+    return status ? status : ns_reading_all_used(r, family);
 }

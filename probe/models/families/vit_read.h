@@ -14,6 +14,8 @@ typedef struct ns_vit_usual {
     bool class_pooled;        /* a norm of the pooled row is no sign of mean pooling */
     bool mean_of_all;         /* mean pooling takes the class token in */
     bool registers_unplaced;  /* positions are of the class token and the patches alone */
+    bool head_beside;         /* a head is given the mean of the tokens, beside the pooled norm */
+    bool flat_tokens;         /* see the description's */
     bool head_of_two;         /* a head may see the class token beside the mean of the patches */
     bool any_size;            /* images come in the size that they are made ready in */
     bool antialias;           /* how positions are resampled: the filter, */

@@ -67,8 +67,35 @@ static void deit(void **state) {
     check("deit-classifier", 5);
 }
 
-static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(dinov2), cmocka_unit_test(positions_of_another_grid),
-    cmocka_unit_test(a_size_that_is_asked_for), cmocka_unit_test(names_of_transformers_5),
-    cmocka_unit_test(deit)};
+/* All patches, in order: the library with mask_ratio 0 and noise that grows. */
+static void masked_autoencoder(void **state) {
+    (void)state;
+    check("mae", 5);
+    check("mae-whole", 5);
+}
+
+static void clip(void **state) {
+    (void)state;
+    check("clip", 6);
+    check("clip-vision", 6);
+    check("clip-memory", 6);
+    check("clip-classifier", 6);
+}
+
+static void siglip(void **state) {
+    (void)state;
+    check("siglip", 6);
+    check("siglip-vision", 6);
+    check("siglip-no-head", 5);
+    check("siglip-classifier", 6);
+}
+
+static const struct CMUnitTest tests[] = {cmocka_unit_test(dinov2),
+                                          cmocka_unit_test(positions_of_another_grid),
+                                          cmocka_unit_test(a_size_that_is_asked_for),
+                                          cmocka_unit_test(names_of_transformers_5),
+                                          cmocka_unit_test(deit),
+                                          cmocka_unit_test(masked_autoencoder),
+                                          cmocka_unit_test(clip),
+                                          cmocka_unit_test(siglip)};
 NS_TESTS("vision", tests)
