@@ -4,6 +4,7 @@ import io
 import json
 import os
 import struct
+import zipfile
 import zlib
 
 import numpy as np
@@ -139,3 +140,19 @@ for i in range(8):
 
 for name, text in (("plain", "#1/x\t%\nalpha_0\taccuracy\n0.5\t80\n1\t81.5\n"), ("words", "# a\n#\ttext\nx\ty\r\na\t\r\nb\tnan\r\n\r\n"), ("long", "x\n1\t2\n"), ("none", "x\ty\n")):
     put("tsv", name, text)
+
+
+def pickle_of(name):
+    with zipfile.ZipFile(name) as archive:
+        return next(archive.read(entry) for entry in archive.namelist() if entry.endswith("/data.pkl"))
+
+
+for name in sorted(os.listdir("tests/golden/torch")):
+    path, stem = f"tests/golden/torch/{name}", name.rsplit(".", 1)[0]
+    if name in ("before-1.6.pt", "before-1.6-under-model.pt", "without-checksums.pt", "deflated.pt", "version-3.pt", "refused-torchscript.pt"):
+        put("pytorch", f"file-{stem}", b"\0" + open(path, "rb").read())
+    if name.endswith((".pt", ".pth", ".ckpt")) and zipfile.is_zipfile(path) and not name.startswith(("by-", "without", "unaligned", "deflated")):
+        put("pytorch", f"pickle-{name}", b"\1" + pickle_of(path))
+for i, text in enumerate([b"\x80\x02cposix\nsystem\nX\2\0\0\0ls\x85R.", b"\x80\x04}\x94(\x8c\1a\x94]\x94K\1a\x8c\1b\x8f(K\1\x90u.", b"\x80\x02}q\0X\1\0\0\0ah\0s.",
+                          b"\x80\x02ccollections\nOrderedDict\n]](X\1\0\0\0aK\1eaa\x85R}b.", b"\x80\x02\x8b\2\0\0\0\1\2G?\xf8\0\0\0\0\0\0J\xff\xff\xff\xff\x87."]):
+    put("pytorch", f"small-{i}", b"\1" + text)
