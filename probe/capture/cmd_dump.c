@@ -186,21 +186,30 @@ static int set_image(ns_image_shape *image, const settings *s, ns_error *err) {
 
 /* The output is none of the files that the model and the data are read from, nor a run's record. That a file is there is the store's to
  * complain of: --resume wants one. */
-static int output_ready(const settings *s, const char *model, const ns_dataset *data,
+static int output_ready(const settings *s, const ns_model *model, const ns_dataset *data,
                         ns_error *err) {
-    static const char *const names[] = {"config.json", "model.safetensors", "train.json",
-                                        "training.h5"};
-    enum { NAMES = sizeof names / sizeof *names };
+    static const char *const names[] = {"config.json", "train.json", "training.h5"};
+    enum { NAMES = sizeof names / sizeof *names, OTHERS = 3 };
+    const ns_weights *weights = model->weights;
+    const int files = ns_weights_files(weights), count = OTHERS + NAMES + files;
     char *in_model[NAMES] = {0};
-    const char *inputs[NAMES + 3] = {model, data->path, data->labels_path};
-    int status = NS_OK;
+    const char **inputs = ns_calloc((size_t)count, sizeof *inputs, err);
+    int status = inputs ? NS_OK : NS_EFAIL;
     for (int i = 0; i < NAMES && !status; i++) {
-        in_model[i] = ns_path_join(model, names[i], err);
-        inputs[3 + i] = in_model[i];
+        in_model[i] = ns_path_join(ns_weights_path(weights), names[i], err);
+        inputs[OTHERS + i] = in_model[i];
         if (!in_model[i]) status = NS_EFAIL;
     }
-    if (!status) status = ns_output_ready(s->output, true, inputs, NAMES + 3, err);
+    if (!status) {
+        inputs[0] = ns_weights_path(weights);
+        inputs[1] = data->path;
+        inputs[2] = data->labels_path;
+        for (int i = 0; i < files; i++)
+            inputs[OTHERS + NAMES + i] = ns_weights_file_path(weights, i);
+        status = ns_output_ready(s->output, true, inputs, count, err);
+    }
     for (int i = 0; i < NAMES; i++) free(in_model[i]);
+    free(inputs);
     return status;
 }
 
@@ -220,7 +229,7 @@ static int run_parsed(const settings *s, const ns_list *rest, int argc, char **a
         status = ns_dataset_open_input(&data, rest->items[1], s->labels, &model->input, err);
     if (!status && data->input == NS_INPUT_WORDS)
         status = ns_model_set_length(model, data->text.length, err);
-    if (!status && s->output && !s->dry_run) status = output_ready(s, rest->items[0], data, err);
+    if (!status && s->output && !s->dry_run) status = output_ready(s, model, data, err);
     bool *wanted = status ? NULL : ns_calloc((size_t)model->site_count, sizeof *wanted, err);
     if (!status && !wanted) status = NS_EFAIL;
     if (!status) {
@@ -335,7 +344,8 @@ const ns_command ns_command_dump = {
     .summary = "run a model over data and keep input and output of its sites",
     .usage = "[options] MODEL DATA -o FILE",
     .details =
-        "MODEL is a safetensors or GGUF file or a Hugging Face folder. DATA is a path (IDX, plain "
+        "MODEL is a safetensors, GGUF or PyTorch file (FILE:KEY where that holds several models) "
+        "or a Hugging Face folder. DATA is a path (IDX, plain "
         "or gzip; a folder of PNG, JPEG and WebP; "
         ".npy) or the name of a data set: fashion-mnist-1000 is bundled. A language model takes "
         "text or, as a .npy file of whole numbers [samples, words], token ids; what lies "

@@ -154,12 +154,12 @@ const ns_command ns_command_list = {
     .group = "Capture",
     .summary = "what was understood of a checkpoint, and its sites",
     .usage = "[options] MODEL",
-    .details =
-        "MODEL is a safetensors or GGUF file or a Hugging Face folder. Above the table stands what "
-        "was understood, and from where: config.json, the shapes of tensors, or a default. "
-        "C is the number of channels of a row; rows, how many rows (tokens) a sample has at "
-        "the site; eps stands inside the root.\n"
-        "--select, --exclude, --layers and --image mean here what they mean to dump.",
+    .details = "MODEL is a safetensors, GGUF or PyTorch file (FILE:KEY where that holds several "
+               "models) or a Hugging Face folder. Above the table stands what "
+               "was understood, and from where: config.json, the shapes of tensors, or a default. "
+               "C is the number of channels of a row; rows, how many rows (tokens) a sample has at "
+               "the site; eps stands inside the root.\n"
+               "--select, --exclude, --layers and --image mean here what they mean to dump.",
     .examples = "  normscope list datasets/vit-fmnist-layernorm\n"
                 "  normscope list datasets/vit-fmnist-layernorm --select 'blocks.*.norm1'\n",
     .run = run,

@@ -279,8 +279,9 @@ int ns_state_dict_tensors(ns_weights_file *file, const ns_py *dict, ns_storage_f
     candidate all = {.dict = dict};
     look_at(&all);
     if (!all.tensors)
-        return ns_fail(err, NS_EINPUT, "%s: expected tensors in its dictionary %s, found none",
-                       file->path, file->key ? file->key : "");
+        return ns_fail(err, NS_EINPUT,
+                       "%s: expected tensors in the dictionary under the key %s, found none",
+                       file->path, file->key ? file->key : ".");
     if (all.tensors > INT32_MAX)
         return ns_fail(err, NS_EINPUT, "%s: expected at most 2147483647 tensors", file->path);
     if (!(file->tensors = ns_calloc(all.tensors, sizeof *file->tensors, err))) return NS_EFAIL;

@@ -214,6 +214,14 @@ const struct json_t *ns_weights_metadata(const ns_weights *w) {
     return w->file_count == 1 ? w->files[0].metadata : NULL;
 }
 
+int ns_weights_files(const ns_weights *w) {
+    return w->file_count;
+}
+
+const char *ns_weights_file_path(const ns_weights *w, int i) {
+    return w->files[i].path;
+}
+
 const char *ns_weights_format_title(const ns_weights *w) {
     return w->files[0].format->title;
 }

@@ -32,7 +32,7 @@ typedef struct ns_tensor_info {
     const char *file; /* the file it lies in */
 } ns_tensor_info;
 
-/* Opens `path`, a file or a folder. Everything that a file states is checked against its format and the file's size: NS_EINPUT names the file, the tensor, what was expected and what was found. */
+/* Opens `path`, a file or a folder; FILE:KEY, where a file holds several models, is the one under that key (state_dict.h). Everything that a file states is checked against its format and the file's size: NS_EINPUT names the file, the tensor, what was expected and what was found. */
 NS_API int ns_weights_open(ns_weights **out, const char *path, ns_error *err);
 NS_API void ns_weights_close(ns_weights *weights);
 
@@ -54,6 +54,10 @@ NS_API int ns_weights_packed(ns_weights *weights, const char *name, int dims, co
 /* Takes `prefix` off the names of all tensors that begin with it, and gives their number; -1, with NS_EINPUT described, where two would then
  * be called alike. Names that were given out before are no longer valid. */
 NS_API int ns_weights_strip(ns_weights *weights, const char *prefix, ns_error *err);
+
+/* The files that the tensors lie in: their number, and the path of the i-th. */
+NS_API int ns_weights_files(const ns_weights *weights);
+NS_API const char *ns_weights_file_path(const ns_weights *weights, int i);
 
 /* "safetensors": the format of the (first) file. */
 NS_API const char *ns_weights_format_title(const ns_weights *weights);

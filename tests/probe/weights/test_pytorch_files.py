@@ -65,6 +65,11 @@ for name, model, data, held in [
 said = subprocess.run([program, "list", f"{t}/lightning/vit.ckpt"], capture_output=True, text=True, check=True).stdout
 assert "PyTorch" in said and "state_dict" in said and "net." in said, said
 
+# What is read is not written, under whatever name it was given.
+for source, data, output in [(f"{t}/vit/vit.pth:model", "pixels", "vit/vit.pth"), (f"{t}/shards", "ids", "shards/pytorch_model-00002-of-00002.bin")]:
+    refused(["dump", source, f"{t}/{data}.npy", "-o", f"{t}/{output}", "-f"], "is read, so it cannot be what is written", status=2)
+refused(["list", f"{t}/vit/vit.pth:."], "vit.pth: expected tensors in the dictionary under the key ., found none")
+
 # ---- real files that are no state dict ----
 whole = ["torch.nn.modules.container.Sequential", "nothing of a pickle is run", 'torch.save(model.state_dict(), "weights.pt")']
 for name, parts in {"whole-model": ["data.pkl, byte 2: expected a state dict, found", *whole], "before-1.6-whole-model": ["pickle of the object", *whole],
