@@ -55,6 +55,8 @@ typedef struct ns_weights_format {
     const char *title; /* "safetensors": for people */
     const char *single,
         *index; /* what a Hugging Face folder calls one file, and the list of shards; or NULL */
+    const char *
+        ending; /* ".gguf": a folder that holds one file of that ending, and none of the above, is that file; or NULL */
     /* Whether a file that begins so is one of this format, be it damaged; size is the whole file's. */
     bool (*recognise)(const unsigned char *bytes, size_t size);
     /* Checks everything that the file states against the format and its size, in bounded time and memory. NS_EINPUT names the file,

@@ -423,5 +423,9 @@ static void close_file(ns_weights_file *file) {
 }
 
 extern const ns_weights_format ns_weights_format_gguf;
-const ns_weights_format ns_weights_format_gguf = {
-    .title = "GGUF", .recognise = recognise, .open = open_file, .load = load, .close = close_file};
+const ns_weights_format ns_weights_format_gguf = {.title = "GGUF",
+                                                  .ending = ".gguf",
+                                                  .recognise = recognise,
+                                                  .open = open_file,
+                                                  .load = load,
+                                                  .close = close_file};

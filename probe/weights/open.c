@@ -1,4 +1,5 @@
 /* From a path to open files: one file, or a folder with one or with shards and their index; and the JSON files beside them. */
+#include <dirent.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +123,27 @@ static int open_single(ns_weights *w, char *path, const char *key, ns_error *err
     return ns_weights_file_open(&w->files[0], path, key, err);
 }
 
+/* The one file of the folder whose name ends so: *out is malloc'ed, NULL where there is none. NS_EINPUT names two of several. */
+static int find_ending(const char *folder, const char *ending, char **out, ns_error *err) {
+    DIR *list = opendir(folder);
+    int status = NS_OK;
+    for (struct dirent *entry; list && !status && (entry = readdir(list));) {
+        size_t length = strlen(entry->d_name), end = strlen(ending);
+        if (length <= end || strcmp(entry->d_name + length - end, ending) != 0) continue;
+        if (*out)
+            status = ns_fail(err, NS_EINPUT,
+                             "%s: expected one *%s in this folder, found several, among them %s "
+                             "and %s: name the file",
+                             folder, ending, *out, entry->d_name);
+        else if (!(*out = ns_path_join(folder, entry->d_name, err)))
+            status = NS_EFAIL;
+    }
+    if (list) closedir(list);
+    if (status) free(*out);
+    if (status) *out = NULL;
+    return status;
+}
+
 /* The first file that a format says a folder has. Takes nothing; *out is malloc'ed, NULL where there is none. */
 static int find_in_folder(const char *folder, char **out, bool *is_index, ns_error *err) {
     *out = NULL;
@@ -138,12 +160,19 @@ static int find_in_folder(const char *folder, char **out, bool *is_index, ns_err
             }
             free(path);
         }
+    for (size_t i = 0; (format = ns_weights_format_at(i)); i++) {
+        int status = format->ending ? find_ending(folder, format->ending, out, err) : NS_OK;
+        *is_index = false;
+        if (status || *out) return status;
+    }
     ns_fail(err, NS_EINPUT, "%s: expected ", folder);
     for (size_t i = 0; (format = ns_weights_format_at(i)); i++)
         for (int index = 0; index < 2; index++) {
             const char *name = index ? format->index : format->single;
             if (name) ns_fail_more(err, "%s, ", name);
         }
+    for (size_t i = 0; (format = ns_weights_format_at(i)); i++)
+        if (format->ending) ns_fail_more(err, "*%s, ", format->ending);
     ns_fail_more(err, "in this folder; found none of them");
     return NS_EINPUT;
 }

@@ -31,7 +31,12 @@ for row in table(open(f"{GOLDEN}/fits.tsv")):
     assert abs(float(ours["s_index"]) - float(row["s_index"])) < 0.002, (ours, row)
     assert abs(float(ours["alpha"]) - float(row["alpha"])) < 0.002, (ours, row)
 assert "agrees on 16 samples" in run("verify", f"{tmp}/run.h5").replace("agree on", "agrees on")
-assert "of 8798 words alone" in run("list", MODEL)
+assert "of 8798 words alone" in run("list", os.path.dirname(MODEL))  # the one .gguf of a folder
+os.makedirs(f"{tmp}/several")
+for name in ("a.gguf", "b.gguf"):
+    os.symlink(os.path.abspath(MODEL), f"{tmp}/several/{name}")
+said = run("list", f"{tmp}/several", expect=3)
+assert "a.gguf" in said and "b.gguf" in said and "found several" in said, said
 
 ids = np.load(f"{GOLDEN}/ids.npy")
 ids[2, 3] = 27004
