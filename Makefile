@@ -43,11 +43,11 @@ LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIB_OBJECTS  += $(BUILD)/plots/report_assets.o
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 GRAD_SOURCES := $(sort $(wildcard tests/gradients/*.c))
-REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/kinds/*.c probe/kernels/*.c \
+REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/site.c probe/norms/kinds/*.c probe/kernels/*.c \
                 probe/models/families/*_build.c) \
                 $(patsubst %,probe/models/%.c,blocks build network operations plan run) \
                 $(patsubst %,probe/train/%.c,parameters start team trainee)) \
-                probe/base/error.c probe/base/mem.c probe/base/near.c
+                probe/base/cli.c probe/base/error.c probe/base/mem.c probe/base/near.c
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 

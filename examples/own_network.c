@@ -65,7 +65,7 @@ static int norm(void *user, const char *path, bool required, ns_norm *n, ns_norm
 
 /* x = norm(x + down(gelu(up(x)))), twice. */
 static int build(ns_network *network, ns_error *err) {
-    ns_builder b = {network, {NULL, has, tensor, matrix, norm}, err, NS_OK};
+    ns_builder b = {network, {NULL, has, tensor, matrix, norm, NULL}, err, NS_OK};
     *network =
         (ns_network){.input = NS_INPUT_WORDS, .vocabulary = VOCABULARY, .most_tokens = TOKENS};
     const int64_t shape[] = {VOCABULARY, WIDTH};

@@ -29,7 +29,7 @@ void ns_patches(const ns_patch_grid *g, size_t samples, const ns_real *pixels, n
     }
 }
 
-/* out = a + b + c, where b and c may be NULL. */
+/* out = a + b + c, where b and c may be NULL; out may be a. */
 NS_CLONES static void sum_row(size_t n, const ns_real *a, const ns_real *b, const ns_real *c,
                               ns_real *out) {
     if (b && c) {
@@ -40,7 +40,7 @@ NS_CLONES static void sum_row(size_t n, const ns_real *a, const ns_real *b, cons
 #pragma omp simd
         for (size_t i = 0; i < n; i++) out[i] = a[i] + other[i];
     } else {
-        memcpy(out, a, n * sizeof *out);
+        memmove(out, a, n * sizeof *out); /* which a may be */
     }
 }
 
@@ -96,6 +96,18 @@ void ns_place_tokens_back(const ns_token_rows *t, size_t samples, const ns_real 
 
 /* ---- words ---- */
 
+/* Where the row of a word is: in the table, or widened to `to`. */
+static const ns_real *word_row(const ns_word_rows *w, size_t id, ns_real *to) {
+#ifndef NS_REAL_DOUBLE
+    if (w->packed.type) {
+        ns_widen_rows(&w->packed, w->width, id, 1, to);
+        return to;
+    }
+#endif
+    (void)to;
+    return w->words + id * w->width;
+}
+
 void ns_place_words(const ns_word_rows *w, size_t samples, size_t tokens, const int32_t *ids,
                     const int32_t *types, ns_real *x) {
     size_t n = w->width, rows = samples * tokens;
@@ -103,7 +115,8 @@ void ns_place_words(const ns_word_rows *w, size_t samples, size_t tokens, const 
     for (size_t r = 0; r < rows; r++) {
         size_t id = ids[r] < 0 ? 0 : (size_t)(w->row_of ? w->row_of[ids[r]] : ids[r]);
         size_t type = types ? (size_t)types[r] : 0;
-        sum_row(n, w->words + id * n, w->positions ? w->positions + r % tokens * n : NULL,
+        const ns_real *word = word_row(w, id, x + r * n);
+        sum_row(n, word, w->positions ? w->positions + r % tokens * n : NULL,
                 w->types ? w->types + type * n : NULL, x + r * n);
     }
 }

@@ -13,6 +13,7 @@
 #include "probe/base/api.h"
 #include "probe/base/error.h"
 #include "probe/base/real.h"
+#include "probe/weights/dtype.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,18 +25,23 @@ extern "C" {
 typedef struct ns_linear {
     size_t in, out;
     const ns_real *weight; /* [out, in] */
-    bool turned;           /* weight [in, out], as GPT-2's files have it */
-    const ns_real *bias;   /* [out], or NULL */
-    ns_real *dweight;      /* their gradients where the layer is trained, else NULL */
+    ns_packed packed;    /* the same as it lies in a file; its type is NULL where weight is used */
+    bool turned;         /* weight [in, out], as GPT-2's files have it */
+    const ns_real *bias; /* [out], or NULL */
+    ns_real *dweight;    /* their gradients where the layer is trained, else NULL */
     ns_real *dbias;
 } ns_linear;
 
-/* ldy: values from row to row of y, so that several layers may fill one buffer. */
+/* ldy: values from row to row of y, so that several layers may fill one buffer. work: ns_linear_work values, where a packed matrix is
+ * widened piece by piece; 0 for one of floats. */
 NS_API void ns_linear_forward(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y,
-                              size_t ldy);
+                              size_t ldy, ns_real *work);
 /* y [R, out] += the same. */
-NS_API void ns_linear_add(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y);
-/* dx [R, in] from dy [R, out], where it is wanted, else NULL; dweight and dbias +=. Not for turned weights. work: ns_column_work(out). */
+NS_API void ns_linear_add(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y,
+                          ns_real *work);
+NS_API size_t ns_linear_work(const ns_linear *l);
+/* dx [R, in] from dy [R, out], where it is wanted, else NULL; dweight and dbias +=. Not for turned or packed weights. work:
+ * ns_column_work(out). */
 NS_API void ns_linear_back(const ns_linear *l, size_t rows, const ns_real *x, const ns_real *dy,
                            ns_real *dx, ns_real *work);
 
@@ -179,7 +185,8 @@ NS_API int ns_resample(const ns_resampling *r, size_t n, const ns_real *from, ns
 
 typedef struct ns_word_rows {
     size_t vocabulary, width;
-    const ns_real *words;     /* [vocabulary, W] */
+    const ns_real *words;     /* [vocabulary, W], or */
+    ns_packed packed;         /* the same as it lies in a file, where it has a type */
     const ns_real *positions; /* [T or more, W] or NULL */
     const ns_real *types;     /* [type_count, W] or NULL */
     size_t type_count;

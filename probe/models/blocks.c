@@ -53,6 +53,13 @@ ns_array ns_build_part(ns_builder *b, const ns_naming *naming, ns_part part, int
     return ns_build_tensor(b, name.text, dims, shape, decays, false);
 }
 
+ns_linear ns_build_part_rows(ns_builder *b, const ns_naming *naming, ns_part part, size_t rows,
+                             size_t width) {
+    ns_name name;
+    ns_part_name(naming, &b->source, part, 0, "", &name);
+    return ns_build_rows(b, name.text, rows, width);
+}
+
 ns_linear ns_build_part_layer(ns_builder *b, const ns_naming *naming, ns_part part, int block,
                               size_t out, size_t in, bool turned) {
     ns_name name;

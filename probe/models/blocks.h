@@ -112,6 +112,8 @@ NS_API int ns_build_blocks(ns_builder *b, const ns_block_spec *spec, const ns_na
 /* Parts outside of blocks, by name: see ns_build_tensor, ns_build_layer, ns_build_norm. */
 NS_API ns_array ns_build_part(ns_builder *b, const ns_naming *naming, ns_part part, int dims,
                               const int64_t *shape, bool decays);
+NS_API ns_linear ns_build_part_rows(ns_builder *b, const ns_naming *naming, ns_part part,
+                                    size_t rows, size_t width);
 NS_API ns_linear ns_build_part_layer(ns_builder *b, const ns_naming *naming, ns_part part,
                                      int block, size_t out, size_t in, bool turned);
 NS_API int ns_build_part_norm(ns_builder *b, const ns_naming *naming, ns_part part, int block,

@@ -56,21 +56,40 @@ ns_array ns_build_tensor(ns_builder *b, const char *name, int dims, const int64_
     return array;
 }
 
+/* Whether layer->packed is set: the source has the matrix so. */
+static bool is_packed(ns_builder *b, const char *name, ns_linear *layer) {
+    if (b->status || !b->source.packed) return false;
+    b->status = b->source.packed(b->source.user, name, layer->out, layer->in, layer->turned,
+                                 &layer->packed, b->err);
+    return layer->packed.type != NULL;
+}
+
 ns_linear ns_build_layer(ns_builder *b, const char *path, size_t out, size_t in, bool turned) {
-    ns_linear layer = {.in = in, .out = out};
+    ns_linear layer = {.in = in, .out = out, .turned = turned};
     char name[256];
     ns_array weight = {NULL, NULL};
     const int64_t n = (int64_t)out;
     if (b->status) return layer;
     snprintf(name, sizeof name, "%sweight", path);
-    b->status =
-        b->source.matrix(b->source.user, name, out, in, turned, &weight, &layer.turned, b->err);
+    if (!is_packed(b, name, &layer) && !b->status)
+        b->status =
+            b->source.matrix(b->source.user, name, out, in, turned, &weight, &layer.turned, b->err);
     snprintf(name, sizeof name, "%sbias", path);
     ns_array bias = ns_build_tensor(b, name, 1, &n, false, true);
     layer.weight = weight.values;
     layer.dweight = weight.gradient;
     layer.bias = bias.values;
     layer.dbias = bias.gradient;
+    return layer;
+}
+
+ns_linear ns_build_rows(ns_builder *b, const char *name, size_t rows, size_t width) {
+    ns_linear layer = {.in = width, .out = rows};
+    const int64_t shape[] = {(int64_t)rows, (int64_t)width};
+    if (is_packed(b, name, &layer)) return layer;
+    ns_array array = ns_build_tensor(b, name, 2, shape, true, false);
+    layer.weight = array.values;
+    layer.dweight = array.gradient;
     return layer;
 }
 

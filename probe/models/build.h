@@ -33,6 +33,10 @@ typedef struct ns_source {
     /* The norm at a module's path, of norm->channels; norm->kind stays NULL where there is none and `required` is false. */
     int (*norm)(void *user, const char *path, bool required, ns_norm *norm,
                 ns_norm_trained *trained, ns_error *err);
+    /* The matrix [out, in] (turned: [in, out]) as it lies in a file, where it takes less room there than as floats; else the type of
+     * *packed stays NULL, and `matrix` or `tensor` is asked. NULL: all are floats. */
+    int (*packed)(void *user, const char *name, size_t out, size_t in, bool turned,
+                  ns_packed *packed, ns_error *err);
 } ns_source;
 
 typedef struct ns_builder {
@@ -57,6 +61,9 @@ NS_API ns_array ns_build_tensor(ns_builder *b, const char *name, int dims, const
 /* The layer with the matrix `path`weight [out, in] and, where there is one, `path`bias [out]. */
 NS_API ns_linear ns_build_layer(ns_builder *b, const char *path, size_t out, size_t in,
                                 bool turned);
+
+/* The rows of a table, tensor `name` [rows, width], as a layer without bias, which a head may be tied to. */
+NS_API ns_linear ns_build_rows(ns_builder *b, const char *name, size_t rows, size_t width);
 
 /* A site, and the step of its norm from x. Gives the buffer of its output; x itself where there is no such norm. */
 NS_API int ns_build_norm(ns_builder *b, int x, const char *path, ns_role role, bool required);

@@ -76,7 +76,8 @@ typedef struct ns_network {
     size_t classes_first, registers;       /* tokens before the patches */
     size_t vocabulary, types, most_tokens; /* of words; most_tokens 0: any */
     const int32_t
-        *row_of; /* [vocabulary], -1 for words that have no embedding; NULL: all have one */
+        *row_of;     /* [vocabulary], -1 for words that have no embedding; NULL: all have one */
+    size_t embedded; /* rows of such an embedding */
     ns_row_kind pooled_kind; /* of the rows of NS_OF_SAMPLES */
     /* The head, run where somebody wants logits; in.width = head.in. */
     bool has_head, head_of_words; /* of words: the logits of what follows each token */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "probe/models/plan.h"
+
 static const ns_real *in(const ns_step *step, const ns_run *run, int i) {
     return run->values[step->in[i]];
 }
@@ -65,10 +67,12 @@ static int linear(const ns_step *step, ns_run *run, ns_error *err) {
     ns_real *y = out(step, run) + o->column, *slope = kept(step, run);
     (void)err;
     if (o->activation == NS_NO_ACTIVATION) {
-        ns_linear_forward(&o->layer, rows, in(step, run, 0), y, width(run, step->out));
+        ns_linear_forward(&o->layer, rows, in(step, run, 0), y, width(run, step->out),
+                          run->scratch);
         return NS_OK;
     }
-    ns_linear_forward(&o->layer, rows, in(step, run, 0), slope ? slope : y, o->layer.out);
+    ns_linear_forward(&o->layer, rows, in(step, run, 0), slope ? slope : y, o->layer.out,
+                      run->scratch);
     ns_activate(o->activation, n, slope ? slope : y, y, slope);
     return NS_OK;
 }
@@ -85,6 +89,11 @@ static void linear_back(const ns_step *step, ns_run *run) {
     ns_linear_back(&layer, rows, in(step, run, 0), dy, run->gradients[step->in[0]], run->work);
 }
 
+static size_t linear_scratch(const ns_step *step, const ns_run *run) {
+    (void)run;
+    return ns_run_linear_work(&((const ns_linear_options *)step->options)->layer);
+}
+
 static size_t linear_kept(const ns_step *step, const ns_run *run) {
     const ns_linear_options *o = step->options;
     bool active = o->activation != NS_NO_ACTIVATION;
@@ -99,6 +108,7 @@ static size_t linear_work(const ns_step *step, const ns_run *run) {
 const ns_operation ns_linear_operation = {.name = "linear",
                                           .forward = linear,
                                           .backward = linear_back,
+                                          .scratch = linear_scratch,
                                           .kept = linear_kept,
                                           .work = linear_work};
 
@@ -110,14 +120,14 @@ static const ns_real *keep_of(const ns_residual_options *o, const ns_run *run) {
 static int residual(const ns_step *step, ns_run *run, ns_error *err) {
     const ns_residual_options *o = step->options;
     const ns_real *x = in(step, run, 0), *branch = in(step, run, 1), *keep = keep_of(o, run);
-    ns_real *y = out(step, run), *spare = run->scratch;
+    ns_real *y = out(step, run), *spare = run->scratch + ns_run_linear_work(&o->layer);
     size_t rows = ns_run_rows(run, step->in[0]), w = o->layer.out, n = rows * w;
     (void)err;
     if (y == x && !o->scale && !keep) {
-        ns_linear_add(&o->layer, rows, branch, y);
+        ns_linear_add(&o->layer, rows, branch, y, run->scratch);
         return NS_OK;
     }
-    ns_linear_forward(&o->layer, rows, branch, spare, w);
+    ns_linear_forward(&o->layer, rows, branch, spare, w, run->scratch);
     if (o->scale) {
         if (y != x) memcpy(y, x, n * sizeof *y);
         ns_add_scaled(rows, w, o->scale, spare, y);
@@ -146,7 +156,8 @@ static size_t residual_scratch(const ns_step *step, const ns_run *run) {
     const ns_residual_options *o = step->options;
     bool alone =
         !run->training && !o->scale && run->last[step->in[0]] == step - run->network->steps;
-    return alone ? 0 : ns_run_rows(run, step->in[0]) * o->layer.out;
+    return ns_run_linear_work(&o->layer) +
+           (alone ? 0 : ns_run_rows(run, step->in[0]) * o->layer.out);
 }
 
 static size_t residual_work(const ns_step *step, const ns_run *run) {

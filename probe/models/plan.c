@@ -175,6 +175,10 @@ size_t ns_run_head_rows(const ns_run *run) {
     return piece < rows ? piece : rows;
 }
 
+size_t ns_run_linear_work(const ns_linear *layer) {
+    return rounded(ns_linear_work(layer));
+}
+
 static void deal_all(ns_run *run, dealer *d, const slots *values, const slots *gradients) {
     const ns_network *n = run->network;
     size_t scratch = 0, work = 0, y = 0;
@@ -191,7 +195,7 @@ static void deal_all(ns_run *run, dealer *d, const slots *values, const slots *g
     if (n->has_head && run->training)
         work = most(work, ns_column_work(n->head.out));
     else if (n->has_head)
-        scratch = most(scratch, ns_run_head_rows(run) * n->head.out);
+        scratch = most(scratch, ns_run_linear_work(&n->head) + ns_run_head_rows(run) * n->head.out);
     run->scratch = deal(d, scratch);
     run->work = deal(d, work);
     run->y = deal(d, run->observed ? y : 0);

@@ -13,6 +13,9 @@ uint64_t ns_plan_bytes(const ns_network *network, size_t samples, size_t tokens)
 /* Rows of logits that are made at a time where they are only shown. */
 size_t ns_run_head_rows(const ns_run *run);
 
+/* Values of a run's scratch that a layer's product takes, at its beginning: whole lines of the cache. */
+size_t ns_run_linear_work(const ns_linear *layer);
+
 /* Which step reads each buffer last, and which writes it first, [buffers]; -1: none. */
 void ns_plan_lives(const ns_network *network, int *first, int *last);
 

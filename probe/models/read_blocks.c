@@ -251,6 +251,7 @@ int ns_read_words(ns_reading *r, ns_block_spec *spec, int64_t *longest) {
         status =
             ns_reading_agree(r, "words", "vocab_size", vocabulary, row_of ? "vocab_size" : source);
     r->model->network.row_of = row_of;
+    r->model->network.embedded = (size_t)info->shape[0];
     if (!status && r->naming.names->parts[NS_PART_POSITIONS]) {
         status = ns_reading_need(r, NS_PART_POSITIONS, 0, "", &name, &info);
         if (status) return status;

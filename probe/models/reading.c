@@ -86,8 +86,21 @@ static int matrix(void *user, const char *name, size_t out, size_t in, bool turn
     return tensor(user, name, 2, shape, true, array, err);
 }
 
+/* Half and quantized matrices stay as they are; others are as large as floats or larger. */
+static int packed_matrix(void *user, const char *name, size_t out, size_t in, bool turned,
+                         ns_packed *packed, ns_error *err) {
+    ns_reading *r = user;
+    const int64_t shape[] = {(int64_t)(turned ? in : out), (int64_t)(turned ? out : in)};
+    ns_packed found;
+    int status = ns_weights_packed(r->model->weights, name, 2, shape, &found, err);
+    if (status || found.type->bytes >= found.type->values * sizeof(float)) return status;
+    ns_reading_ignore(r, ns_weights_find(r->model->weights, name));
+    *packed = found;
+    return NS_OK;
+}
+
 ns_source ns_reading_source(ns_reading *r) {
-    return (ns_source){r, has, tensor, matrix, ns_reading_norm};
+    return (ns_source){r, has, tensor, matrix, ns_reading_norm, packed_matrix};
 }
 
 bool ns_reading_name(ns_reading *r, ns_part part, int block, const char *suffix, ns_name *out) {

@@ -275,15 +275,15 @@ static int run_steps(ns_run *run, size_t parts, ns_error *err) {
 static int show_logits(ns_run *run, size_t parts, ns_error *err) {
     const ns_network *n = run->network;
     size_t rows = ns_run_rows(run, n->head_in), piece = ns_run_head_rows(run);
+    ns_real *logits = run->scratch + ns_run_linear_work(&n->head);
     int status = NS_OK;
     for (size_t first = 0; first < rows && !status; first += piece) {
         if (first) status = look(run, (size_t)n->step_count + first / piece, parts, err);
         if (status) break;
         size_t count = rows - first < piece ? rows - first : piece;
-        ns_linear_forward(&n->head, count, run->values[n->head_in] + first * n->head.in,
-                          run->scratch, n->head.out);
-        status = run->observer->logits(run->observer->user, first, count, n->head.out, run->scratch,
-                                       err);
+        ns_linear_forward(&n->head, count, run->values[n->head_in] + first * n->head.in, logits,
+                          n->head.out, run->scratch);
+        status = run->observer->logits(run->observer->user, first, count, n->head.out, logits, err);
     }
     return status;
 }
@@ -314,7 +314,7 @@ int ns_run_forward(ns_run *run, const ns_network *network, const ns_batch *batch
 void ns_run_head(ns_run *run, ns_real *logits) {
     const ns_network *n = run->network;
     ns_linear_forward(&n->head, ns_run_rows(run, n->head_in), run->values[n->head_in], logits,
-                      n->head.out);
+                      n->head.out, NULL);
 }
 
 void ns_run_backward(ns_run *run, const ns_real *dlogits) {

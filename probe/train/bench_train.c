@@ -114,7 +114,7 @@ static void run_products(const bench *b, size_t rows, const float *in, float *ou
         for (int i = 0; i < 4; i++) {
             const ns_linear layer = {
                 .in = k[i], .out = n[i], .weight = weight, .dweight = gradient};
-            ns_linear_forward(&layer, rows, in, out, n[i]);
+            ns_linear_forward(&layer, rows, in, out, n[i], NULL);
             ns_linear_back(&layer, rows, in, in, out, NULL);
         }
 }

@@ -104,7 +104,7 @@ static int norm(void *user, const char *path, bool required, ns_norm *norm,
 }
 
 ns_source ns_parameters_source(ns_parameters *p) {
-    return (ns_source){p, has, tensor, matrix, norm};
+    return (ns_source){p, has, tensor, matrix, norm, NULL};
 }
 
 /* One table, the learned ones first, each at the beginning of a line of the cache. */

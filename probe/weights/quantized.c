@@ -25,19 +25,17 @@ NS_CLONES void ns_widen_q8_0(size_t blocks, const unsigned char *b, float *out) 
 
 /* 16 bytes of pairs: the low halves are the first 16 values, the high ones the others. The fifth bits, where there are any, stand in 32
  * bits of their own. */
-NS_INLINE void few(const unsigned char *q, const unsigned char *fifth, int less, float d, float m,
-                   float *out) {
+NS_INLINE void few(const unsigned char *restrict q, const unsigned char *fifth, int less, float d,
+                   float m, float *restrict out) {
     uint32_t bits = 0;
     if (fifth) memcpy(&bits, fifth, sizeof bits);
-    for (int i = 0; i < FEW / 2; i++) {
-        int low = q[i] & 15, high = q[i] >> 4;
-        if (fifth) {
-            low |= (int)(bits >> i & 1) << 4;
-            high |= (int)(bits >> (i + FEW / 2) & 1) << 4;
+    for (int half = 0; half < 2; half++)
+#pragma omp simd
+        for (int i = 0; i < FEW / 2; i++) {
+            int value = half ? q[i] >> 4 : q[i] & 15, at = FEW / 2 * half + i;
+            if (fifth) value |= (int)(bits >> at & 1) << 4;
+            out[at] = d * (float)(value - less) + m;
         }
-        out[i] = d * (float)(low - less) + m;
-        out[i + FEW / 2] = d * (float)(high - less) + m;
-    }
 }
 
 /* m is -0, the one number whose sum with every other, 0 and -0 too, is that other. */
@@ -70,8 +68,8 @@ NS_INLINE void scale_at(const unsigned char *s, int j, float *scale, float *leas
     }
 }
 
-NS_INLINE void many(const unsigned char *b, const unsigned char *fifth, const unsigned char *q,
-                    float *out) {
+NS_INLINE void many(const unsigned char *restrict b, const unsigned char *restrict fifth,
+                    const unsigned char *restrict q, float *restrict out) {
     const float d = half_at(b), least = half_at(b + 2);
     for (int pair = 0; pair < 4; pair++, q += FEW)
         for (int upper = 0; upper < 2; upper++, out += FEW) {
@@ -97,8 +95,8 @@ NS_CLONES void ns_widen_q5_k(size_t blocks, const unsigned char *b, float *out) 
 }
 
 /* Half a block: of 128 values, 64 bytes of lower four bits and 32 bytes of upper two. */
-NS_INLINE void half_of_q6_k(const unsigned char *low, const unsigned char *high,
-                            const unsigned char *scales, float d, float *out) {
+NS_INLINE void half_of_q6_k(const unsigned char *restrict low, const unsigned char *restrict high,
+                            const unsigned char *restrict scales, float d, float *restrict out) {
     for (int part = 0; part < 4; part++)
         for (int half = 0; half < 2; half++) {
             const float scale = d * (float)(int8_t)scales[2 * part + half];

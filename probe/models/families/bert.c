@@ -58,17 +58,19 @@ static int read_padding(ns_reading *r) {
 static int build(ns_builder *b, const spec *s, const ns_naming *naming, size_t vocabulary) {
     ns_network *n = b->network;
     const size_t w = s->blocks.width;
-    const int64_t words[] = {n->row_of ? -1 : (int64_t)vocabulary, (int64_t)w},
-                  positions[] = {s->context, (int64_t)w}, types[] = {s->types, (int64_t)w};
+    const int64_t positions[] = {s->context, (int64_t)w}, types[] = {s->types, (int64_t)w};
     n->input = NS_INPUT_WORDS;
     n->vocabulary = vocabulary;
     n->types = (size_t)s->types;
     n->most_tokens = (size_t)s->context;
+    const ns_linear words =
+        ns_build_part_rows(b, naming, NS_PART_WORDS, n->row_of ? n->embedded : vocabulary, w);
     const ns_word_rows embedding = {
         .vocabulary = vocabulary,
         .width = w,
         .row_of = n->row_of,
-        .words = ns_build_part(b, naming, NS_PART_WORDS, 2, words, true).values,
+        .words = words.weight,
+        .packed = words.packed,
         .positions = ns_build_part(b, naming, NS_PART_POSITIONS, 2, positions, false).values,
         .types = ns_build_part(b, naming, NS_PART_TYPES, 2, types, false).values,
         .type_count = (size_t)s->types};

@@ -52,6 +52,15 @@ static int read_text(ns_reading *r) {
     return status ? status : ns_reading_fact(r, "tokens", from, "%s", what);
 }
 
+/* Whether two tables, floats or packed, hold the same. */
+static bool are_same(const ns_linear *a, const ns_linear *b) {
+    const ns_element *type = a->packed.type;
+    const size_t n = a->out * a->in;
+    if (type != b->packed.type) return false;
+    return type ? !memcmp(a->packed.bytes, b->packed.bytes, n / type->values * type->bytes)
+                : !memcmp(a->weight, b->weight, n * sizeof *a->weight);
+}
+
 /* Hugging Face's masks; and its head, which is the rows of words again. */
 static int ignore_masks(ns_reading *r, const ns_gpt_spec *spec) {
     static const char *const names[] = {"attn.bias", "attn.masked_bias"};
@@ -66,16 +75,10 @@ static int ignore_masks(ns_reading *r, const ns_gpt_spec *spec) {
         }
     const ns_tensor_info *head = ns_weights_find(weights, "lm_head.weight");
     if (!head) return NS_OK;
-    const ns_source source = ns_reading_source(r);
-    const int64_t shape[] = {(int64_t)spec->vocabulary, (int64_t)spec->blocks.width};
-    ns_array array;
-    ns_error *err = r->err;
-    int status = source.tensor(source.user, "lm_head.weight", 2, shape, true, &array, err);
-    if (status) return status;
-    const ns_real *words = r->model->network.head.weight;
-    if (!memcmp(words, array.values, spec->vocabulary * spec->blocks.width * sizeof *words))
-        return NS_OK;
-    r->model->network.head.weight = array.values; /* untied */
+    ns_builder b = {&r->model->network, ns_reading_source(r), r->err, NS_OK};
+    const ns_linear own = ns_build_rows(&b, "lm_head.weight", spec->vocabulary, spec->blocks.width);
+    if (b.status || are_same(&own, &r->model->network.head)) return b.status;
+    r->model->network.head = own; /* untied */
     return ns_reading_fact(r, "head", "lm_head.weight", "its own");
 }
 

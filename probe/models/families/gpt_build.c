@@ -17,27 +17,25 @@ const ns_names ns_names_gpt2 = {.name = "gpt2",
 int ns_gpt_build(ns_builder *b, const ns_gpt_spec *s, const ns_naming *naming) {
     ns_network *n = b->network;
     const size_t w = s->blocks.width;
-    const int64_t words[] = {(int64_t)s->vocabulary, (int64_t)w},
-                  positions[] = {(int64_t)s->context, (int64_t)w};
+    const int64_t positions[] = {(int64_t)s->context, (int64_t)w};
     n->input = NS_INPUT_WORDS;
     n->vocabulary = s->vocabulary;
     n->most_tokens = s->context;
     n->head_of_words = true;
-    ns_array rows = ns_build_part(b, naming, NS_PART_WORDS, 2, words, true);
+    const ns_linear rows = ns_build_part_rows(b, naming, NS_PART_WORDS, s->vocabulary, w);
     ns_array places = ns_build_part(b, naming, NS_PART_POSITIONS, 2, positions, false);
     const ns_word_rows embedding = {.vocabulary = s->vocabulary,
                                     .width = w,
-                                    .words = rows.values,
+                                    .words = rows.weight,
+                                    .packed = rows.packed,
                                     .positions = places.values,
-                                    .dwords = rows.gradient,
+                                    .dwords = rows.dweight,
                                     .dpositions = places.gradient};
     int x = ns_build_buffer(b, NS_OF_TOKENS, w);
     ns_build_step(b, &ns_words_operation, NS_NO_BUFFER, NS_NO_BUFFER, x, &embedding,
                   sizeof embedding);
     x = ns_build_blocks(b, &s->blocks, naming, x);
     x = ns_build_part_norm(b, naming, NS_PART_NORM, 0, x, NS_ROLE_FINAL, true);
-    const ns_linear head = {
-        .in = w, .out = s->vocabulary, .weight = rows.values, .dweight = rows.gradient};
-    ns_build_head(b, x, head);
+    ns_build_head(b, x, rows);
     return b->status;
 }

@@ -101,15 +101,13 @@ static int build(ns_builder *b, const ns_block_spec *spec, const ns_naming *nami
                  size_t vocabulary, size_t longest, bool tied) {
     ns_network *n = b->network;
     const size_t w = spec->width;
-    const int64_t words[] = {(int64_t)vocabulary, (int64_t)w};
     n->input = NS_INPUT_WORDS;
     n->vocabulary = vocabulary;
     n->most_tokens = longest;
     n->head_of_words = true;
+    const ns_linear words = ns_build_part_rows(b, naming, NS_PART_WORDS, vocabulary, w);
     const ns_word_rows embedding = {
-        .vocabulary = vocabulary,
-        .width = w,
-        .words = ns_build_part(b, naming, NS_PART_WORDS, 2, words, true).values};
+        .vocabulary = vocabulary, .width = w, .words = words.weight, .packed = words.packed};
     int x = ns_build_buffer(b, NS_OF_TOKENS, w);
     ns_build_step(b, &ns_words_operation, NS_NO_BUFFER, NS_NO_BUFFER, x, &embedding,
                   sizeof embedding);
@@ -119,7 +117,7 @@ static int build(ns_builder *b, const ns_block_spec *spec, const ns_naming *nami
     if (ns_part_name(naming, &b->source, NS_PART_HEAD, 0, "weight", &name))
         ns_build_head(b, x, ns_build_part_layer(b, naming, NS_PART_HEAD, 0, vocabulary, w, false));
     else if (tied)
-        ns_build_head(b, x, (ns_linear){.in = w, .out = vocabulary, .weight = embedding.words});
+        ns_build_head(b, x, words);
     return b->status;
 }
 

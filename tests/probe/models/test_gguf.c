@@ -125,7 +125,109 @@ static void what_the_file_says(void **state) {
     ns_weights_close(w);
 }
 
-static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(every_quantized_type), cmocka_unit_test(models),
-    cmocka_unit_test(widened_tensors), cmocka_unit_test(what_the_file_says)};
+/* ---- packed matrices ---- */
+
+typedef struct kept_sites {
+    float *values;
+    size_t count;
+} kept_sites;
+
+static int keep(void *user, const ns_site *site, const ns_rows *rows, ns_error *err) {
+    kept_sites *k = user;
+    size_t n = rows->samples * rows->positions * (size_t)site->norm.channels;
+    (void)err;
+    k->values = realloc(k->values, (k->count + n) * sizeof *k->values);
+    if (!k->values) abort();
+    memcpy(k->values + k->count, rows->x, n * sizeof *k->values);
+    k->count += n;
+    return NS_OK;
+}
+
+static int keep_logits(void *user, size_t first, size_t rows, size_t classes, const float *logits,
+                       ns_error *err) {
+    const ns_site one = {.norm = {.channels = (int)classes}};
+    const ns_rows shown = {.samples = rows, .positions = 1, .x = logits};
+    (void)first;
+    return keep(user, &one, &shown, err);
+}
+
+static bool wants_all(void *user, const ns_site *site) {
+    (void)user, (void)site;
+    return true;
+}
+
+static kept_sites run(const char *path) {
+    static const int32_t ids[] = {1, 5, 98, 7, 0, 23, 50, 61};
+    kept_sites kept = {NULL, 0};
+    ns_error err = {0};
+    ns_model *model;
+    const ns_observer observer = {
+        .user = &kept, .wants = wants_all, .deliver = keep, .logits = keep_logits};
+    const ns_batch batch = {.samples = 2, .positions = 4, .ids = ids};
+    if (ns_model_open(&model, path, &err) || ns_model_forward(model, &batch, &observer, 0, &err))
+        fail_msg("%s", err.message);
+    ns_model_close(model);
+    return kept;
+}
+
+/* Rows of words, layers and the head, of every type that has blocks of 32 values or less. */
+static void a_packed_network_is_the_widened_one(void **state) {
+    (void)state;
+    kept_sites packed = run(GOLDEN "mixed.gguf"), wide = run(GOLDEN "mixed");
+    assert_int_equal(packed.count, wide.count);
+    assert_int_equal(wide.count, 8 * (5 * 32 + 99));
+    assert_true(golden_difference(packed.values, wide.values, wide.count) < 1e-6);
+    free(packed.values);
+    free(wide.values);
+}
+
+/* Matrices that take several pieces, in both directions, with and without a bias, into a part of wider rows, and added. */
+static void packed_layers_in_pieces(void **state) {
+    (void)state;
+    enum { OUT = 1500, IN = 1100, ROWS = 5, WIDE = OUT + 7 };
+    uint16_t *halves = malloc(sizeof *halves * OUT * IN);
+    float *weight = malloc(sizeof *weight * OUT * IN), *x = malloc(sizeof *x * ROWS * IN),
+          *bias = malloc(sizeof *bias * OUT),
+          *y[2] = {calloc(ROWS * WIDE, sizeof **y), calloc(ROWS * WIDE, sizeof **y)};
+    assert_true(halves && weight && x && bias && y[0] && y[1]);
+    uint32_t seed = 1;
+    for (size_t i = 0; i < OUT * IN; i++) {
+        seed = seed * 1664525 + 1013904223;
+        halves[i] = (uint16_t)(0x3000 | (seed >> 31) << 15 | (seed >> 12 & 0xfff));
+    }
+    const ns_element *type = ns_element_named("F16");
+    type->widen(OUT * IN, (const unsigned char *)halves, weight);
+    for (size_t i = 0; i < ROWS * IN; i++) x[i] = (float)((int)(i * 37 % 101) - 50) / 50;
+    for (size_t i = 0; i < OUT; i++) bias[i] = (float)(i % 7);
+    for (int turned = 0; turned < 2; turned++)
+        for (int biased = 0; biased < 2; biased++)
+            for (int packed = 0; packed < 2; packed++) {
+                const ns_linear l = {.in = IN,
+                                     .out = OUT,
+                                     .turned = turned,
+                                     .weight = packed ? NULL : weight,
+                                     .bias = biased ? bias : NULL,
+                                     .packed = {packed ? type : NULL, (unsigned char *)halves}};
+                float *work = malloc(sizeof *work * (ns_linear_work(&l) + 1));
+                assert_true(work && (ns_linear_work(&l) > 0) == packed);
+                assert_true(ns_linear_work(&l) < OUT * IN);
+                ns_linear_forward(&l, ROWS, x, y[packed], WIDE, work);
+                ns_linear_add(&l, ROWS - 1, x, y[packed], work);
+                free(work);
+                if (packed) assert_true(golden_difference(y[1], y[0], ROWS * WIDE) < 2e-6);
+            }
+    free(halves);
+    free(weight);
+    free(x);
+    free(bias);
+    free(y[0]);
+    free(y[1]);
+}
+
+static const struct CMUnitTest tests[] = {cmocka_unit_test(every_quantized_type),
+                                          cmocka_unit_test(models),
+                                          cmocka_unit_test(widened_tensors),
+                                          cmocka_unit_test(what_the_file_says),
+                                          cmocka_unit_test(a_packed_network_is_the_widened_one),
+                                          cmocka_unit_test(packed_layers_in_pieces)};
 NS_TESTS("gguf", tests)
