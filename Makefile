@@ -47,7 +47,7 @@ REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/site.c probe/no
                 probe/models/families/*_build.c) \
                 $(patsubst %,probe/models/%.c,blocks build network operations plan run) \
                 $(patsubst %,probe/train/%.c,parameters start team trainee)) \
-                probe/base/cli.c probe/base/error.c probe/base/mem.c probe/base/near.c
+                probe/base/cli.c probe/base/error.c probe/base/mem.c probe/base/near.c datasets/resize.c
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
