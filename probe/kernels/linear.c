@@ -66,6 +66,16 @@ static void packed_product(const ns_linear *l, size_t rows, const ns_real *x, ns
 
 /* ---- layers ---- */
 
+ns_linear ns_linear_rows(const ns_linear *l, size_t first, size_t count) {
+    ns_linear part = *l;
+    const ns_element *type = l->packed.type;
+    part.out = count;
+    if (l->weight) part.weight = l->weight + first * l->in;
+    if (type) part.packed.bytes = l->packed.bytes + first * l->in / type->values * type->bytes;
+    if (l->bias) part.bias = l->bias + first;
+    return part;
+}
+
 static void product(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y, size_t ldy,
                     bool adds, ns_real *work) {
     if (l->packed.type) {

@@ -1,23 +1,20 @@
 /* Pooling by attention (Zhai et al., CVPR 2022, arXiv 2106.04560): a learned query sees all tokens, and an MLP with a norm of its own follows. */
 #include "probe/models/families/vit.h"
 
-/* Rows [first, first + count) of a layer. */
-static ns_linear rows_of(ns_linear layer, size_t first, size_t count) {
-    ns_linear part = layer;
-    part.out = count;
-    if (layer.weight) part.weight = layer.weight + first * layer.in;
-    if (layer.bias) part.bias = layer.bias + first;
-    return part;
-}
+#include <stdlib.h>
+
+#include "probe/base/mem.h"
 
 /* The query does not depend on the sample: it is made once. */
 static const ns_real *make_query(ns_builder *b, const ns_naming *naming, ns_linear q) {
     const int64_t shape[] = {1, 1, (int64_t)q.in};
     const ns_real *probe = ns_build_part(b, naming, NS_PART_PROBE, 3, shape, false).values;
     ns_real *query = ns_build_memory(b, q.out * sizeof *query);
-    if (b->status) return NULL;
-    ns_linear_forward(&q, 1, probe, query, q.out);
-    return query;
+    ns_real *work = ns_calloc(ns_linear_work(&q), sizeof *work, b->err);
+    if (!work && !b->status) b->status = NS_EFAIL;
+    if (!b->status) ns_linear_forward(&q, 1, probe, query, q.out, work);
+    free(work);
+    return b->status ? NULL : query;
 }
 
 static int probe_mlp(ns_builder *b, const ns_vit_spec *s, const ns_naming *naming, int x) {
@@ -36,8 +33,8 @@ int ns_vit_build_probe(ns_builder *b, const ns_vit_spec *s, const ns_naming *nam
     ns_linear q, kv;
     if (naming->names->parts[NS_PART_PROBE_QKV]) {
         const ns_linear all = ns_build_part_layer(b, naming, NS_PART_PROBE_QKV, 0, 3 * w, w, false);
-        q = rows_of(all, 0, w);
-        kv = rows_of(all, w, 2 * w);
+        q = ns_linear_rows(&all, 0, w);
+        kv = ns_linear_rows(&all, w, 2 * w);
     } else {
         q = ns_build_part_layer(b, naming, NS_PART_PROBE_Q, 0, w, w, false);
         kv = ns_build_part_layer(b, naming, NS_PART_PROBE_KV, 0, 2 * w, w, false);
