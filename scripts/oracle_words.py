@@ -31,6 +31,8 @@ BERT = dict(vocab_size=WORDS, hidden_size=32, num_hidden_layers=2, num_attention
 LLAMA = dict(vocab_size=WORDS, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
              intermediate_size=37, max_position_embeddings=64)
 GPT2 = dict(vocab_size=WORDS, n_embd=32, n_layer=2, n_head=4, n_positions=64, bos_token_id=98, eos_token_id=98)
+NEOX = dict(vocab_size=WORDS, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24, max_position_embeddings=64)
+DISTILBERT = dict(vocab_size=WORDS, dim=16, n_layers=2, n_heads=2, hidden_dim=24, max_position_embeddings=32)
 SMALL_GPT2 = dict(GPT2, n_embd=16, n_head=2, n_inner=24)
 
 # name: (class, configuration); the seed is the place in the table.
@@ -49,7 +51,36 @@ MODELS = {
     "gpt2-unscaled": ("GPT2LMHeadModel", dict(SMALL_GPT2, scale_attn_weights=False)),
     "gpt2-base": ("GPT2Model", dict(SMALL_GPT2, layer_norm_epsilon=1e-3)),
     "qwen3": ("Qwen3ForCausalLM", dict(LLAMA, head_dim=16, tie_word_embeddings=True)),
+    "mistral": ("MistralForCausalLM", dict(LLAMA, **SMALL, sliding_window=3)),
+    "qwen2": ("Qwen2ForCausalLM", dict(LLAMA, **SMALL, use_sliding_window=True, sliding_window=3, max_window_layers=1,
+                                       tie_word_embeddings=True)),
+    "olmo2": ("Olmo2ForCausalLM", dict(LLAMA, **SMALL, rms_norm_eps=1e-3)),
+    "gemma": ("GemmaForCausalLM", dict(LLAMA, **SMALL, head_dim=12)),
+    "gemma2": ("Gemma2ForCausalLM", dict(LLAMA, **SMALL, head_dim=12, sliding_window=3, query_pre_attn_scalar=20,
+                                         attn_logit_softcapping=2.0, final_logit_softcapping=5.0)),
+    "gemma3": ("Gemma3ForCausalLM", dict(LLAMA, **SMALL, num_hidden_layers=3, head_dim=12, sliding_window=3, query_pre_attn_scalar=20,
+                                         layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+                                         rope_parameters={"full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 5000.0},
+                                                          "sliding_attention": {"rope_type": "default", "rope_theta": 50.0}})),
+    "llama3": ("LlamaForCausalLM", dict(LLAMA, **SMALL, head_dim=16, rope_parameters={
+        "rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 64})),
+    "llama-linear": ("LlamaModel", dict(LLAMA, **SMALL, rope_parameters={"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0})),
+    "neox": ("GPTNeoXForCausalLM", NEOX),
+    "neox-serial": ("GPTNeoXModel", dict(NEOX, use_parallel_residual=False, attention_bias=False, layer_norm_eps=1e-3,
+                                         rope_parameters={"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 0.5})),
+    "roberta": ("RobertaModel", dict({**BERT, "max_position_embeddings": 34}, **SMALL, type_vocab_size=1, layer_norm_eps=1e-5)),
+    "roberta-mlm": ("RobertaForMaskedLM", dict(BERT, **SMALL, hidden_act="relu")),
+    "xlm-roberta": ("XLMRobertaModel", dict(BERT, **SMALL, pad_token_id=5)),
+    "distilbert": ("DistilBertModel", DISTILBERT),
+    "distilbert-mlm": ("DistilBertForMaskedLM", dict(DISTILBERT, activation="relu")),
+    "gpt2-untied": ("GPT2LMHeadModel", dict(SMALL_GPT2, tie_word_embeddings=False, n_inner=20)),
 }
+
+# Where the padding is: at the end, but in these before the words, or also among them.
+# Where a padding row would see nobody, which gives NaN in transformers, each text is run alone at its places.
+ALONE = {"mistral", "qwen2", "qwen3", "gemma2", "gemma3", "neox"}
+MASKS = {"qwen3": "left", "neox": "left", "roberta": "left", "xlm-roberta": "hole", "distilbert": "hole", "gemma2": "left"}
 
 
 class NanoGPT(nn.Module):
@@ -105,8 +136,8 @@ def before_affine(norm, x):
     if isinstance(norm, nn.LayerNorm):
         y = F.layer_norm(x, norm.normalized_shape, None, None, norm.eps)
     else:
-        y = x / torch.sqrt(x.square().mean(-1, keepdim=True) + norm.variance_epsilon)
-    whole = y * norm.weight
+        y = x / torch.sqrt(x.square().mean(-1, keepdim=True) + (norm.eps if hasattr(norm, "eps") else norm.variance_epsilon))
+    whole = y * (norm.weight + 1 if type(norm).__name__.startswith("Gemma") else norm.weight)
     return y, whole if getattr(norm, "bias", None) is None else whole + norm.bias
 
 
@@ -119,7 +150,8 @@ def run_with_taps(model, **inputs):
             y, whole = before_affine(norm, args[0])
             worst = float((whole - output).abs().max() / output.abs().max())
             assert name not in taps and worst < 1e-6, "%s: its own output differs by %.1e" % (name, worst)
-            taps[name] = (args[0].detach(), y.detach())
+            by_head = type(norm).__name__.startswith("Gemma3") and y.dim() == 4  # [N, heads, T, D]
+            taps[name] = tuple(v.detach().transpose(1, 2) if by_head else v.detach() for v in (args[0], y))
         return keep
 
     norms = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.LayerNorm) or type(m).__name__.endswith("RMSNorm")]
@@ -131,24 +163,43 @@ def run_with_taps(model, **inputs):
     return out, taps
 
 
+def run_alone(model, ids, mask):
+    """The same, each text without its padding; rows of zeros where that is."""
+    all_taps, all_logits = {}, None
+    for n in range(len(ids)):
+        at = mask[n].nonzero().ravel()
+        out, taps = run_with_taps(model, input_ids=ids[n : n + 1, at], position_ids=at[None])
+        for name, pair in list(taps.items()) + [("logits", (logits_of(out),))]:
+            if name not in all_taps:
+                all_taps[name] = tuple(torch.zeros(tuple(ids.shape) + tuple(v.shape[2:]), dtype=v.dtype) for v in pair)
+            for to, value in zip(all_taps[name], pair):
+                to[n, at] = value[0]
+    (all_logits,) = all_taps.pop("logits")
+    return all_logits, all_taps
+
+
 def logits_of(out):
     return out if torch.is_tensor(out) else getattr(out, "logits", None)
 
 
-def make_words(model, seed, predicts):
-    """Texts of unequal length, padded at the end. Where the model predicts, about half of the words are what it would have said."""
+def make_words(model, seed, predicts, where="end", pad=0):
+    """Texts of unequal length, padded. Where the model predicts, about half of the words are what it would have said."""
     g = torch.Generator().manual_seed(seed)
     mask = (torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]).long()
+    if where == "left":
+        mask = mask.flip(1)
+    if where == "hole":
+        mask[0, 2] = mask[1, 0] = 0
     ids = torch.randint(1, WORDS, mask.shape, generator=g)
     for t in range(1, ids.shape[1] if predicts else 0):
         said = logits_of(model(input_ids=ids[:, :t]))[:, -1].argmax(-1)
         ids[:, t] = torch.where(torch.rand(len(LENGTHS), generator=g) < 0.5, said, ids[:, t])
-    return ids * mask, mask
+    return torch.where(mask == 1, ids, pad), mask
 
 
 def score(logits, ids, mask):
     """Mean cross entropy of the next word and the share predicted right, over pairs of words."""
-    real = mask[:, 1:] == 1
+    real = (mask[:, 1:] == 1) & (mask[:, :-1] == 1)
     logits, following = logits[:, :-1][real], ids[:, 1:][real]
     best = logits.topk(2).values
     assert float((best[:, 0] - best[:, 1]).min()) > 1e-3, "a tie, which rounding would decide"
@@ -192,17 +243,20 @@ def write_huggingface(name):
     cls = getattr(transformers, kind)
     target = os.path.join(GOLDEN, name)
     with tempfile.TemporaryDirectory() as folder:
-        randomise(cls(cls.config_class(**settings)), seed).save_pretrained(folder)
+        config = transformers.Gemma3TextConfig if kind.startswith("Gemma3") else cls.config_class
+        randomise(cls(config(**settings)), seed).save_pretrained(folder)
         os.makedirs(target, exist_ok=True)
         for file in ("config.json", "model.safetensors"):
             shutil.copyfile(os.path.join(folder, file), os.path.join(target, file))
     model = cls.from_pretrained(target, attn_implementation="eager").double().eval()
-    predicts = not kind.startswith("Bert") and hasattr(model, "lm_head")
-    ids, mask = make_words(model, seed, predicts)
+    predicts = kind.endswith(("ForCausalLM", "LMHeadModel"))
+    ids, mask = make_words(model, seed, predicts, MASKS.get(name, "end"), model.config.pad_token_id or 0)
     inputs = dict(input_ids=ids, attention_mask=mask)
-    if kind.startswith("Bert"):
+    if getattr(model.config, "type_vocab_size", 1) > 1:
         inputs["token_type_ids"] = (torch.arange(ids.shape[1]) >= torch.tensor(LENGTHS)[:, None] // 2).long() * mask
-    out, taps = run_with_taps(model, **inputs)
+    out, taps = run_alone(model, ids, mask) if name in ALONE else run_with_taps(model, **inputs)
+    prefix = "" if any(site + ".weight" in load(name) for site in taps) else model.base_model_prefix + "."
+    taps = {prefix + site: pair for site, pair in taps.items()}
     missing = [site for site in taps if site + ".weight" not in load(name)]
     assert not missing, "modules that the file calls otherwise: %s" % missing
     more = {"types": inputs["token_type_ids"]} if "token_type_ids" in inputs else {}

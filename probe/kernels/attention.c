@@ -11,7 +11,7 @@
 #include "probe/kernels/small.h"
 
 /* Softmax of the first `seen` of n scores in place, of those that the mask [n] has where there is one; the others become 0. */
-NS_CLONES static void softmax_row(size_t seen, size_t n, const uint8_t *mask, ns_real *row) {
+NS_CLONES static void softmax_seen(size_t seen, size_t n, const uint8_t *mask, ns_real *row) {
     for (size_t i = 0; mask && i < seen; i++)
         if (!mask[i]) row[i] = -INFINITY;
     ns_real most = row[0], sum = 0;
@@ -30,6 +30,11 @@ NS_CLONES static void softmax_row(size_t seen, size_t n, const uint8_t *mask, ns
     for (size_t i = seen; i < n; i++) row[i] = 0;
 }
 
+NS_CLONES static void cap_row(size_t n, ns_real cap, ns_real *row) {
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) row[i] = cap * ns_rtanh(row[i] / cap);
+}
+
 /* d becomes scale * w (d - sum of w d): from the gradient of a row of weights to that of the scores before the scale. */
 NS_CLONES static void softmax_row_back(size_t n, const ns_real *w, ns_real scale, ns_real *d) {
     ns_real sum = 0;
@@ -37,6 +42,13 @@ NS_CLONES static void softmax_row_back(size_t n, const ns_real *w, ns_real scale
     for (size_t i = 0; i < n; i++) sum += w[i] * d[i];
 #pragma omp simd
     for (size_t i = 0; i < n; i++) d[i] = scale * w[i] * (d[i] - sum);
+}
+
+void ns_cap_values(size_t count, double cap, ns_real *x) {
+    enum { PIECE = 8192 };
+#pragma omp parallel for schedule(static) if (count > NS_WORTH_THREADS)
+    for (size_t i = 0; i < count; i += PIECE)
+        cap_row(count - i < PIECE ? count - i : PIECE, (ns_real)cap, x + i);
 }
 
 static bool worth_threads(const ns_attention *a) {
@@ -51,9 +63,19 @@ static ns_real scale_of(const ns_attention *a) {
 typedef struct head {
     size_t tokens, dim, row, inner;
     bool causal;
-    ns_real scale;
+    size_t window;
+    ns_real scale, cap;
     const uint8_t *mask; /* [tokens] or NULL */
 } head;
+
+/* From the scores of token r, [tokens], to its weights. */
+static void softmax_row(const head *h, size_t r, ns_real *row) {
+    size_t seen = h->causal ? r + 1 : h->tokens;
+    size_t from = h->causal && h->window && seen > h->window ? seen - h->window : 0;
+    if (h->cap > 0) cap_row(seen - from, h->cap, row + from);
+    memset(row, 0, from * sizeof *row);
+    softmax_seen(seen - from, h->tokens - from, h->mask ? h->mask + from : NULL, row + from);
+}
 
 static head head_of(const ns_attention *a) {
     size_t inner = a->heads * a->dim;
@@ -62,7 +84,9 @@ static head head_of(const ns_attention *a) {
                   .row = inner + 2 * a->groups * a->dim,
                   .inner = inner,
                   .causal = a->causal,
-                  .scale = scale_of(a)};
+                  .window = a->window,
+                  .scale = scale_of(a),
+                  .cap = (ns_real)a->cap};
 }
 
 /* Values a row of what is transposed, or of scores: whole blocks of ns_small_product. */
@@ -85,7 +109,7 @@ NS_CLONES static void attend_few(const head *h, const ns_real *q, const ns_real 
     ns_small_transpose(t, d, k, h->row, turned, ld);
     ns_small_product(t, ld, d, q, h->row, 1, turned, ld, h->scale, scores, ld);
     for (size_t r = 0; r < t; r++) {
-        softmax_row(h->causal ? r + 1 : t, t, h->mask, scores + r * ld);
+        softmax_row(h, r, scores + r * ld);
         if (weights) memcpy(weights + r * t, scores + r * ld, t * sizeof *weights);
     }
     ns_small_product(t, d, t, scores, ld, 1, v, h->row, 1, out, h->inner);
@@ -128,7 +152,7 @@ static void attend_many(const head *h, const ns_real *q, const ns_real *k, const
                         ns_real *weights, ns_real *out) {
     size_t t = h->tokens;
     scores_of(h, h->scale, q, h->row, k, weights);
-    for (size_t r = 0; r < t; r++) softmax_row(h->causal ? r + 1 : t, t, h->mask, weights + r * t);
+    for (size_t r = 0; r < t; r++) softmax_row(h, r, weights + r * t);
     weigh(h, weights, false, v, h->row, out, h->inner);
 }
 
@@ -167,7 +191,7 @@ NS_CLONES static void attend_once(size_t tokens, size_t d, size_t row, ns_real s
         for (size_t c = 0; c < d; c++) sum += q[c] * k[t * row + c];
         weights[t] = scale * sum;
     }
-    softmax_row(tokens, tokens, NULL, weights);
+    softmax_seen(tokens, tokens, NULL, weights);
     for (size_t c = 0; c < d; c++) out[c] = 0;
     for (size_t t = 0; t < tokens; t++) {
 #pragma omp simd

@@ -44,6 +44,11 @@ NS_CLONES static void sum_row(size_t n, const ns_real *a, const ns_real *b, cons
     }
 }
 
+NS_CLONES static void scale_row(size_t n, ns_real scale, ns_real *x) {
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) x[i] *= scale;
+}
+
 /* to += from. */
 NS_CLONES static void add_to(size_t n, const ns_real *from, ns_real *to) {
 #pragma omp simd
@@ -108,6 +113,30 @@ static const ns_real *word_row(const ns_word_rows *w, size_t id, ns_real *to) {
     return w->words + id * w->width;
 }
 
+/* The position of word t of a sample. */
+static size_t position_of(const ns_word_rows *w, const int32_t *ids, size_t t) {
+    if (!w->counted) return t;
+    size_t before = 0;
+    if (ids[t] < 0 || ids[t] == w->padding) return (size_t)w->padding;
+    for (size_t i = 0; i <= t; i++) before += ids[i] >= 0 && ids[i] != w->padding;
+    return (size_t)w->padding + before;
+}
+
+/* The scale is of the words alone, so that it comes first where something is added. */
+static void place_word(const ns_word_rows *w, size_t id, const ns_real *position,
+                       const ns_real *type, ns_real *x) {
+    size_t n = w->width;
+    const ns_real *word = word_row(w, id, x);
+    if (w->scale == 0 || w->scale == 1) {
+        sum_row(n, word, position, type, x);
+        return;
+    }
+    if (word != x) memcpy(x, word, n * sizeof *x);
+    scale_row(n, w->scale, x);
+    if (position) add_to(n, position, x);
+    if (type) add_to(n, type, x);
+}
+
 void ns_place_words(const ns_word_rows *w, size_t samples, size_t tokens, const int32_t *ids,
                     const int32_t *types, ns_real *x) {
     size_t n = w->width, rows = samples * tokens;
@@ -115,9 +144,9 @@ void ns_place_words(const ns_word_rows *w, size_t samples, size_t tokens, const 
     for (size_t r = 0; r < rows; r++) {
         size_t id = ids[r] < 0 ? 0 : (size_t)(w->row_of ? w->row_of[ids[r]] : ids[r]);
         size_t type = types ? (size_t)types[r] : 0;
-        const ns_real *word = word_row(w, id, x + r * n);
-        sum_row(n, word, w->positions ? w->positions + r % tokens * n : NULL,
-                w->types ? w->types + type * n : NULL, x + r * n);
+        size_t t = r % tokens, at = w->positions ? position_of(w, ids + r - t, t) : 0;
+        place_word(w, id, w->positions ? w->positions + at * n : NULL,
+                   w->types ? w->types + type * n : NULL, x + r * n);
     }
 }
 

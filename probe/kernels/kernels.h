@@ -111,7 +111,10 @@ typedef struct ns_attention {
     size_t groups; /* heads of keys and values, each of which serves H / groups heads in turn: H
                             but with grouped queries (Ainslie et al., EMNLP 2023, arXiv 2305.13245) */
     bool causal;   /* a token sees itself and those before it */
-    double scale;  /* of the scores; 0: 1 / sqrt(D) */
+    size_t window; /* where it is causal: so many of them, itself among them; 0: all */
+    double
+        cap; /* a score s becomes cap tanh(s / cap), as in Gemma 2, arXiv 2408.00118; 0: it stays */
+    double scale;        /* of the scores; 0: 1 / sqrt(D) */
     const uint8_t *mask; /* [N, T], 0: padding, which nobody sees; NULL: there is none */
 } ns_attention;
 
@@ -120,7 +123,9 @@ typedef struct ns_attention {
  * softmax's, kept for the backward pass, or NULL. scratch: ns_attention_scratch values. */
 NS_API void ns_attend(const ns_attention *a, const ns_real *qkv, ns_real *weights, ns_real *out,
                       ns_real *scratch);
-/* dqkv [R, 3 * H * D] from dout [R, H * D]; groups must be H. scratch as above. */
+/* x [count] becomes cap tanh(x / cap). */
+NS_API void ns_cap_values(size_t count, double cap, ns_real *x);
+/* dqkv [R, 3 * H * D] from dout [R, H * D]; groups must be H, without window and cap. scratch as above. */
 NS_API void ns_attend_back(const ns_attention *a, const ns_real *qkv, const ns_real *weights,
                            const ns_real *dout, ns_real *dqkv, ns_real *scratch);
 /* One query for all samples: out [N, H * D] from q [H * D] and kv [N * T, 2 * H * D], keys and values, each by heads; groups are H, nobody is
@@ -134,11 +139,26 @@ enum { NS_FEW_TOKENS = 48 };
 
 /* ---- rotary.c ---- */
 
-/* angles [T, D]: D/2 cosines, then D/2 sines, of position t times base^(-2i/D): Su et al., arXiv 2104.09864. */
-NS_API void ns_rotary_angles(size_t tokens, size_t dim, double base, ns_real *angles);
-/* Turns the first `heads` heads of D channels of each row of x [R, ldx] by its position's angles, in place; channel i goes with channel i +
- * D/2, as in GPT-NeoX and in Hugging Face's LLaMA. */
-NS_API void ns_rotate(size_t samples, size_t tokens, size_t heads, size_t dim,
+typedef enum ns_rotary_scaling {
+    NS_ROTARY_PLAIN,
+    NS_ROTARY_LINEAR, /* frequencies divided by the factor: Chen et al., arXiv 2306.15595 */
+    NS_ROTARY_LLAMA3  /* those of long waves: Llama 3.1, arXiv 2407.21783 */
+} ns_rotary_scaling;
+
+typedef struct ns_rotary {
+    size_t dim;  /* D, the channels of a head that are turned, its first; even */
+    double base; /* 0: no rotary positions */
+    ns_rotary_scaling scaling;
+    double factor;
+    double low, high,
+        original; /* of LLaMA 3: waves longer than original / low are divided, those shorter than original / high are not */
+} ns_rotary;
+
+/* angles [T, D]: D/2 cosines, then D/2 sines, of position t times the frequency base^(-2i/D): Su et al., arXiv 2104.09864. */
+NS_API void ns_rotary_angles(size_t tokens, const ns_rotary *r, ns_real *angles);
+/* Turns the first `turned` of the `dim` channels of the first `heads` heads of each row of x [R, ldx] by its position's angles, in place; channel
+ * i goes with channel i + turned/2, as in GPT-NeoX and in Hugging Face's LLaMA. */
+NS_API void ns_rotate(size_t samples, size_t tokens, size_t heads, size_t dim, size_t turned,
                       const ns_real *angles, ns_real *x, size_t ldx);
 
 /* ---- embedding.c ---- */
@@ -189,8 +209,13 @@ typedef struct ns_word_rows {
     size_t vocabulary, width;
     const ns_real *words;     /* [vocabulary, W], or */
     ns_packed packed;         /* the same as it lies in a file, where it has a type */
+    ns_real scale;            /* of the words' rows, as in Gemma; 0: 1 */
     const ns_real *positions; /* [T or more, W] or NULL */
-    const ns_real *types;     /* [type_count, W] or NULL */
+    bool
+        counted; /* as RoBERTa has them: a word's position is `padding` + how many words stand before it, itself among them; what is none, or is the
+                   * word `padding`, has position `padding` */
+    int32_t padding;
+    const ns_real *types; /* [type_count, W] or NULL */
     size_t type_count;
     const int32_t
         *row_of; /* [vocabulary], the row of `words` that a word has; NULL: its own number */

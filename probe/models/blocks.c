@@ -89,16 +89,35 @@ typedef struct block {
     ns_builder *b;
     const ns_block_spec *spec;
     const ns_naming *naming;
-    int number, angles;
+    int number, angles, local_angles;
 } block;
 
 static ns_linear layer(const block *k, ns_part part, size_t out, size_t in) {
     return ns_build_part_layer(k->b, k->naming, part, k->number, out, in, k->spec->turned);
 }
 
-/* x + scale * layer(branch). */
-static int add_residual(const block *k, int x, int branch, ns_linear last, ns_part scale,
-                        size_t which) {
+static int norm(const block *k, ns_part part, int x, ns_role role) {
+    return ns_build_part_norm(k->b, k->naming, part, k->number, x, role, true);
+}
+
+/* x + norm(layer(branch)). */
+static int add_normed(const block *k, int x, int branch, ns_linear last, ns_part part,
+                      ns_role role) {
+    int z = ns_build_linear(k->b, branch, last, NS_NO_ACTIVATION);
+    z = norm(k, part, z, role);
+    int out = ns_build_buffer(k->b, NS_OF_TOKENS, k->spec->width);
+    return ns_build_step(k->b, &ns_sum_operation, x, z, out, NULL, 0);
+}
+
+/* x + scale * layer(branch), with what the order of the norms has behind it. */
+static int add_residual(const block *k, int x, int branch, ns_linear last, size_t which) {
+    static const ns_part scales[] = {NS_PART_SCALE1, NS_PART_SCALE2},
+                         norms[] = {NS_PART_NORM1, NS_PART_NORM2},
+                         branch_norms[] = {NS_PART_BRANCH_NORM1, NS_PART_BRANCH_NORM2};
+    static const ns_role roles[] = {NS_ROLE_POST_ATTENTION, NS_ROLE_POST_MLP};
+    if (k->spec->order == NS_BOTH_NORMS || k->spec->order == NS_BRANCH_NORMS)
+        return add_normed(k, x, branch, last, branch_norms[which], roles[which]);
+    ns_part scale = scales[which];
     ns_builder *b = k->b;
     ns_residual_options options = {.layer = last, .branch = 2 * (size_t)k->number + which};
     const int64_t width = (int64_t)k->spec->width;
@@ -106,16 +125,31 @@ static int add_residual(const block *k, int x, int branch, ns_linear last, ns_pa
     if (k->spec->scaled && ns_part_name(k->naming, &b->source, scale, k->number, "", &name))
         options.scale = ns_build_tensor(b, name.text, 1, &width, false, false).values;
     int out = ns_build_buffer(b, NS_OF_TOKENS, k->spec->width);
-    return ns_build_step(b, &ns_residual_operation, x, branch, out, &options, sizeof options);
+    ns_build_step(b, &ns_residual_operation, x, branch, out, &options, sizeof options);
+    return k->spec->order == NS_POST_NORM ? norm(k, norms[which], out, roles[which]) : out;
+}
+
+/* From rows of a head's queries, keys and values, one head after the other, to those of all queries, keys, values. */
+static int gather_heads(const block *k, int x) {
+    const ns_block_spec *s = k->spec;
+    int out = ns_build_buffer(k->b, NS_OF_TOKENS, 3 * s->heads * s->dim);
+    for (size_t i = 0; i < 3; i++) {
+        const ns_columns_options options = {i * s->dim, i * s->heads * s->dim, s->dim, s->heads,
+                                            3 * s->dim};
+        ns_build_step(k->b, &ns_columns_operation, x, NS_NO_BUFFER, out, &options, sizeof options);
+    }
+    return out;
 }
 
 /* Queries, keys and values of x as the columns of one buffer. */
 static int queries(const block *k, int x) {
     const ns_block_spec *s = k->spec;
     const size_t inner = s->heads * s->dim, shared = s->groups * s->dim;
-    if (k->naming->names->parts[NS_PART_QKV])
-        return ns_build_linear(k->b, x, layer(k, NS_PART_QKV, inner + 2 * shared, s->width),
-                               NS_NO_ACTIVATION);
+    if (k->naming->names->parts[NS_PART_QKV]) {
+        int all = ns_build_linear(k->b, x, layer(k, NS_PART_QKV, inner + 2 * shared, s->width),
+                                  NS_NO_ACTIVATION);
+        return s->by_head ? gather_heads(k, all) : all;
+    }
     int out = ns_build_buffer(k->b, NS_OF_TOKENS, inner + 2 * shared);
     const size_t columns[] = {0, inner, inner + shared}, sizes[] = {inner, shared, shared};
     for (int i = 0; i < 3; i++) {
@@ -141,7 +175,9 @@ static void norm_columns(const block *k, int qkv, size_t from, size_t heads, ns_
 static int attention(const block *k, int x) {
     const ns_block_spec *s = k->spec;
     ns_attention options = {
-        .heads = s->heads, .dim = s->dim, .groups = s->groups, .causal = s->causal};
+        .heads = s->heads, .dim = s->dim, .groups = s->groups, .causal = s->causal, .cap = s->cap};
+    bool local = s->local && s->local[k->number];
+    if (local || !s->local) options.window = s->window;
     options.scale = s->scale;
     if (s->scale_by_layer)
         options.scale = (s->scale != 0 ? s->scale : 1 / sqrt((double)s->dim)) / (k->number + 1);
@@ -151,8 +187,10 @@ static int attention(const block *k, int x) {
         norm_columns(k, qkv, s->heads * s->dim, s->groups, NS_PART_KEY_NORM, NS_ROLE_KEY);
     }
     if (k->angles >= 0) {
-        const ns_rotary_options rotary = {s->heads + s->groups, s->dim, s->rotary_base};
-        ns_build_step(k->b, &ns_rotate_operation, qkv, k->angles, qkv, &rotary, sizeof rotary);
+        const ns_rotary_options rotary = {s->heads + s->groups, s->dim,
+                                          local ? s->local_rotary : s->rotary};
+        ns_build_step(k->b, &ns_rotate_operation, qkv, local ? k->local_angles : k->angles, qkv,
+                      &rotary, sizeof rotary);
     }
     return ns_build_step(k->b, &ns_attention_operation, qkv, NS_NO_BUFFER, out, &options,
                          sizeof options);
@@ -193,32 +231,30 @@ static int mlp(const block *k, int x) {
     return ns_build_step(k->b, &ns_gate_operation, gate, up, out, NULL, 0);
 }
 
-static int norm(const block *k, ns_part part, int x, ns_role role) {
-    return ns_build_part_norm(k->b, k->naming, part, k->number, x, role, true);
-}
-
 static int add_block(const block *k, int x) {
     const ns_block_spec *s = k->spec;
-    bool pre = s->order == NS_PRE_NORM;
-    int z = pre ? norm(k, NS_PART_NORM1, x, NS_ROLE_ATTENTION) : x;
+    bool before = s->order != NS_POST_NORM && s->order != NS_BRANCH_NORMS;
+    int z = before ? norm(k, NS_PART_NORM1, x, NS_ROLE_ATTENTION) : x;
     int branch = attention(k, z);
-    x = add_residual(k, x, branch, layer(k, NS_PART_PROJECTION, s->width, s->heads * s->dim),
-                     NS_PART_SCALE1, 0);
-    if (!pre) x = norm(k, NS_PART_NORM1, x, NS_ROLE_POST_ATTENTION);
-    z = pre ? norm(k, NS_PART_NORM2, x, NS_ROLE_MLP) : x;
+    int y =
+        add_residual(k, x, branch, layer(k, NS_PART_PROJECTION, s->width, s->heads * s->dim), 0);
+    z = s->order == NS_PARALLEL ? x : y;
+    if (before) z = norm(k, NS_PART_NORM2, z, NS_ROLE_MLP);
     branch = mlp(k, z);
-    x = add_residual(k, x, branch, layer(k, NS_PART_FC2, s->width, s->hidden), NS_PART_SCALE2, 1);
-    return pre ? x : norm(k, NS_PART_NORM2, x, NS_ROLE_POST_MLP);
+    return add_residual(k, y, branch, layer(k, NS_PART_FC2, s->width, s->hidden), 1);
+}
+
+static int build_angles(ns_builder *b, const ns_block_spec *spec, const ns_rotary *rotary) {
+    if (!(rotary->base > 0) || b->status) return NS_NO_BUFFER;
+    const ns_rotary_options options = {spec->heads + spec->groups, spec->dim, *rotary};
+    int angles = ns_build_buffer(b, NS_OF_POSITIONS, rotary->dim);
+    return ns_build_step(b, &ns_angles_operation, NS_NO_BUFFER, NS_NO_BUFFER, angles, &options,
+                         sizeof options);
 }
 
 int ns_build_blocks(ns_builder *b, const ns_block_spec *spec, const ns_naming *naming, int x) {
-    block k = {b, spec, naming, 0, NS_NO_BUFFER};
-    if (spec->rotary_base > 0 && !b->status) {
-        const ns_rotary_options rotary = {spec->heads + spec->groups, spec->dim, spec->rotary_base};
-        k.angles = ns_build_buffer(b, NS_OF_POSITIONS, spec->dim);
-        ns_build_step(b, &ns_angles_operation, NS_NO_BUFFER, NS_NO_BUFFER, k.angles, &rotary,
-                      sizeof rotary);
-    }
+    block k = {b, spec, naming, 0, build_angles(b, spec, &spec->rotary), NS_NO_BUFFER};
+    if (spec->local) k.local_angles = build_angles(b, spec, &spec->local_rotary);
     for (; (size_t)k.number < spec->depth && !b->status; k.number++) x = add_block(&k, x);
     return x;
 }

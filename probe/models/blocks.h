@@ -25,17 +25,19 @@ typedef enum ns_part {
     NS_PART_K,            /* likewise [G*D, W] */
     NS_PART_V,            /* likewise */
     NS_PART_QUERY_NORM, /* norm of queries, of each head or of all their channels, where the scheme has it; */
-    NS_PART_KEY_NORM,    /* of keys */
-    NS_PART_PROJECTION,  /* linear, [W, H*D] */
-    NS_PART_SCALE1,      /* tensor [W], LayerScale */
-    NS_PART_NORM2,       /* norm before the MLP, or after it */
-    NS_PART_GATE,        /* linear, [F, W], where the MLP is gated */
-    NS_PART_FC1,         /* linear, [F, W] */
-    NS_PART_PACKED,      /* linear, [2*F, W]: gate and fc1 in one */
-    NS_PART_FC2,         /* linear, [W, F] */
-    NS_PART_SCALE2,      /* tensor [W] */
-    NS_PART_NORM,        /* norm of all tokens after the last block */
-    NS_PART_POOLED_NORM, /* norm of the one pooled row */
+    NS_PART_KEY_NORM,     /* of keys */
+    NS_PART_PROJECTION,   /* linear, [W, H*D] */
+    NS_PART_BRANCH_NORM1, /* norm of what attention gives, before its residual */
+    NS_PART_SCALE1,       /* tensor [W], LayerScale */
+    NS_PART_NORM2,        /* norm before the MLP, or after it */
+    NS_PART_GATE,         /* linear, [F, W], where the MLP is gated */
+    NS_PART_FC1,          /* linear, [F, W] */
+    NS_PART_PACKED,       /* linear, [2*F, W]: gate and fc1 in one */
+    NS_PART_FC2,          /* linear, [W, F] */
+    NS_PART_BRANCH_NORM2, /* of what the MLP gives */
+    NS_PART_SCALE2,       /* tensor [W] */
+    NS_PART_NORM,         /* norm of all tokens after the last block */
+    NS_PART_POOLED_NORM,  /* norm of the one pooled row */
     NS_PART_PROBE, /* tensor [1, 1, W]: a query that attends to all tokens, for the pooled row; */
     NS_PART_PROBE_QKV,         /* linear, [3*W, W], of it; or, where there is none, */
     NS_PART_PROBE_Q,           /* [W, W], and */
@@ -82,8 +84,11 @@ NS_API bool ns_name_of(const ns_naming *naming, const ns_source *source, const c
                        int block, const char *suffix, ns_name *out);
 
 typedef enum ns_block_order {
-    NS_PRE_NORM, /* x + f(norm(x)): Xiong et al., ICML 2020, arXiv 2002.04745 */
-    NS_POST_NORM /* norm(x + f(x)): Vaswani et al. 2017 */
+    NS_PRE_NORM,     /* x + f(norm(x)): Xiong et al., ICML 2020, arXiv 2002.04745 */
+    NS_POST_NORM,    /* norm(x + f(x)): Vaswani et al. 2017 */
+    NS_BOTH_NORMS,   /* x + norm(f(norm(x))): Gemma 2, arXiv 2408.00118 */
+    NS_BRANCH_NORMS, /* x + norm(f(x)): OLMo 2, arXiv 2501.00656 */
+    NS_PARALLEL      /* x + attention(norm1(x)) + mlp(norm2(x)): GPT-NeoX, arXiv 2204.06745 */
 } ns_block_order;
 
 /* Blocks that are alike. */
@@ -96,7 +101,14 @@ typedef struct ns_block_spec {
     bool scale_by_layer; /* divided by the number of the block, from 1, too */
     bool norms_queries;  /* queries and keys go through norms, */
     bool norm_of_heads;  /* each head by itself, D channels, else all of them as one row */
-    double rotary_base;  /* 0: no rotary positions */
+    bool
+        by_head; /* NS_PART_QKV's rows are by heads, each its queries, keys, values; else all queries first */
+    ns_rotary rotary;
+    size_t window; /* see ns_attention; */
+    const uint8_t *
+        local; /* [L] or NULL: which blocks have it, and turn by local_rotary; NULL: all, by `rotary` */
+    ns_rotary local_rotary;
+    double cap; /* of scores: see ns_attention */
     ns_activation activation;
     bool gated; /* fc2(activation(gate(x)) * fc1(x)): Shazeer, arXiv 2002.05202 */
     bool

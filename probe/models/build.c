@@ -133,7 +133,7 @@ int ns_build_head_norm(ns_builder *b, int x, const char *path, size_t heads, ns_
 }
 
 int ns_build_columns(ns_builder *b, int x, size_t from, size_t count, int out, size_t to) {
-    const ns_columns_options options = {from, to, count};
+    const ns_columns_options options = {from, to, count, 1, 0};
     return ns_build_step(b, &ns_columns_operation, x, NS_NO_BUFFER, out, &options, sizeof options);
 }
 

@@ -10,7 +10,8 @@
 #include "probe/models/reading.h"
 
 /* X(name): a file of probe/models/families/ exports ns_family_NAME. */
-#define FAMILIES(X) X(dinov2) X(vit) X(clip) X(gpt) X(bert) X(llama)
+#define FAMILIES(X)                                                                                \
+    X(dinov2) X(vit) X(clip) X(gpt) X(bert) X(roberta) X(distilbert) X(llama) X(neox)
 
 #define DECLARE(name) extern const ns_family ns_family_##name;
 FAMILIES(DECLARE)
@@ -34,18 +35,6 @@ static int unknown_family(const ns_weights *weights, ns_error *err) {
     return NS_EINPUT;
 }
 
-/* Whether a list "vit|deit*" has a word; a * stands for any end. */
-static bool list_has(const char *list, const char *word) {
-    for (const char *at = list; at && *at; at += *at == '|') {
-        size_t n = strcspn(at, "|");
-        bool open = n && at[n - 1] == '*';
-        if (open ? !strncmp(at, word, n - 1) : strlen(word) == n && !strncmp(at, word, n))
-            return true;
-        at += n;
-    }
-    return false;
-}
-
 static const char *words_of(const ns_family *family, int which) {
     return which == 0 ? family->timm : which == 1 ? family->model_types : family->architectures;
 }
@@ -63,13 +52,13 @@ static int family_by_config(ns_config *config, const ns_family **out) {
         if (first && !word) return ns_config_refuse(config, from, "a word", j);
         if (!word) continue;
         for (int i = 0; i < FAMILY_COUNT && !said; i++)
-            if (list_has(words_of(families[i], k), word)) said = families[i];
+            if (ns_list_has(words_of(families[i], k), word)) said = families[i];
         if (said && (!*out || *out == said)) {
             *out = said;
             continue;
         }
         if (!said && *out && k == 2) continue; /* a class of one's own is no other family */
-        char expected[256] = "one of";
+        char expected[768] = "one of";
         for (int i = 0; i < FAMILY_COUNT; i++) {
             const char *words = words_of(families[i], k);
             size_t used = strlen(expected);
@@ -146,6 +135,24 @@ static int find_family(ns_reading *r) {
     return status;
 }
 
+/* "auto_map" names the checkpoint's own code. A class of its own computes what only that code knows; one that is called as the family's own
+ * is taken for a copy of it. Tokenizers and configurations of its own change no site, but by keys, which are all looked at. */
+static int check_own_code(ns_reading *r) {
+    ns_origin from;
+    const char *key;
+    json_t *value;
+    const json_t *map = ns_config_find(&r->config, "auto_map", from);
+    json_object_foreach((json_t *)(uintptr_t)map, key, value) {
+        const char *word = json_string_value(value), *dot = word ? strrchr(word, '.') : NULL;
+        bool known = dot && ns_list_has(r->model->family->architectures, dot + 1);
+        if (!strncmp(key, "AutoModel", 9) && !known)
+            return ns_config_refuse(&r->config, from,
+                                    "no model class of the checkpoint's own, whose code is not run",
+                                    value);
+    }
+    return NS_OK;
+}
+
 /* ---- opening ---- */
 
 static int check_options(const ns_reading *r) {
@@ -158,6 +165,7 @@ static int read_model(ns_model *model, const ns_model_options *options, ns_error
     ns_reading r = {.model = model, .config = {.weights = model->weights, .err = err}, .err = err};
     if (options) r.options = *options;
     int status = find_family(&r);
+    if (!status) status = check_own_code(&r);
     if (!status)
         status = ns_reading_fact(&r, "naming", "names of the tensors", "%s", r.naming.names->name);
     if (!status) status = model->family->open(&r);

@@ -83,6 +83,7 @@ typedef struct ns_network {
     bool has_head, head_of_words; /* of words: the logits of what follows each token */
     int head_in;
     ns_linear head;
+    double head_cap; /* of logits: see ns_attention.cap */
 } ns_network;
 
 NS_API void ns_network_free(ns_network *network);

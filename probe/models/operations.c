@@ -237,7 +237,7 @@ const ns_operation ns_probe_operation = {
 static int angles(const ns_step *step, ns_run *run, ns_error *err) {
     const ns_rotary_options *o = step->options;
     (void)err;
-    ns_rotary_angles(run->tokens, o->dim, o->base, out(step, run));
+    ns_rotary_angles(run->tokens, &o->rotary, out(step, run));
     return NS_OK;
 }
 
@@ -246,8 +246,8 @@ const ns_operation ns_angles_operation = {.name = "angles", .forward = angles};
 static int rotate(const ns_step *step, ns_run *run, ns_error *err) {
     const ns_rotary_options *o = step->options;
     (void)err;
-    ns_rotate(run->samples, run->tokens, o->heads, o->dim, in(step, run, 1), out(step, run),
-              width(run, step->out));
+    ns_rotate(run->samples, run->tokens, o->heads, o->dim, o->rotary.dim, in(step, run, 1),
+              out(step, run), width(run, step->out));
     return NS_OK;
 }
 
@@ -258,12 +258,23 @@ const ns_operation ns_rotate_operation = {.name = "rotate", .forward = rotate};
 static int columns(const ns_step *step, ns_run *run, ns_error *err) {
     const ns_columns_options *o = step->options;
     (void)err;
-    ns_copy_columns(ns_run_rows(run, step->in[0]), o->count, in(step, run, 0) + o->from,
-                    width(run, step->in[0]), out(step, run) + o->to, width(run, step->out));
+    for (size_t k = 0; k < o->times; k++)
+        ns_copy_columns(ns_run_rows(run, step->in[0]), o->count,
+                        in(step, run, 0) + o->from + k * o->step, width(run, step->in[0]),
+                        out(step, run) + o->to + k * o->count, width(run, step->out));
     return NS_OK;
 }
 
 const ns_operation ns_columns_operation = {.name = "columns", .forward = columns};
+
+static int sum(const ns_step *step, ns_run *run, ns_error *err) {
+    (void)err;
+    ns_add_rows(ns_run_rows(run, step->out) * width(run, step->out), in(step, run, 0),
+                in(step, run, 1), out(step, run));
+    return NS_OK;
+}
+
+const ns_operation ns_sum_operation = {.name = "sum", .in_place = true, .forward = sum};
 
 static int gate(const ns_step *step, ns_run *run, ns_error *err) {
     (void)err;

@@ -37,6 +37,7 @@ NS_API extern const ns_operation
 NS_API extern const ns_operation ns_angles_operation;  /* nothing to angles; ns_rotary_options */
 NS_API extern const ns_operation ns_rotate_operation;  /* in[0] = out by in[1]; ns_rotary_options */
 NS_API extern const ns_operation ns_columns_operation; /* some of in[0]'s; ns_columns_options */
+NS_API extern const ns_operation ns_sum_operation;     /* in[0] + in[1] */
 NS_API extern const ns_operation ns_gate_operation;    /* in[0] * in[1] */
 NS_API extern const ns_operation ns_pool_operation;    /* ns_pooling */
 
@@ -52,8 +53,9 @@ typedef struct ns_residual_options {
     size_t branch;        /* its number, for drop path */
 } ns_residual_options;
 
+/* Columns of in[0] and of out; `times` stretches of `count`, each `step` of in[0] and count of out behind the one before it. */
 typedef struct ns_columns_options {
-    size_t from, to, count; /* columns of in[0], of out */
+    size_t from, to, count, times, step;
 } ns_columns_options;
 
 typedef struct ns_probe_options {
@@ -63,7 +65,7 @@ typedef struct ns_probe_options {
 
 typedef struct ns_rotary_options {
     size_t heads, dim; /* the first heads of a row, and channels of each */
-    double base;
+    ns_rotary rotary;
 } ns_rotary_options;
 
 #ifdef __cplusplus

@@ -16,7 +16,7 @@ static int read_depth(ns_reading *r, ns_block_spec *spec) {
     while (spec->depth < MOST_BLOCKS &&
            ns_reading_name(r, queries_part(r), (int)spec->depth, "weight", &name))
         spec->depth++;
-    return ns_reading_agree(r, "depth", "depth|num_hidden_layers|num_layers|n_layer",
+    return ns_reading_agree(r, "depth", "depth|num_hidden_layers|num_layers|n_layer|n_layers",
                             (int64_t)spec->depth, "number of blocks");
 }
 
@@ -173,7 +173,7 @@ static int read_hidden(ns_reading *r, ns_block_spec *spec) {
     snprintf(source, sizeof source, "shape of %.80s", name.text);
     int status = check_ratio(r, spec);
     return status ? status
-                  : ns_reading_agree(r, "hidden", "mlp_dim|intermediate_size|n_inner",
+                  : ns_reading_agree(r, "hidden", "mlp_dim|intermediate_size|n_inner|hidden_dim",
                                      (int64_t)spec->hidden, source);
 }
 
@@ -202,6 +202,7 @@ int ns_read_activation(ns_reading *r, ns_block_spec *spec, const char *word) {
     ns_origin from;
     int status = ns_config_word(&r->config, NS_ACTIVATION_KEYS, &word, &found, from);
     if (status) return status;
+    if (r->gelu_is_tanh && !strcmp(word, "gelu")) word = "gelu_pytorch_tanh";
     spec->activation = ns_activation_named(word);
     if (spec->activation == NS_NO_ACTIVATION)
         return ns_config_contradicts(&r->config, from,
@@ -244,7 +245,7 @@ int ns_read_words(ns_reading *r, ns_block_spec *spec, int64_t *longest) {
     spec->width = (size_t)width;
     char source[96];
     snprintf(source, sizeof source, "shape of %.80s", name.text);
-    status = ns_reading_agree(r, "width", "n_embd|hidden_size", width, source);
+    status = ns_reading_agree(r, "width", "n_embd|hidden_size|dim", width, source);
     const int32_t *row_of = NULL;
     if (!status) status = ns_read_vocabulary(r, vocabulary, &vocabulary, &row_of);
     if (!status)

@@ -140,6 +140,17 @@ bool ns_reading_has_norm(ns_reading *r, ns_part part, int block) {
     return f.has[WEIGHT] || f.has[ALPHA];
 }
 
+/* The norm's weight is gamma - 1: the network gets a copy that is gamma. */
+static int add_one(ns_reading *r, ns_norm *norm) {
+    ns_builder b = {&r->model->network, ns_reading_source(r), r->err, NS_OK};
+    size_t size = (size_t)norm->channels * sizeof *norm->gamma;
+    ns_real *gamma = ns_build_options(&b, norm->gamma, size);
+    if (!gamma) return b.status;
+    for (int c = 0; c < norm->channels; c++) gamma[c] += 1;
+    norm->gamma = gamma;
+    return NS_OK;
+}
+
 int ns_reading_norm(void *user, const char *path, bool required, ns_norm *norm,
                     ns_norm_trained *trained, ns_error *err) {
     ns_reading *r = user;
@@ -153,6 +164,8 @@ int ns_reading_norm(void *user, const char *path, bool required, ns_norm *norm,
     int status = norm_kind(r, &f, &norm->kind);
     if (!status) status = read_arrays(r, &f, norm);
     if (!status && norm->kind->has & NS_HAS_EPS) norm->eps = (ns_real)r->eps;
+    if (!status && r->gamma_plus_one && norm->gamma && norm->kind->has & NS_HAS_EPS)
+        status = add_one(r, norm);
     return status;
 }
 

@@ -1,5 +1,6 @@
 #include "probe/models/reading.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,35 @@ int ns_reading_fact(ns_reading *r, const char *name, const char *from, const cha
     vsnprintf(fact->value, sizeof fact->value, format, args);
     va_end(args);
     return NS_OK;
+}
+
+int ns_reading_check_bias(ns_reading *r, const char *key, ns_part part) {
+    ns_name name;
+    ns_origin from;
+    bool has = ns_reading_name(r, part, 0, "bias", &name), said = has, found;
+    int status = ns_config_flag(&r->config, key, &said, &found, from);
+    return status || said == has ? status
+                                 : ns_config_contradicts(&r->config, from, has ? "true" : "false",
+                                                         said ? "true" : "false");
+}
+
+bool ns_list_has(const char *list, const char *word) {
+    for (const char *at = list; at && *at; at += *at == '|') {
+        size_t n = strcspn(at, "|");
+        bool open = n && at[n - 1] == '*';
+        if (open ? !strncmp(at, word, n - 1) : strlen(word) == n && !strncmp(at, word, n))
+            return true;
+        at += n;
+    }
+    return false;
+}
+
+int ns_reading_called(ns_reading *r, const char **type, const char **architecture, ns_origin from) {
+    bool found;
+    *type = *architecture = NULL;
+    const json_t *all = ns_config_find(&r->config, "architectures", from);
+    *architecture = json_string_value(json_is_array(all) ? json_array_get(all, 0) : all);
+    return ns_config_word(&r->config, "model_type", type, &found, from);
 }
 
 /* ---- tensors ---- */
@@ -122,13 +152,31 @@ int ns_reading_need(ns_reading *r, ns_part part, int block, const char *suffix, 
     return *info ? NS_OK : ns_weights_get(r->model->weights, out->text, 0, NULL, &none, r->err);
 }
 
-/* Ignores the tensors whose names begin so, and gives their number. */
-static int ignore_beginning(ns_reading *r, const char *start) {
+/* Whether a name begins as a template of n bytes, in which %d is any number. */
+static bool begins_as(const ns_naming *naming, const char *template, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++) {
+        if (template[i] == '@') {
+            if (strncmp(name, naming->prefix, (size_t)naming->prefix_length) != 0) return false;
+            name += naming->prefix_length;
+        } else if (template[i] == '%' && i + 1 < n) {
+            size_t digits = strspn(name, "0123456789");
+            if (!digits) return false;
+            name += digits;
+            i++;
+        } else if (template[i] != *name++) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Ignores the tensors whose names begin as the template, and gives their number. */
+static int ignore_beginning(ns_reading *r, const char *template, size_t n) {
     const ns_weights *weights = r->model->weights;
     int count = 0;
     for (int i = 0; i < ns_weights_count(weights); i++) {
         const ns_tensor_info *info = ns_weights_info(weights, i);
-        if (strncmp(info->name, start, strlen(start)) != 0) continue;
+        if (!begins_as(&r->naming, template, n, info->name)) continue;
         ns_reading_ignore(r, info);
         count++;
     }
@@ -145,7 +193,7 @@ int ns_reading_ignore_unused(ns_reading *r) {
         char start[96];
         snprintf(start, sizeof start, "%.*s%.*s", prefixed ? r->naming.prefix_length : 0,
                  r->naming.prefix, (int)(n - prefixed), at + prefixed);
-        int count = ignore_beginning(r, start);
+        int count = ignore_beginning(r, at, n);
         if (count && used < sizeof text)
             used += (size_t)snprintf(text + used, sizeof text - used, "%s%s (%d tensors)",
                                      used ? ", " : "", start, count);

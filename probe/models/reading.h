@@ -18,11 +18,13 @@ typedef struct ns_reading {
     ns_naming naming;
     ns_config config;
     const char
-        *usual_norm; /* kind of a norm with a weight alone, "rmsnorm"; NULL: it must be told */
+        *usual_norm;     /* kind of a norm with a weight alone, "rmsnorm"; NULL: it must be told */
+    bool gamma_plus_one; /* an RMSNorm's weight is gamma - 1, as in Gemma */
+    bool gelu_is_tanh;   /* "gelu" means its form with tanh, as in Gemma */
     /* ns_read_norms: */
     float eps;
     bool may_cut_vocabulary; /* the family takes "vocabulary_rows" */
-    const char *norm; /* what config.json calls the norm, or NULL */
+    const char *norm;        /* what config.json calls the norm, or NULL */
     ns_origin norm_from;
     const ns_tensor_info **used;
     size_t used_count, used_room;
@@ -67,13 +69,33 @@ int ns_read_blocks(ns_reading *reading, ns_block_spec *spec, const char *activat
 /* The same in two: all but the activation, and that. */
 int ns_read_shapes(ns_reading *reading, ns_block_spec *spec);
 int ns_read_activation(ns_reading *reading, ns_block_spec *spec, const char *activation);
-#define NS_ACTIVATION_KEYS "act|hidden_act|act_layer|activation|activation_function"
+#define NS_ACTIVATION_KEYS                                                                         \
+    "act|hidden_act|act_layer|activation|activation_function|hidden_activation"
 /* The function that a word of config.json means; NS_NO_ACTIVATION: none. */
 ns_activation ns_activation_named(const char *word);
 
 /* Of a vocabulary whose embedding was cut ("vocabulary_rows", the ids that its `rows` rows stand for, rising): *words is the whole one's number
  * ("vocab_size"), and *row_of, [words], owned by the network, the row of each or -1. Otherwise words = rows and NULL. */
 int ns_read_vocabulary(ns_reading *reading, int64_t rows, int64_t *words, const int32_t **row_of);
+
+/* What config.json says of rotary positions. */
+typedef struct ns_rotary_keys {
+    const char *base; /* the keys of the base; */
+    double usual;     /* where none is there */
+    const char
+        *share; /* the keys of the share of a head's channels that are turned, NULL: all are; */
+    double usual_share;
+    const char *
+        layers; /* which object of "rope_parameters" counts where it has one for each sort of layers; NULL: it has not */
+    bool unscaled; /* "rope_scaling" is of other layers */
+} ns_rotary_keys;
+
+/* The rotary positions of heads of `dim` channels: plain, "linear" or "llama3"; NS_EINPUT for other scalings. name: of the facts. */
+int ns_read_rotary(ns_reading *reading, const char *name, const ns_rotary_keys *keys, size_t dim,
+                   ns_rotary *out);
+
+/* Biases are what the tensors have; config.json must not say otherwise under `key`, of the layer `part`. */
+int ns_reading_check_bias(ns_reading *reading, const char *key, ns_part part);
 
 /* Rows of words: width, vocabulary, longest sample (0: any) by learned positions, if the scheme has them, and the input of the model. */
 int ns_read_words(ns_reading *reading, ns_block_spec *spec, int64_t *longest);
@@ -95,6 +117,12 @@ int ns_reading_side(ns_reading *reading, int *side, ns_origin from);
  * fact then names. */
 void ns_reading_ignore(ns_reading *reading, const ns_tensor_info *info);
 int ns_reading_ignore_unused(ns_reading *reading);
+
+/* Whether a list "vit|deit*" has a word; a * stands for any end. */
+bool ns_list_has(const char *list, const char *word);
+/* What config.json calls the model: "model_type", and the first of "architectures"; NULL where it does not say. */
+int ns_reading_called(ns_reading *reading, const char **type, const char **architecture,
+                      ns_origin from);
 
 /* NS_EINPUT where a tensor of the checkpoint was not used, or a key of config.json was not read: a network run without it would be another
  * one. `family`: "ViT", for the message. */

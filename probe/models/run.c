@@ -283,6 +283,7 @@ static int show_logits(ns_run *run, size_t parts, ns_error *err) {
         size_t count = rows - first < piece ? rows - first : piece;
         ns_linear_forward(&n->head, count, run->values[n->head_in] + first * n->head.in, logits,
                           n->head.out, run->scratch);
+        if (n->head_cap > 0) ns_cap_values(count * n->head.out, n->head_cap, logits);
         status = run->observer->logits(run->observer->user, first, count, n->head.out, logits, err);
     }
     return status;

@@ -13,6 +13,9 @@ golden = "tests/golden/"
 vit, hf, bert, llama, gpt2 = "vit/timm-plain", "vit/hf-classifier", "words/bert", "words/llama", "words/gpt2"
 dinov2, registers, original, distilled = "vision/dinov2-swiglu", "vision/dinov2-registers", "vision/dinov2-original", "vision/deit-distilled"
 mae, clip, siglip, clip_vision = "vision/mae-whole", "vision/clip", "vision/siglip", "vision/clip-vision"
+mistral, qwen2, gemma, gemma2, gemma3, neox = ("words/" + name for name in ("mistral", "qwen2", "gemma", "gemma2", "gemma3", "neox"))
+roberta, distilbert = "words/roberta", "words/distilbert"
+words = (bert, llama, gpt2, mistral, qwen2, gemma, gemma2, gemma3, neox, roberta, distilbert)
 
 
 def changed(folder, change, remove=()):
@@ -32,7 +35,7 @@ def told(path, *parts):
 
 
 # A key that nobody knows may change anything, whatever its value and wherever it stands; null says nothing.
-for folder in (vit, hf, bert, llama, gpt2, dinov2, original, distilled, mae, clip, clip_vision, siglip):
+for folder in (vit, hf, dinov2, original, distilled, mae, clip, clip_vision, siglip) + words:
     for value in (True, False, 0, 2.5, "word", [1], {"a": 1}):
         refused(["list", changed(folder, {"some_switch": value})], "config.json: ", '"some_switch"', "found")
     refused(["list", changed(folder, {"model_args": {"some_switch": 1}})], '"model_args.some_switch": found 1')
@@ -40,7 +43,8 @@ for folder in (vit, hf, bert, llama, gpt2, dinov2, original, distilled, mae, cli
     told(changed(folder, {"some_switch": None, "hidden_dropout_prob": 0.3, "torch_dtype": "float16", "transformers_version": "4.1", "id2label": {"0": "a"}}), "naming")
 
 # Another family's words over tensors that look like these.
-for folder, kinds in ((vit, ["swin"]), (hf, ["vivit", "beit"]), (dinov2, ["dinov3_vit", "data2vec-vision"]), (clip, ["clipseg", "x_clip"]), (siglip, ["siglip2"]), (clip_vision, ["clip_text_model"]), (bert, ["roberta", "electra"]), (llama, ["mistral", "qwen2", "gemma"]), (gpt2, ["gpt_neox"])):
+for folder, kinds in ((vit, ["swin"]), (hf, ["vivit", "beit"]), (dinov2, ["dinov3_vit", "data2vec-vision"]), (clip, ["clipseg", "x_clip"]), (siglip, ["siglip2"]), (clip_vision, ["clip_text_model"]), (bert, ["deberta", "electra", "nomic_bert"]),
+                      (llama, ["mixtral", "qwen2_moe", "gemma3", "phi3"]), (gpt2, ["gpt_neo", "opt"])):
     for kind in kinds:
         refused(["list", changed(folder, {"model_type": kind})], '"model_type": expected one of', f"found {kind}")
 refused(["list", changed(vit, {"architecture": "vit_base_patch16_224", "model_type": "bert"})], '"model_type"', "found bert")
@@ -84,8 +88,35 @@ for folder, change, parts in [
     (bert, {"is_decoder": True}, ['"is_decoder": expected false, found true']),
     (bert, {"position_embedding_type": "relative_key"}, ['"position_embedding_type": expected "absolute"', "relative_key"]),
     (bert, {"type_vocab_size": 9}, ['"type_vocab_size": expected 2', "found 9"]),
-    (llama, {"rope_scaling": {"type": "linear", "factor": 2.0}}, ['"rope_scaling": expected rope_theta']),
-    (llama, {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}}, ['"rope_parameters": expected rope_theta', "llama3"]),
+    (llama, {"rope_scaling": {"type": "dynamic", "factor": 2.0}}, ['"rope_scaling": expected rope_type "default", "linear" or "llama3", found "dynamic"']),
+    (llama, {"rope_scaling": {"type": "linear"}}, ['expected a "factor" of the rotary scaling']),
+    (llama, {"rope_scaling": {"type": "linear", "factor": 2.0, "beta_fast": 32}}, ['"rope_scaling": expected numbers above 0', 'none of "beta_fast"']),
+    (llama, {"rope_scaling": {"type": "linear", "factor": "2"}}, ['"rope_scaling": expected numbers above 0', 'none of "factor"']),
+    (llama, {"rope_parameters": [1]}, ['"rope_parameters": expected an object, found [1]']),
+    (llama, {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}}, ['expected "low_freq_factor" below "high_freq_factor"']),
+    (llama, {"rope_parameters": {"partial_rotary_factor": 0.5}}, ['"partial_rotary_factor": expected 1', "found 0.5"]),
+    (llama, {"sliding_window": 3}, ['"sliding_window": found 3']),
+    (llama, {"architectures": ["MistralForCausalLM"]}, ['"model_type": expected mistral, found llama']),
+    (llama, {"auto_map": {"AutoModelForCausalLM": "modeling_x.MyModel"}}, ['"auto_map": expected no model class of the checkpoint\'s own', "modeling_x.MyModel"]),
+    (bert, {"auto_map": {"AutoModel": "who/else--modeling_bert.JinaBertModel"}}, ['"auto_map"', "JinaBertModel"]),
+    (bert, {"auto_map": {"AutoModel": ["a.BertModel"]}}, ['"auto_map"']),
+    (mistral, {"sliding_window": 2.5}, ['expected "sliding_window", a whole number']),
+    (mistral, {"layer_types": ["full_attention", "sliding_attention"]}, ['"layer_types": expected what "sliding_window" says of every block']),
+    (qwen2, {"layer_types": ["full_attention"]}, ['"layer_types": expected a word for each block']),
+    (qwen2, {"layer_types": ["full_attention", "chunked_attention"]}, ['"layer_types": expected "full_attention" or "sliding_attention", found "chunked_attention"']),
+    (qwen2, {"use_sliding_window": False, "sliding_window": None}, ['expected "sliding_window"', "1 blocks", "found none"]),
+    (gemma, {"use_bidirectional_attention": True}, ['"use_bidirectional_attention": expected false, found true']),
+    (gemma, {"hidden_activation": "relu"}, ['"hidden_activation": expected "gelu_pytorch_tanh"', "found \"relu\""]),
+    (gemma2, {"final_logit_softcapping": "thirty"}, ['"final_logit_softcapping": expected a number', "thirty"]),
+    (gemma2, {"query_pre_attn_scalar": 0}, ['"query_pre_attn_scalar": expected a number', "found 0"]),
+    (gemma3, {"rope_parameters": {"full_attention": {"rope_type": "yarn", "factor": 8.0}}}, ['"rope_parameters": expected rope_type', 'found "yarn"']),
+    (neox, {"use_parallel_residual": 1}, ['"use_parallel_residual": expected true or false, found 1']),
+    (neox, {"attention_bias": False}, ['"attention_bias": expected true, found false']),
+    (neox, {"rotary_pct": 1.5}, ['"rotary_pct": expected a number from 0 to 1, found 1.5']),
+    (roberta, {"pad_token_id": 40}, ['"pad_token_id": expected less than 33', "found 40"]),
+    (roberta, {"position_embedding_type": "relative_key_query"}, ['"position_embedding_type": expected "absolute"']),
+    (distilbert, {"n_heads": 3}, ['"n_heads": expected heads * head_dim = 16']),
+    (distilbert, {"dim": 24}, ['"dim": expected 16', "found 24"]),
     (llama, {"attention_bias": True}, ['"attention_bias": expected false, found true']),
     (llama, {"num_key_value_heads": 4}, ['"num_key_value_heads": expected 2', "found 4"]),
     (llama, {"head_dim": 16}, ["expected heads * head_dim = 32", "4 heads of 16"]),
@@ -106,6 +137,13 @@ refused(["list", golden + bert, "--image", "32"], "expected a model that takes i
 status, out, said = run("list", golden + dinov2, "--image", "16x12")
 if status or "2 x 2 to 4 x 3, bicubic" not in out or "1 + 0 + 12" not in out:
     fail(["list", "--image", "16x12"], out + said)
+
+# Code of its own that computes nothing, or is a copy; a head that is not there; names that two families share.
+told(changed(bert, {"auto_map": {"AutoTokenizer": "tokens.Mine", "AutoConfig": "config.Mine", "AutoModel": "modeling.BertModel"}}), "naming")
+told(changed(gpt2, {"tie_word_embeddings": False}), "none in the file")
+unnamed = changed(roberta, {}, ("model_type", "architectures"))
+refused(["list", unnamed], 'expected "model_type" in config.json, "bert" or "roberta"', "34 rows")
+told(changed(mistral, {"architectures": None}), "Mistral", "3 tokens, in 2 of 2 blocks")
 
 # What was silent and is right now.
 told(golden + "words/vit-quickgelu", "GELU (quick)", "1e-05")

@@ -31,17 +31,6 @@ static int read_scale(ns_reading *r, ns_block_spec *spec) {
     return status;
 }
 
-/* nanoGPT's key for what tensors show. */
-static int check_bias(ns_reading *r) {
-    ns_name name;
-    ns_origin from;
-    bool has = ns_reading_name(r, NS_PART_QKV, 0, "bias", &name), said = has, found;
-    int status = ns_config_flag(&r->config, "bias", &said, &found, from);
-    return status || said == has ? status
-                                 : ns_config_contradicts(&r->config, from, has ? "true" : "false",
-                                                         said ? "true" : "false");
-}
-
 /* What text becomes: bytes, or the characters that config.json lists; ids may always be given. */
 static int read_text(ns_reading *r) {
     ns_text_shape *text = &r->model->input.text;
@@ -61,24 +50,21 @@ static bool are_same(const ns_linear *a, const ns_linear *b) {
                 : !memcmp(a->weight, b->weight, n * sizeof *a->weight);
 }
 
-/* Hugging Face's masks; and its head, which is the rows of words again. */
-static int ignore_masks(ns_reading *r, const ns_gpt_spec *spec) {
-    static const char *const names[] = {"attn.bias", "attn.masked_bias"};
+/* The head is the rows of words again, or one of its own; where neither may be, there is none. */
+static int read_head(ns_reading *r, const ns_gpt_spec *spec, bool tied) {
     const ns_weights *weights = r->model->weights;
-    char name[192];
-    for (size_t d = 0; d < spec->blocks.depth; d++)
-        for (int i = 0; i < 2; i++) {
-            snprintf(name, sizeof name, "%.*sh.%zu.%s", r->naming.prefix_length, r->naming.prefix,
-                     d, names[i]);
-            const ns_tensor_info *info = ns_weights_find(weights, name);
-            if (info) ns_reading_ignore(r, info);
-        }
+    ns_network *n = &r->model->network;
     const ns_tensor_info *head = ns_weights_find(weights, "lm_head.weight");
-    if (!head) return NS_OK;
-    ns_builder b = {&r->model->network, ns_reading_source(r), r->err, NS_OK};
+    if (!head && tied) return NS_OK;
+    if (!head) {
+        n->has_head = n->head_of_words = false;
+        r->model->classes = 0;
+        return ns_reading_fact(r, "head", "config.json: tie_word_embeddings", "none in the file");
+    }
+    ns_builder b = {n, ns_reading_source(r), r->err, NS_OK};
     const ns_linear own = ns_build_rows(&b, "lm_head.weight", spec->vocabulary, spec->blocks.width);
-    if (b.status || are_same(&own, &r->model->network.head)) return b.status;
-    r->model->network.head = own; /* untied */
+    if (b.status || are_same(&own, &n->head)) return b.status;
+    n->head = own; /* untied */
     return ns_reading_fact(r, "head", "lm_head.weight", "its own");
 }
 
@@ -97,7 +83,7 @@ static int open_gpt(ns_reading *r) {
     if (!status) status = read_layout(r, &spec.blocks);
     if (!status) status = ns_read_blocks(r, &spec.blocks, spec.blocks.turned ? "gelu_new" : "gelu");
     if (!status) status = read_scale(r, &spec.blocks);
-    if (!status) status = check_bias(r);
+    if (!status) status = ns_reading_check_bias(r, "bias", NS_PART_QKV);
     if (!status) status = read_text(r);
     if (!status) status = ns_config_check_fixed(&r->config, fixed, sizeof fixed / sizeof *fixed);
     if (!status) status = ns_config_flag(&r->config, "tie_word_embeddings", &tied, &found, from);
@@ -108,7 +94,8 @@ static int open_gpt(ns_reading *r) {
     r->model->classes = (int)spec.vocabulary;
     ns_builder b = {&r->model->network, ns_reading_source(r), r->err, NS_OK};
     status = ns_gpt_build(&b, &spec, &r->naming);
-    if (!status) status = ignore_masks(r, &spec);
+    if (!status) status = read_head(r, &spec, tied);
+    if (!status) status = ns_reading_ignore_unused(r);
     return status ? status : ns_reading_all_used(r, "GPT");
 }
 

@@ -1,17 +1,19 @@
 #include "probe/models/families/gpt.h"
 
-const ns_names ns_names_gpt2 = {.name = "gpt2",
-                                .prefixes = "transformer.|",
-                                .parts = {[NS_PART_WORDS] = "@wte.weight",
-                                          [NS_PART_POSITIONS] = "@wpe.weight",
-                                          [NS_PART_NORM1] = "@h.%d.ln_1",
-                                          [NS_PART_QKV] = "@h.%d.attn.c_attn.",
-                                          [NS_PART_PROJECTION] = "@h.%d.attn.c_proj.",
-                                          [NS_PART_NORM2] = "@h.%d.ln_2",
-                                          [NS_PART_FC1] = "@h.%d.mlp.c_fc.",
-                                          [NS_PART_FC2] = "@h.%d.mlp.c_proj.",
-                                          [NS_PART_NORM] = "@ln_f",
-                                          [NS_PART_HEAD] = "lm_head."}};
+const ns_names ns_names_gpt2 = {
+    .name = "gpt2",
+    .prefixes = "transformer.|",
+    .parts = {[NS_PART_WORDS] = "@wte.weight",
+              [NS_PART_POSITIONS] = "@wpe.weight",
+              [NS_PART_NORM1] = "@h.%d.ln_1",
+              [NS_PART_QKV] = "@h.%d.attn.c_attn.",
+              [NS_PART_PROJECTION] = "@h.%d.attn.c_proj.",
+              [NS_PART_NORM2] = "@h.%d.ln_2",
+              [NS_PART_FC1] = "@h.%d.mlp.c_fc.",
+              [NS_PART_FC2] = "@h.%d.mlp.c_proj.",
+              [NS_PART_NORM] = "@ln_f",
+              [NS_PART_HEAD] = "lm_head.",
+              [NS_PART_UNUSED] = "@h.%d.attn.bias|@h.%d.attn.masked_bias"}};
 
 /* The rows of words are the head's matrix too, so they decay as matrices do. */
 int ns_gpt_build(ns_builder *b, const ns_gpt_spec *s, const ns_naming *naming) {

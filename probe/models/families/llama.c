@@ -1,171 +1,257 @@
-/* LLaMA (Touvron et al. 2023, arXiv 2302.13971) with Hugging Face's names: RMSNorm, rotary positions, heads of queries that share keys and
- * values, a gated MLP, and a head of its own or the rows of words again. */
+/* LLaMA (Touvron et al. 2023, arXiv 2302.13971) and those that are built like it, with Hugging Face's names: RMSNorm, rotary positions, heads of
+ * queries that share keys and values, a gated MLP, and a head of its own or the rows of words again. A row of `variants` each. */
 #include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "probe/models/reading.h"
+#include "probe/base/mem.h"
+#include "probe/models/families/decoder.h"
 
 #define BLOCK "@layers.%d."
+#define COMMON                                                                                     \
+    [NS_PART_WORDS] = "@embed_tokens.weight", [NS_PART_NORM1] = BLOCK "input_layernorm",           \
+    [NS_PART_Q] = BLOCK "self_attn.q_proj.", [NS_PART_K] = BLOCK "self_attn.k_proj.",              \
+    [NS_PART_V] = BLOCK "self_attn.v_proj.", [NS_PART_QUERY_NORM] = BLOCK "self_attn.q_norm",      \
+    [NS_PART_KEY_NORM] = BLOCK "self_attn.k_norm",                                                 \
+    [NS_PART_PROJECTION] = BLOCK "self_attn.o_proj.", [NS_PART_GATE] = BLOCK "mlp.gate_proj.",     \
+    [NS_PART_FC1] = BLOCK "mlp.up_proj.", [NS_PART_FC2] = BLOCK "mlp.down_proj.",                  \
+    [NS_PART_NORM] = "@norm", [NS_PART_HEAD] = "lm_head.",                                         \
+    [NS_PART_UNUSED] = "@rotary_emb.inv_freq|" BLOCK "self_attn.rotary_emb.inv_freq"
 
-static const ns_names names = {.name = "huggingface",
-                               .prefixes = "model.|",
-                               .parts = {[NS_PART_WORDS] = "@embed_tokens.weight",
-                                         [NS_PART_NORM1] = BLOCK "input_layernorm",
-                                         [NS_PART_Q] = BLOCK "self_attn.q_proj.",
-                                         [NS_PART_K] = BLOCK "self_attn.k_proj.",
-                                         [NS_PART_V] = BLOCK "self_attn.v_proj.",
-                                         [NS_PART_QUERY_NORM] = BLOCK "self_attn.q_norm",
-                                         [NS_PART_KEY_NORM] = BLOCK "self_attn.k_norm",
-                                         [NS_PART_PROJECTION] = BLOCK "self_attn.o_proj.",
-                                         [NS_PART_NORM2] = BLOCK "post_attention_layernorm",
-                                         [NS_PART_GATE] = BLOCK "mlp.gate_proj.",
-                                         [NS_PART_FC1] = BLOCK "mlp.up_proj.",
-                                         [NS_PART_FC2] = BLOCK "mlp.down_proj.",
-                                         [NS_PART_NORM] = "@norm",
-                                         [NS_PART_HEAD] = "lm_head.",
-                                         [NS_PART_UNUSED] = "@rotary_emb.inv_freq"}};
+static const ns_names names = {
+    .name = "huggingface",
+    .prefixes = "model.|",
+    .parts = {COMMON, [NS_PART_NORM2] = BLOCK "post_attention_layernorm"}};
 
-/* An object with the rotary base alone: positions that are scaled in any way are not understood. */
-static int read_rope(ns_reading *r, const char *name, double *base, ns_origin from) {
-    ns_origin inner;
-    const json_t *parameters = ns_config_find(&r->config, name, inner);
-    const char *key;
-    json_t *value;
-    if (parameters && !json_is_object(parameters))
-        return ns_config_refuse(&r->config, inner, "an object", parameters);
-    json_object_foreach((json_t *)(uintptr_t)parameters, key, value) {
-        bool type = !strcmp(key, "rope_type") || !strcmp(key, "type");
-        if (type && json_is_string(value) && !strcmp(json_string_value(value), "default")) continue;
-        if (strcmp(key, "rope_theta") != 0 || !(json_number_value(value) >= 1))
-            return ns_config_refuse(&r->config, inner,
-                                    "rope_theta and \"rope_type\": \"default\" alone", parameters);
-        *base = json_number_value(value);
-        memcpy(from, inner, sizeof inner);
-    }
-    return NS_OK;
-}
+/* Norms on the branches have the name of LLaMA's second norm. */
+static const ns_names branch_names = {
+    .name = "huggingface",
+    .prefixes = "model.|",
+    .parts = {COMMON, [NS_PART_BRANCH_NORM1] = BLOCK "post_attention_layernorm",
+              [NS_PART_NORM2] = BLOCK "pre_feedforward_layernorm",
+              [NS_PART_BRANCH_NORM2] = BLOCK "post_feedforward_layernorm"}};
 
-/* The rotary base: "rope_theta", or, from transformers 5 on, within "rope_parameters". */
-static int read_rotary(ns_reading *r, ns_block_spec *spec) {
-    double base = 10000;
-    bool found;
-    ns_origin from = "default";
-    int status = ns_config_real(&r->config, "rope_theta", 1, 1e12, &base, &found, from);
-    if (!found) memcpy(from, "default", 8);
-    if (!status) status = read_rope(r, "rope_scaling", &base, from);
-    if (!status) status = read_rope(r, "rope_parameters", &base, from);
-    spec->rotary_base = base;
-    if (!status && spec->dim % 2)
-        status = ns_fail(r->err, NS_EINPUT,
-                         "%s: expected heads of an even number of channels, found %zu",
-                         ns_weights_path(r->model->weights), spec->dim);
-    return status ? status : ns_reading_fact(r, "rotary base", from, "%g", base);
-}
+/* Which blocks see a window of tokens, where no "layer_types" says it. */
+typedef enum windows {
+    NO_WINDOW,
+    OF_ALL,  /* where "sliding_window" is a number */
+    OF_LAST, /* from "max_window_layers" up, where "use_sliding_window" is set */
+    BUT_EVERY_2ND,
+    BUT_EVERY_NTH /* of "sliding_window_pattern", 6 */
+} windows;
 
-/* Qwen's keys of windows: one that is set, but not used, means nothing. */
-static int check_windows(ns_reading *r) {
+typedef struct variant {
+    const char *model_type, *classes, *title;
+    double eps, base,
+        local_base; /* where config.json does not say; local_base 0: one base for all blocks */
+    ns_block_order order;
+    windows windows;
+    bool
+        gemma; /* weights of norms are gamma - 1, words' rows are scaled by the root of the width, the head is tied */
+    bool scalar;          /* scores are divided by the root of "query_pre_attn_scalar", 256 */
+    double cap, head_cap; /* where config.json does not say */
+} variant;
+
+static const variant variants[] = {
+    {"llama", "Llama*", "LLaMA", 1e-6, 10000, 0, NS_PRE_NORM, NO_WINDOW, false, false, 0, 0},
+    {"mistral", "MistralFor*|MistralModel", "Mistral", 1e-6, 10000, 0, NS_PRE_NORM, OF_ALL, false,
+     false, 0, 0},
+    {"qwen2", "Qwen2For*|Qwen2Model", "Qwen2", 1e-6, 10000, 0, NS_PRE_NORM, OF_LAST, false, false,
+     0, 0},
+    {"qwen3", "Qwen3For*|Qwen3Model", "Qwen3", 1e-6, 10000, 0, NS_PRE_NORM, OF_LAST, false, false,
+     0, 0},
+    {"olmo2", "Olmo2For*|Olmo2Model", "OLMo 2", 1e-5, 10000, 0, NS_BRANCH_NORMS, NO_WINDOW, false,
+     false, 0, 0},
+    {"gemma", "GemmaFor*|GemmaModel", "Gemma", 1e-6, 10000, 0, NS_PRE_NORM, NO_WINDOW, true, false,
+     0, 0},
+    {"gemma2", "Gemma2For*|Gemma2Model", "Gemma 2", 1e-6, 10000, 0, NS_BOTH_NORMS, BUT_EVERY_2ND,
+     true, true, 50, 30},
+    {"gemma3_text", "Gemma3ForCausalLM|Gemma3TextModel", "Gemma 3", 1e-6, 1e6, 1e4, NS_BOTH_NORMS,
+     BUT_EVERY_NTH, true, true, 0, 0}};
+enum { VARIANTS = sizeof variants / sizeof *variants };
+
+/* By "model_type", else by the class; where config.json names none it is LLaMA. */
+static int find_variant(ns_reading *r, const variant **out) {
+    const char *type, *class;
     ns_origin from;
-    size_t i;
-    const json_t *types = ns_config_find(&r->config, "layer_types", from), *type;
-    json_array_foreach((json_t *)(uintptr_t)types, i,
-                       type) if (!json_is_string(type) ||
-                                 strcmp(json_string_value(type), "full_attention") !=
-                                     0) return ns_config_refuse(&r->config, from,
-                                                                "\"full_attention\" alone", type);
-    if (types && !json_is_array(types))
-        return ns_config_refuse(&r->config, from, "a list of words", types);
-    ns_config_find(&r->config, "max_window_layers", from);
+    int status = ns_reading_called(r, &type, &class, from);
+    *out = NULL;
+    for (int i = 0; i < VARIANTS && !status; i++) {
+        bool called = class && ns_list_has(variants[i].classes, class);
+        if (type ? !strcmp(type, variants[i].model_type) : called) *out = &variants[i];
+        if (type && called && strcmp(type, variants[i].model_type) != 0)
+            status = ns_config_contradicts(&r->config, from, variants[i].model_type, type);
+    }
+    if (!status && !*out) *out = &variants[0];
+    return status ? status
+                  : ns_reading_fact(r, "variant", type || class ? from : "default", "%s",
+                                    (*out)->title);
+}
+
+/* ---- windows ---- */
+
+/* A number that stands for something else where it is null than where it is not there. */
+static int read_or_null(ns_reading *r, const char *key, double usual, double *value) {
+    const json_t *config = ns_weights_config(r->model->weights);
+    bool found;
+    ns_origin from;
+    *value = json_is_null(json_object_get(config, key)) ? 0 : usual;
+    return ns_config_real(&r->config, key, 1e-6, 1e9, value, &found, from);
+}
+
+/* "layer_types" where it is there. */
+static int read_types(ns_reading *r, size_t depth, uint8_t *local) {
+    ns_origin from;
+    const json_t *types = ns_config_find(&r->config, "layer_types", from);
+    if (!types) return NS_OK;
+    if (json_array_size(types) != depth)
+        return ns_config_refuse(&r->config, from, "a word for each block", types);
+    for (size_t i = 0; i < depth; i++) {
+        const char *word = json_string_value(json_array_get(types, i));
+        bool full = word && !strcmp(word, "full_attention");
+        if (!full && (!word || strcmp(word, "sliding_attention") != 0))
+            return ns_config_refuse(&r->config, from, "\"full_attention\" or \"sliding_attention\"",
+                                    json_array_get(types, i));
+        local[i] = !full;
+    }
     return NS_OK;
 }
 
-/* Biases are what the tensors have; config.json must not say otherwise. */
-static int check_biases(ns_reading *r) {
-    static const struct {
-        const char *key;
-        ns_part part;
-    } biases[] = {{"attention_bias", NS_PART_Q}, {"mlp_bias", NS_PART_FC1}};
+/* What the keys of the variant say, into local [depth]. */
+static int read_rule(ns_reading *r, const variant *v, size_t depth, bool windowed, uint8_t *local) {
+    int64_t first = 28, pattern = v->windows == BUT_EVERY_2ND ? 2 : 6;
+    bool found;
+    ns_origin from;
     int status = NS_OK;
-    for (int i = 0; i < 2 && !status; i++) {
-        ns_name name;
-        ns_origin from;
-        bool has = ns_reading_name(r, biases[i].part, 0, "bias", &name), said = has, found;
-        status = ns_config_flag(&r->config, biases[i].key, &said, &found, from);
-        if (!status && said != has)
-            status = ns_config_contradicts(&r->config, from, has ? "true" : "false",
-                                           said ? "true" : "false");
-    }
+    if (v->windows == OF_LAST)
+        status = ns_config_int(&r->config, "max_window_layers", 0, 1 << 16, &first, &found, from);
+    if (v->windows == BUT_EVERY_NTH)
+        status =
+            ns_config_int(&r->config, "sliding_window_pattern", 1, 1 << 16, &pattern, &found, from);
+    if (v->windows == BUT_EVERY_NTH) /* what transformers writes and does not read */
+        ns_config_find(&r->config, "_sliding_window_pattern", from);
+    for (size_t i = 0; i < depth; i++)
+        local[i] = windowed && (v->windows == OF_ALL    ? true
+                                : v->windows == OF_LAST ? (int64_t)i >= first
+                                                        : (int64_t)(i + 1) % pattern != 0);
     return status;
 }
 
-static int build(ns_builder *b, const ns_block_spec *spec, const ns_naming *naming,
-                 size_t vocabulary, size_t longest, bool tied) {
-    ns_network *n = b->network;
-    const size_t w = spec->width;
-    n->input = NS_INPUT_WORDS;
-    n->vocabulary = vocabulary;
-    n->most_tokens = longest;
-    n->head_of_words = true;
-    const ns_linear words = ns_build_part_rows(b, naming, NS_PART_WORDS, vocabulary, w);
-    const ns_word_rows embedding = {
-        .vocabulary = vocabulary, .width = w, .words = words.weight, .packed = words.packed};
-    int x = ns_build_buffer(b, NS_OF_TOKENS, w);
-    ns_build_step(b, &ns_words_operation, NS_NO_BUFFER, NS_NO_BUFFER, x, &embedding,
-                  sizeof embedding);
-    x = ns_build_blocks(b, spec, naming, x);
-    x = ns_build_part_norm(b, naming, NS_PART_NORM, 0, x, NS_ROLE_FINAL, true);
-    ns_name name;
-    if (ns_part_name(naming, &b->source, NS_PART_HEAD, 0, "weight", &name))
-        ns_build_head(b, x, ns_build_part_layer(b, naming, NS_PART_HEAD, 0, vocabulary, w, false));
-    else if (tied)
-        ns_build_head(b, x, words);
-    return b->status;
+/* local is [depth]. Without windows spec->local stays NULL. */
+static int read_windows(ns_reading *r, const variant *v, ns_block_spec *spec, uint8_t *local) {
+    double window = 0;
+    bool used = true, found;
+    ns_origin from;
+    if (v->windows == NO_WINDOW) return NS_OK;
+    int status = read_or_null(r, "sliding_window", 4096, &window);
+    if (!status && v->windows == OF_LAST) {
+        used = false;
+        status = ns_config_flag(&r->config, "use_sliding_window", &used, &found, from);
+    }
+    used = used && window > 0;
+    if (!status) status = read_rule(r, v, spec->depth, used, local);
+    uint8_t rule = spec->depth ? local[0] : 0;
+    if (!status) status = read_types(r, spec->depth, local);
+    size_t count = 0;
+    for (size_t i = 0; i < spec->depth && !status; i++) {
+        count += local[i];
+        if (v->windows == OF_ALL && local[i] != rule)
+            return ns_fail(
+                r->err, NS_EINPUT,
+                "%s: \"layer_types\": expected what \"sliding_window\" says of every block",
+                ns_weights_config_path(r->model->weights));
+    }
+    if (status || !count) return status;
+    if (!used || window != floor(window))
+        return ns_fail(r->err, NS_EINPUT,
+                       "%s: expected \"sliding_window\", a whole number, for the %zu blocks that "
+                       "\"layer_types\" says have one, found none",
+                       ns_weights_config_path(r->model->weights), count);
+    spec->window = (size_t)window;
+    spec->local = local;
+    return ns_reading_fact(r, "window", "config.json", "%zu tokens, in %zu of %zu blocks",
+                           spec->window, count, spec->depth);
+}
+
+/* ---- the rest of config.json ---- */
+
+static int read_positions(ns_reading *r, const variant *v, ns_block_spec *spec) {
+    const ns_rotary_keys all = {.base = "rope_theta",
+                                .usual = v->base,
+                                .usual_share = 1,
+                                .layers = v->local_base > 0 ? "full_attention" : NULL};
+    const ns_rotary_keys local = {.base = "rope_local_base_freq",
+                                  .usual = v->local_base,
+                                  .usual_share = 1,
+                                  .layers = "sliding_attention",
+                                  .unscaled = true};
+    int status = ns_read_rotary(r, "rotary base", &all, spec->dim, &spec->rotary);
+    spec->local_rotary = spec->rotary;
+    if (!status && v->local_base > 0)
+        status = ns_read_rotary(r, "local base", &local, spec->dim, &spec->local_rotary);
+    return status;
+}
+
+/* Gemma 2's scale of scores, and what they and the logits are bounded by. */
+static int read_bounds(ns_reading *r, const variant *v, ns_decoder *d) {
+    double scalar = 256;
+    bool found;
+    ns_origin from;
+    if (!v->scalar) return NS_OK;
+    int status =
+        ns_config_real(&r->config, "query_pre_attn_scalar", 1e-6, 1e9, &scalar, &found, from);
+    d->blocks.scale = 1 / sqrt(scalar);
+    if (!status) status = read_or_null(r, "attn_logit_softcapping", v->cap, &d->blocks.cap);
+    if (!status) status = read_or_null(r, "final_logit_softcapping", v->head_cap, &d->head_cap);
+    return status;
+}
+
+static int read_config(ns_reading *r, const variant *v, ns_decoder *d) {
+    static const ns_config_fixed fixed[] = {{"is_llama_config", "true"},
+                                            {"rope_interleaved", "false"},
+                                            {"partial_rotary_factor", "1"},
+                                            {"use_bidirectional_attention", "false"}};
+    int64_t none = 0;
+    int status = ns_read_norms(r, "rms_norm_eps", v->eps);
+    if (!status) status = ns_read_words(r, &d->blocks, &none);
+    if (!status) status = ns_read_blocks(r, &d->blocks, v->gemma ? "gelu_pytorch_tanh" : "silu");
+    if (!status) status = read_positions(r, v, &d->blocks);
+    if (!status) status = read_bounds(r, v, d);
+    if (!status) status = ns_reading_check_bias(r, "attention_bias", NS_PART_Q);
+    if (!status) status = ns_reading_check_bias(r, "mlp_bias", NS_PART_FC1);
+    if (!status) status = ns_config_check_fixed(&r->config, fixed, sizeof fixed / sizeof *fixed);
+    d->tied = v->gemma;
+    d->word_scale = v->gemma ? sqrt((double)d->blocks.width) : 0;
+    return status ? status : ns_decoder_read(r, d);
 }
 
 static int open_llama(ns_reading *r) {
-    static const ns_config_fixed fixed[] = {
-        {"is_decoder", "false"},         {"add_cross_attention", "false"},
-        {"is_encoder_decoder", "false"}, {"tie_encoder_decoder", "false"},
-        {"is_llama_config", "true"},     {"rope_interleaved", "false"},
-        {"partial_rotary_factor", "1"},  {"use_sliding_window", "false"},
-        {"pruned_heads", "{}"}};
-    ns_block_spec spec = {.causal = true, .gated = true};
-    int64_t none = 0, longest = 0;
-    bool tied = false, found, silent;
-    ns_origin from;
+    const variant *v;
+    int status = find_variant(r, &v);
+    if (status) return status;
+    ns_decoder d = {.blocks = {.causal = true, .gated = true, .order = v->order}};
     r->usual_norm = "rmsnorm";
-    int status = ns_read_norms(r, "rms_norm_eps", 1e-6);
-    if (!status) status = ns_read_words(r, &spec, &none);
-    if (!status) status = ns_read_blocks(r, &spec, "silu");
-    if (!status) status = read_rotary(r, &spec);
-    if (!status) status = check_biases(r);
-    if (!status) status = check_windows(r);
-    if (!status)
-        status = ns_config_int(&r->config, "max_position_embeddings", 1, 1 << 24, &longest, &found,
-                               from);
-    if (!status)
-        status = ns_reading_fact(r, "context", found ? from : "default",
-                                 found ? "%lld" : "any length", (long long)longest);
-    if (!status) status = ns_config_flag(&r->config, "tie_word_embeddings", &tied, &silent, from);
-    if (!status) status = ns_config_check_fixed(&r->config, fixed, sizeof fixed / sizeof *fixed);
-    if (!status) status = ns_reading_fact(r, "tokens", "default", "ids");
-    if (status) return status;
-    ns_text_shape *text = &r->model->input.text;
-    text->length = text->most = (int)longest;
-    ns_builder b = {&r->model->network, ns_reading_source(r), r->err, NS_OK};
-    status = build(&b, &spec, &r->naming, (size_t)text->words, (size_t)longest, tied);
-    r->model->classes = r->model->network.has_head ? text->words : 0;
-    if (status) return status;
-    ns_reading_ignore_unused(r);
-    return ns_reading_all_used(r, "LLaMA");
+    r->gamma_plus_one = r->gelu_is_tanh = v->gemma;
+    if (v->order != NS_PRE_NORM) r->naming.names = &branch_names;
+    status = read_config(r, v, &d);
+    uint8_t *local = status ? NULL : ns_calloc(d.blocks.depth, sizeof *local, r->err);
+    if (!status) status = local ? read_windows(r, v, &d.blocks, local) : NS_EFAIL;
+    if (!status) status = ns_decoder_build(r, &d, v->title);
+    free(local);
+    return status;
 }
 
 static const ns_names *const all_names[] = {&names};
 
 extern const ns_family ns_family_llama;
-const ns_family ns_family_llama = {.name = "llama",
-                                   .summary = "LLaMA, Qwen3 (names of Hugging Face)",
-                                   .model_types = "llama|qwen3",
-                                   .architectures = "Llama*|Qwen3For*|Qwen3Model",
-                                   .names = all_names,
-                                   .name_count = 1,
-                                   .open = open_llama};
+const ns_family ns_family_llama = {
+    .name = "llama",
+    .summary = "LLaMA, Mistral, Qwen2, Qwen3, OLMo 2, Gemma 1 to 3 (names of Hugging Face)",
+    .model_types = "llama|mistral|qwen2|qwen3|olmo2|gemma|gemma2|gemma3_text",
+    .architectures = "Llama*|MistralFor*|MistralModel|Qwen2For*|Qwen2Model|Qwen3For*|Qwen3Model|"
+                     "Olmo2For*|Olmo2Model|GemmaFor*|GemmaModel|Gemma2For*|Gemma2Model|"
+                     "Gemma3ForCausalLM|Gemma3TextModel",
+    .names = all_names,
+    .name_count = 1,
+    .open = open_llama};

@@ -50,9 +50,50 @@ static void llama(void **state) {
     check("llama-base", 5);
 }
 
-static void qwen3(void **state) {
+/* Frequencies that are divided, all of them or those of long waves. */
+static void scaled_positions(void **state) {
+    (void)state;
+    check("llama-linear", 5);
+    check("llama3", 5);
+}
+
+/* Windows that are shorter than the texts, in all blocks, in the last ones, in every second one. */
+static void windows(void **state) {
+    (void)state;
+    check("mistral", 5);
+    check("qwen2", 5);
+}
+
+static void query_norms(void **state) {
     (void)state;
     check("qwen3", 9);
+    check("olmo2", 9);
+}
+
+static void gemma(void **state) {
+    (void)state;
+    check("gemma", 5);
+    check("gemma2", 9);
+    check("gemma3", 19);
+}
+
+static void neox(void **state) {
+    (void)state;
+    check("neox", 5);
+    check("neox-serial", 5);
+}
+
+static void roberta(void **state) {
+    (void)state;
+    check("roberta", 5);
+    check("roberta-mlm", 6);
+    check("xlm-roberta", 5);
+}
+
+static void distilbert(void **state) {
+    (void)state;
+    check("distilbert", 5);
+    check("distilbert-mlm", 6);
 }
 
 static void gpt2(void **state) {
@@ -61,6 +102,7 @@ static void gpt2(void **state) {
     check("gpt2-inverse", 5);
     check("gpt2-unscaled", 5);
     check("gpt2-base", 5);
+    check("gpt2-untied", 5);
 }
 
 static void nanogpt(void **state) {
@@ -128,7 +170,13 @@ static void ids_that_are_none(void **state) {
 
 static const struct CMUnitTest tests[] = {cmocka_unit_test(bert),
                                           cmocka_unit_test(llama),
-                                          cmocka_unit_test(qwen3),
+                                          cmocka_unit_test(scaled_positions),
+                                          cmocka_unit_test(windows),
+                                          cmocka_unit_test(query_norms),
+                                          cmocka_unit_test(gemma),
+                                          cmocka_unit_test(neox),
+                                          cmocka_unit_test(roberta),
+                                          cmocka_unit_test(distilbert),
                                           cmocka_unit_test(gpt2),
                                           cmocka_unit_test(nanogpt),
                                           cmocka_unit_test(quick_gelu),
