@@ -40,6 +40,8 @@ NS_API void ns_linear_forward(const ns_linear *l, size_t rows, const ns_real *x,
 NS_API void ns_linear_add(const ns_linear *l, size_t rows, const ns_real *x, ns_real *y,
                           ns_real *work);
 NS_API size_t ns_linear_work(const ns_linear *l);
+/* row [in] = the weights of one output. Not of a turned layer. */
+NS_API void ns_linear_row(const ns_linear *l, size_t output, ns_real *row);
 /* The layer of outputs [first, first + count) alone. Not of a turned or a trained one. */
 NS_API ns_linear ns_linear_rows(const ns_linear *l, size_t first, size_t count);
 /* dx [R, in] from dy [R, out], where it is wanted, else NULL; dweight and dbias +=. Not for turned or packed weights. work:

@@ -66,6 +66,16 @@ static void packed_product(const ns_linear *l, size_t rows, const ns_real *x, ns
 
 /* ---- layers ---- */
 
+void ns_linear_row(const ns_linear *l, size_t output, ns_real *row) {
+#ifndef NS_REAL_DOUBLE
+    if (l->packed.type) {
+        ns_widen_rows(&l->packed, l->in, output, 1, row);
+        return;
+    }
+#endif
+    memcpy(row, l->weight + output * l->in, l->in * sizeof *row);
+}
+
 ns_linear ns_linear_rows(const ns_linear *l, size_t first, size_t count) {
     ns_linear part = *l;
     const ns_element *type = l->packed.type;

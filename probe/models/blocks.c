@@ -196,15 +196,6 @@ static int attention(const block *k, int x) {
                          sizeof options);
 }
 
-/* The first or the second half of a packed layer. */
-static ns_linear half(ns_linear both, size_t which) {
-    ns_linear one = both;
-    one.out = both.out / 2;
-    if (both.weight) one.weight = both.weight + which * one.out * both.in;
-    if (both.bias) one.bias = both.bias + which * one.out;
-    return one;
-}
-
 /* The layers before the gate's product. */
 static void gate_layers(const block *k, ns_linear *gate, ns_linear *up) {
     const ns_block_spec *s = k->spec;
@@ -215,8 +206,8 @@ static void gate_layers(const block *k, ns_linear *gate, ns_linear *up) {
     }
     ns_part part = k->naming->names->parts[NS_PART_PACKED] ? NS_PART_PACKED : NS_PART_FC1;
     const ns_linear both = layer(k, part, 2 * s->hidden, s->width);
-    *gate = half(both, 0);
-    *up = half(both, 1);
+    *gate = ns_linear_rows(&both, 0, s->hidden);
+    *up = ns_linear_rows(&both, s->hidden, s->hidden);
 }
 
 static int mlp(const block *k, int x) {

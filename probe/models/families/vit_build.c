@@ -148,9 +148,9 @@ static ns_linear join_heads(ns_builder *b, const ns_linear heads[2]) {
     if (b->status) return joined;
     for (size_t k = 0; k < classes; k++)
         for (int h = 0; h < 2; h++) {
-            const ns_real *row = heads[h].weight + k * w;
-            for (size_t c = 0; c < w; c++)
-                weight[k * 2 * w + (size_t)h * w + c] = (ns_real)0.5 * row[c];
+            ns_real *row = weight + (2 * k + (size_t)h) * w;
+            ns_linear_row(&heads[h], k, row);
+            for (size_t c = 0; c < w; c++) row[c] *= (ns_real)0.5;
             if (heads[h].bias) bias[k] += (ns_real)0.5 * heads[h].bias[k];
         }
     joined.weight = weight;
