@@ -83,11 +83,22 @@ char *ns_dataset_path(const char *spec, ns_error *err) {
 }
 
 /* Any file may be text, so that the forms of ids go first. */
-static const ns_dataset_kind *recognise_words(const char *path, ns_error *err) {
+static const ns_dataset_kind *recognise_words(const char *path, const ns_text_shape *text,
+                                              ns_error *err) {
     static const ns_dataset_kind *const words[] = {&ns_dataset_ids, &ns_dataset_text};
+    const char *dot = strrchr(path, '.');
+    if (text->raw) return &ns_dataset_raw_ids;
+    if (dot && !strcmp(dot, ".bin")) {
+        ns_fail(err, NS_EINPUT,
+                "%s: expected text or a .npy file; of raw token ids it must be told how many bytes "
+                "each has: --ids uint16 or uint32",
+                path);
+        return NULL;
+    }
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (words[i]->recognise(path)) return words[i];
-    ns_fail(err, NS_EINPUT, "%s: expected a file of text, or of token ids (.npy)", path);
+    ns_fail(err, NS_EINPUT, "%s: expected a file of text or a folder of them, or token ids (.npy)",
+            path);
     return NULL;
 }
 
@@ -122,7 +133,7 @@ static int open_any(ns_dataset **out, const char *spec, const char *labels_path,
     if (image) dataset->shape = *image;
     if (text) dataset->text = *text;
     dataset->input = text ? NS_INPUT_WORDS : NS_INPUT_PIXELS;
-    dataset->kind = text ? recognise_words(path, err) : recognise(path, err);
+    dataset->kind = text ? recognise_words(path, text, err) : recognise(path, err);
     int status = dataset->kind ? dataset->kind->open(dataset, labels_path, err) : NS_EINPUT;
     if (!status && dataset->count == 0)
         status = ns_fail(err, NS_EINPUT, "%s: expected samples, found none", path);

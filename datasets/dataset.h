@@ -43,7 +43,8 @@ struct ns_dataset {
     ns_text_shape text;   /* and of words; text.length is what each sample has */
     bool resized,
         scaled; /* which steps of the shape this data takes: resize and crop; mean and std */
-    ns_left_out unknown; /* files among the images whose names are not those of images */
+    ns_left_out unknown; /* files of a folder whose names are not those of what was looked for */
+    int64_t cut;         /* samples of text that were longer than text.length was asked for */
     void *state;         /* the kind's own */
 };
 

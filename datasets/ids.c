@@ -5,6 +5,7 @@
 
 #include "datasets/kinds.h"
 #include "datasets/npy_internal.h"
+#include "datasets/text_internal.h"
 #include "probe/base/mem.h"
 
 /* Words of sample `id` before the padding at its end. */
@@ -21,20 +22,9 @@ static int64_t words_of(const ns_npy *a, int64_t id, int32_t padding) {
 static int check_ids(const ns_dataset *d, const ns_npy *a, ns_error *err) {
     for (int64_t i = 0; i < a->count; i++) {
         int64_t word = ns_npy_whole_number(a, i);
-        bool large = word > INT32_MAX || (a->type[0] == 'u' && word < 0);
-        if (!large && (!d->text.words || word < d->text.words)) {
-            if (word < 0 || !d->text.row_of || d->text.row_of[word] >= 0) continue;
-            return ns_fail(err, NS_EINPUT,
-                           "%s: sample %lld, word %lld: expected a word that the model has an "
-                           "embedding of (its vocabulary is cut), found %lld",
-                           d->path, (long long)(i / a->shape[1]), (long long)(i % a->shape[1]),
-                           (long long)word);
-        }
-        return ns_fail(err, NS_EINPUT,
-                       "%s: sample %lld, word %lld: expected one of the model's %d words, found "
-                       "%lld",
-                       d->path, (long long)(i / a->shape[1]), (long long)(i % a->shape[1]),
-                       d->text.words, (long long)word);
+        if (a->type[0] == 'u' && word < 0) word = INT64_MAX;
+        int status = ns_check_word(&d->text, d->path, i / a->shape[1], i % a->shape[1], word, err);
+        if (status) return status;
     }
     for (int64_t s = 0; s < a->shape[0]; s++)
         if (!words_of(a, s, d->text.padding))

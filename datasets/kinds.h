@@ -5,7 +5,7 @@
 #include "datasets/dataset.h"
 
 extern const ns_dataset_kind ns_dataset_idx, ns_dataset_npy, ns_dataset_folder, ns_dataset_text,
-    ns_dataset_ids;
+    ns_dataset_ids, ns_dataset_raw_ids;
 
 /* Reads labels into dataset->labels and ->classes from a file of any of these forms, told apart by content:
  * - IDX of one dimension, plain or gzip; .npy of one dimension and an integer type: one for each sample;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "datasets/kinds.h"
+#include "datasets/tokenizers/tokenizer.h"
 #include "probe/base/mem.h"
 
 static bool begins(char byte) {
@@ -29,6 +30,7 @@ static char *byte(int32_t id, ns_error *err) {
 
 char *ns_dataset_token(const ns_dataset *d, int32_t id, ns_error *err) {
     if (d->input != NS_INPUT_WORDS || id < 0) return NULL;
+    if (d->text.tokenizer) return ns_tokenizer_text(d->text.tokenizer, id, err);
     if (d->text.vocabulary) return character(d->text.vocabulary, id, err);
     return d->kind == &ns_dataset_text ? byte(id, err) : NULL;
 }

@@ -2,23 +2,29 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "probe/base/blas.h"
 #include "probe/base/cli.h"
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/output.h"
+#include "probe/base/stdin.h"
 #include "probe/base/table.h"
 #include "probe/capture/dump.h"
 #include "probe/base/threads.h"
 
 enum { ON_ERROR_SKIP, ON_ERROR_STOP };
+enum {
+    MOST_USUAL_CONTEXT = 512
+}; /* where nothing is said: some models have positions for a book */
 
 typedef struct settings {
     const char *output, *labels, *layers;
     ns_list select, exclude;
     int64_t samples, skip, batch, threads, sample_rows, seed;
-    int order, dtype, format, mode, on_error;
+    int64_t context;
+    int order, dtype, format, mode, on_error, split, ids;
     const char *mean, *std, *image;
     int64_t resize;
     int fit, interpolation; /* -1: as the checkpoint says */
@@ -87,7 +93,12 @@ static void print_result(const ns_dump_result *r, const settings *s, const ns_da
         printf("the pass ended after the last site asked for, so the accuracy is not known; "
                "--to-the-end asks for it\n");
     print_left_out(&r->unreadable, "samples that cannot be read");
-    print_left_out(&data->unknown, "files that are no images by their names");
+    print_left_out(&data->unknown, data->input == NS_INPUT_WORDS
+                                       ? "files that are no texts by their names"
+                                       : "files that are no images by their names");
+    if (data->cut)
+        printf("cut: %" PRId64 " of %" PRId64 " texts were longer than the context of %d words\n",
+               data->cut, data->count, data->text.length);
 }
 
 /* A run full of them looks like any other until somebody verifies it. */
@@ -184,6 +195,22 @@ static int set_image(ns_image_shape *image, const settings *s, ns_error *err) {
     return status;
 }
 
+/* What the command line says about text; and the tokenizer. */
+static int set_text(ns_model *model, const settings *s, ns_error *err) {
+    ns_text_shape *text = &model->input.text;
+    if (s->context && text->most && s->context > text->most)
+        return ns_fail(err, NS_EUSAGE,
+                       "--context: expected at most %d, the model's positions; found %" PRId64,
+                       text->most, s->context);
+    if (s->context)
+        text->length = (int)s->context;
+    else if (!text->length || text->length > MOST_USUAL_CONTEXT)
+        text->length = MOST_USUAL_CONTEXT;
+    text->split = (ns_text_split)(s->split + 1);
+    text->raw = s->ids < 0 ? 0 : s->ids ? 4 : 2;
+    return ns_model_lend_tokenizer(model, err);
+}
+
 /* The output is none of the files that the model and the data are read from, nor a run's record. That a file is there is the store's to
  * complain of: --resume wants one. */
 static int output_ready(const settings *s, const ns_model *model, const ns_dataset *data,
@@ -225,8 +252,10 @@ static int run_parsed(const settings *s, const ns_list *rest, int argc, char **a
     if (!status) status = ns_model_open_with(&model, rest->items[0], &wants, err);
     if (!status && model->input.kind == NS_INPUT_PIXELS)
         status = set_image(&model->input.image, s, err);
-    if (!status)
-        status = ns_dataset_open_input(&data, rest->items[1], s->labels, &model->input, err);
+    if (!status && model->input.kind == NS_INPUT_WORDS) status = set_text(model, s, err);
+    const char *path = strcmp(rest->items[1], "-") != 0 ? rest->items[1] : NS_STDIN;
+    if (!status && path != rest->items[1]) status = ns_stdin_whole(err);
+    if (!status) status = ns_dataset_open_input(&data, path, s->labels, &model->input, err);
     if (!status && data->input == NS_INPUT_WORDS)
         status = ns_model_set_length(model, data->text.length, err);
     if (!status && s->output && !s->dry_run) status = output_ready(s, model, data, err);
@@ -256,7 +285,8 @@ static void set_threads(int asked) {
 }
 
 static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
-    settings s = {.on_error = ON_ERROR_STOP, .fit = -1, .interpolation = -1};
+    settings s = {
+        .on_error = ON_ERROR_STOP, .split = -1, .ids = -1, .fit = -1, .interpolation = -1};
     const ns_option options[] = {
         {"output", 'o', NS_OPT_TEXT, &s.output, "FILE", "HDF5 file to write", NULL, 0, 0},
         {"samples", 'n', NS_OPT_INT, &s.samples, "N", "how many samples to run", "all", 1, 1e15},
@@ -296,6 +326,15 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"mean", 0, NS_OPT_TEXT, &s.mean, "LIST",
          "subtracted from values in 0..1, a number or one a channel", NULL, 0, 0},
         {"std", 0, NS_OPT_TEXT, &s.std, "LIST", "what the values are then divided by", NULL, 0, 0},
+        {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Text", NULL, 0, 0},
+        {"context", 'c', NS_OPT_INT, &s.context, "N", "words of a sample; longer ones are cut",
+         "the model's positions, 512 at most", 1, 1e6},
+        {"split", 0, NS_OPT_CHOICE, &s.split, NS_TEXT_SPLITS,
+         "samples: stretches of a file's stream of words; or lines, paragraphs or files, which are "
+         "cut to the context or filled up",
+         "stream; file for a folder", 0, 0},
+        {"ids", 0, NS_OPT_CHOICE, &s.ids, "uint16|uint32",
+         "DATA are raw token ids of that type, such as nanoGPT's train.bin", NULL, 0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},
         {"select", 's', NS_OPT_LIST, &s.select, "GLOB",
          "sites by name, whole components (blocks.1 is not blocks.10); may be repeated", "all", 0,
@@ -347,9 +386,10 @@ const ns_command ns_command_dump = {
         "MODEL is a safetensors, GGUF or PyTorch file (FILE:KEY where that holds several models) "
         "or a Hugging Face folder. DATA is a path (IDX, plain "
         "or gzip; a folder of PNG, JPEG and WebP; "
-        ".npy) or the name of a data set: fashion-mnist-1000 is bundled. A language model takes "
-        "text or, as a .npy file of whole numbers [samples, words], token ids; what lies "
-        "below 0 is padding.\nSamples are "
+        ".npy), - for standard input, or the name of a data set: fashion-mnist-1000 is bundled. A "
+        "language model takes text, which the checkpoint's tokenizer makes words of, a folder of "
+        ".txt, or token ids: a .npy file of whole numbers [samples, words], where what lies below "
+        "0 is padding, or raw ones.\nSamples are "
         "committed batch by batch: after an "
         "interruption, a kill or a full disk, the file holds every committed batch and "
         "--resume goes on.",

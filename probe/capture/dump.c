@@ -38,6 +38,7 @@ static void set_attributes(ns_dump_plan *p, const ns_model *model, const ns_data
         p->attributes[n++] = (ns_attribute){"files_unknown", NULL, data->unknown.count, false};
     if (p->unreadable.count)
         p->attributes[n++] = (ns_attribute){"files_unreadable", NULL, p->unreadable.count, false};
+    if (data->cut) p->attributes[n++] = (ns_attribute){"samples_cut", NULL, data->cut, false};
     if (p->left_out) p->attributes[n++] = (ns_attribute){"files_left_out", p->left_out, 0, false};
     ns_dataset_steps(data, p->preprocessing);
     p->store.attributes = p->attributes;

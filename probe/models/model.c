@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datasets/tokenizers/tokenizer.h"
 #include "probe/base/mem.h"
 #include "probe/models/plan.h"
 #include "probe/models/reading.h"
@@ -199,6 +200,8 @@ void ns_model_close(ns_model *model) {
     ns_run_free(&model->run);
     ns_network_free(&model->network);
     free(model->facts);
+    free(model->no_tokenizer);
+    ns_tokenizer_close(model->tokenizer);
     ns_weights_close(model->weights);
     free(model);
 }

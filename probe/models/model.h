@@ -44,9 +44,11 @@ struct ns_model {
     ns_run run;          /* memory for batches */
     ns_site *sites;      /* [site_count], the network's */
     int site_count;
-    int classes;          /* width of the logits; 0 where there is no head */
-    ns_input_shape input; /* what the model takes */
-    ns_fact *facts;       /* [fact_count] */
+    int classes;                    /* width of the logits; 0 where there is no head */
+    ns_input_shape input;           /* what the model takes */
+    struct ns_tokenizer *tokenizer; /* owned, once ns_model_lend_tokenizer has opened it, */
+    char *no_tokenizer;             /* or why it could not, owned */
+    ns_fact *facts;                 /* [fact_count] */
     int fact_count;
 };
 
@@ -68,6 +70,10 @@ NS_API int ns_model_open(ns_model **out, const char *path, ns_error *err);
 NS_API int ns_model_open_with(ns_model **out, const char *path, const ns_model_options *options,
                               ns_error *err);
 NS_API void ns_model_close(ns_model *model);
+
+/* Opens the tokenizer beside the weights or in them and lends it to input.text, where the model takes words and does not list its characters.
+ * That there is none, or one that is not understood, is no failure: whoever needs it says so (input.text.no_tokenizer). */
+NS_API int ns_model_lend_tokenizer(ns_model *model, ns_error *err);
 
 /* Words a sample has from here on, where the model takes words: sets the sites' positions. NS_EINPUT where it has fewer positions. */
 NS_API int ns_model_set_length(ns_model *model, int words, ns_error *err);

@@ -80,7 +80,8 @@ NS_API int ns_store_words(const ns_store *store);
 NS_API int ns_store_read_words(const ns_store *store, uint64_t first, uint64_t count,
                                int32_t *words, ns_error *err);
 
-/* What the file calls samples, classes and tokens; what it does not name is NULL and 0. Owned: ns_store_names_free. Memory: that text. */
+/* What the file calls samples, classes and tokens; what it does not name is NULL and 0. As it stands in the file: a token may be a line
+ * break, and whoever prints one needs ns_printable. Owned: ns_store_names_free. Memory: that text. */
 typedef struct ns_store_names {
     char **samples;     /* [sample_count], in the order of the run */
     char **classes;     /* [class_count] */

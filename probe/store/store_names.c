@@ -83,7 +83,6 @@ static int read_texts(const ns_store *s, const char *group, const char *name, ui
         size_t length = strnlen(bytes + i * place.item, place.item);
         if (!(texts[i] = ns_calloc(length + 1, 1, err))) status = NS_EFAIL;
         if (!status) memcpy(texts[i], bytes + i * place.item, length);
-        if (!status) ns_printable(texts[i], false);
         *count = (int64_t)i + 1;
     }
     free(bytes);

@@ -156,3 +156,6 @@ for name in sorted(os.listdir("tests/golden/torch")):
 for i, text in enumerate([b"\x80\x02cposix\nsystem\nX\2\0\0\0ls\x85R.", b"\x80\x04}\x94(\x8c\1a\x94]\x94K\1a\x8c\1b\x8f(K\1\x90u.", b"\x80\x02}q\0X\1\0\0\0ah\0s.",
                           b"\x80\x02ccollections\nOrderedDict\n]](X\1\0\0\0aK\1eaa\x85R}b.", b"\x80\x02\x8b\2\0\0\0\1\2G?\xf8\0\0\0\0\0\0J\xff\xff\xff\xff\x87."]):
     put("pytorch", f"small-{i}", b"\1" + text)
+put("raw_ids", "two", np.arange(12, dtype="<u2").tobytes())
+put("raw_ids", "four", np.arange(290, 302, dtype="<u4").tobytes())
+put("raw_ids", "odd", b"\1\2\3")

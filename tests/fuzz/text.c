@@ -18,6 +18,21 @@ static void open_with(const char *path, const char *vocabulary) {
     ns_dataset_close(text);
 }
 
+/* Lines, paragraphs and files, cut to four tokens or filled up. */
+static void split(const char *path, ns_text_split how) {
+    const ns_text_shape shape = {.length = 4, .padding = -1, .split = how};
+    ns_error err = {0};
+    ns_dataset *text = NULL;
+    if (ns_dataset_open_words(&text, path, NULL, &shape, &err) != NS_OK) return;
+    int32_t tokens[4];
+    if (text->text.length > 4 || text->count < 1) abort();
+    for (int64_t s = 0; s < text->count; s += text->count / 3 + 1)
+        if (ns_dataset_words(text, &s, 1, tokens, &err) != NS_OK || tokens[0] < 0 ||
+            !text->kind->sample_name(text, s))
+            abort();
+    ns_dataset_close(text);
+}
+
 static void fuzz_one(const uint8_t *data, size_t size) {
     char path[128], *characters = NULL, *words = malloc(size + 1);
     ns_error err = {0};
@@ -26,6 +41,7 @@ static void fuzz_one(const uint8_t *data, size_t size) {
     memcpy(words, data, size);
     words[size] = 0;
     open_with(path, NULL);
+    for (int how = NS_SPLIT_LINE; how <= NS_SPLIT_FILE; how++) split(path, (ns_text_split)how);
     /* A table of all code points takes most of the time, so one of the two. A file's own characters read the whole of it. */
     if (size % 2)
         open_with(path, words);
