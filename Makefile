@@ -289,7 +289,6 @@ ifdef FUZZING
 $(addprefix $(BUILD)/,$(patsubst %.c,%.o,$(wildcard analysis/*.c analysis/*/*.c plots/*.c plots/*/*.c probe/sketch/*.c \
   probe/kernels/*.c probe/norms/*.c probe/norms/kinds/*.c datasets/text.c tests/fuzz/*.c))): FILE_FLAGS := -fno-sanitize-coverage=trace-cmp
 endif
-FUZZ_PROGRAMS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 $(BUILD)/fuzz/%: $(BUILD)/fuzz-lib/tests/fuzz/%.o $(BUILD)/fuzz-lib/tests/fuzz/drive.o $(BUILD)/fuzz-lib/libnormscope.a
 	@mkdir -p $(@D)
 	$(say) LINK $@
@@ -300,7 +299,7 @@ fuzz:
 	$(MAKE) BUILD=$(BUILD)/fuzz-lib CC=clang CFLAGS="$(FUZZ_FLAGS) -Wno-pass-failed -fsanitize=fuzzer-no-link" \
 	  EXTRA_CFLAGS="-DNS_NO_CLONES -DNS_LIBFUZZER" FUZZING=1 $(BUILD)/fuzz-lib/libnormscope.a $(FUZZ_SOURCES:%.c=$(BUILD)/fuzz-lib/%.o) \
 	  $(BUILD)/fuzz-lib/tests/fuzz/drive.o
-	$(MAKE) $(FUZZ_PROGRAMS)
+	$(MAKE) $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 	for f in $(FUZZ_TARGETS); do mkdir -p $(FUZZ_CORPORA)/$$f; echo "fuzz $$f"; \
 	  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 LSAN_OPTIONS=suppressions=tests/leaks.txt:print_suppressions=0 \
 	  ASAN_OPTIONS=quarantine_size_mb=1:malloc_context_size=2 $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 \

@@ -175,6 +175,11 @@ def small_models():
         gpt[f"transformer.h.{i}.attn.masked_bias"] = torch.tensor(-1e4)
     gpt["lm_head.weight"] = gpt["transformer.wte.weight"]
     put("gpt2.bin", saved(gpt), load=False)
+    llama = weights("words/llama-tied")  # and what it left in LLaMA's
+    for i in 0, 1:
+        llama[f"model.layers.{i}.self_attn.rotary_emb.inv_freq"] = 1e4 ** -(torch.arange(0.0, 8, 2) / 8)
+    put("llama.bin", saved(llama), load=False)
+    put("dinov2.pth", saved(collections.OrderedDict(weights("vision/dinov2-original"))), load=False)
     vit = weights("vit/timm-bare")
     put("vit.pth", saved({"model": {f"module.{k}": v.t().contiguous().t() if v.dim() == 2 else v for k, v in vit.items()}, "epoch": 299,
                           "args": argparse.Namespace(lr=1e-3, out=pathlib.PosixPath("out")), "scaler": {"scale": 65536.0},

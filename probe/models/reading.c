@@ -207,8 +207,12 @@ static int by_address(const void *a, const void *b) {
     return (p > q) - (p < q);
 }
 
-/* Integers that state nothing which the network does not know: counters, tables of positions, masks. */
+/* Integers that state nothing which the network does not know: counters, tables of positions, masks; and the rotary frequencies of each
+ * layer that transformers once wrote and reads no more: they follow from the config. */
 static bool is_harmless(const ns_tensor_info *info) {
+    static const char frequencies[] = ".rotary_emb.inv_freq";
+    const size_t length = strlen(info->name), n = sizeof frequencies - 1;
+    if (length > n && !strcmp(info->name + length - n, frequencies)) return true;
     static const char *const words[] = {"position_ids", "num_batches_tracked",
                                         "relative_position_index", "token_type_ids"};
     const ns_element *type = ns_element_named(info->dtype);

@@ -144,8 +144,8 @@ static int read_tensors(ns_weights_file *file, pytorch *p, const ns_archive_entr
 }
 
 static int open_file(ns_weights_file *file, ns_error *err) {
-    ns_archive_entry *entry;
-    const unsigned char *bytes;
+    ns_archive_entry *entry = NULL;
+    const unsigned char *bytes = NULL;
     pytorch *p = file->own = ns_calloc(1, sizeof *p, err);
     if (!p) return NS_EFAIL;
     p->path = file->path;
@@ -153,7 +153,7 @@ static int open_file(ns_weights_file *file, ns_error *err) {
     if (!status) status = find_pickle(p, &entry, err);
     if (!status) status = check_kind(p, err);
     if (!status) status = ns_archive_read_checked(p->archive, entry, &bytes, err);
-    return status ? status : read_tensors(file, p, entry, bytes, err);
+    return status || !entry ? status : read_tensors(file, p, entry, bytes, err);
 }
 
 static void close_file(ns_weights_file *file) {

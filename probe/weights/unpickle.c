@@ -165,10 +165,11 @@ int ns_pickle_read(ns_pickle **out, const unsigned char *bytes, size_t size, con
     if (!p) return NS_EFAIL;
     *p = (ns_pickle){.what = what, .bytes = bytes, .size = size, .err = err ? err : &own};
     p->err->status = NS_OK;
-    int status = run(p);
-    if (!status && (p->stack.count != 1 || p->mark_count))
+    int status = ns_pickle_widen(p, &p->stack, 64); /* never nowhere, even where it is empty */
+    if (!status) status = run(p);
+    if (!status && (!p->stack.items || p->stack.count != 1 || p->mark_count))
         status = ns_pickle_expected(p, "one value in the end", p->stack.count ? "more" : "none");
-    if (status) {
+    if (status || !p->stack.items) {
         ns_pickle_free(p);
         return status;
     }

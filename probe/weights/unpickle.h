@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 #define NS_UNPICKLE_MOST_MEMORY (512u << 20) /* bytes for values */
-#define NS_UNPICKLE_MOST_MARKS  10000      /* tuples and the like that are begun and not ended */
+#define NS_UNPICKLE_MOST_MARKS  10000        /* tuples and the like that are begun and not ended */
 
 typedef enum ns_py_kind {
     NS_PY_NOTHING, /* on no stack: an empty place of the memo */

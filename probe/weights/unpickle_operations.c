@@ -20,17 +20,16 @@ static int push(ns_pickle *p, ns_py value) {
     return ns_pickle_push(p, &p->stack, value);
 }
 
-/* The last value, which stays. */
-static int top(ns_pickle *p, ns_py **out) {
-    if (p->stack.count <= floor_of(p)) return ns_pickle_expected(p, "a value on the stack", "none");
-    *out = &p->stack.items[p->stack.count - 1];
-    return NS_OK;
+/* The last value, which stays; NULL and described where there is none. */
+static ns_py *top(ns_pickle *p) {
+    if (p->stack.count > floor_of(p)) return &p->stack.items[p->stack.count - 1];
+    ns_pickle_expected(p, "a value on the stack", "none");
+    return NULL;
 }
 
 static int pop(ns_pickle *p, ns_py *out) {
-    ns_py *last = NULL;
-    int status = top(p, &last);
-    if (status) return status;
+    const ns_py *last = top(p);
+    if (!last) return NS_EINPUT;
     *out = *last;
     p->stack.count--;
     return NS_OK;
@@ -83,7 +82,7 @@ static int do_mark(ns_pickle *p, const ns_pickle_argument *a) {
 
 static int do_pop(ns_pickle *p, const ns_pickle_argument *a) {
     (void)a;
-    ns_py gone;
+    ns_py gone = {0};
     if (p->mark_count && p->stack.count == floor_of(p)) {
         p->mark_count--; /* as Python has it */
         return NS_OK;
@@ -150,21 +149,21 @@ static int do_bytes(ns_pickle *p, const ns_pickle_argument *a) {
 
 static int do_empty_tuple(ns_pickle *p, const ns_pickle_argument *a) {
     (void)a;
-    ns_py value;
+    ns_py value = {0};
     int status = make_list(p, NS_PY_TUPLE, NULL, 0, &value);
     return status ? status : push(p, value);
 }
 
 static int do_empty_list(ns_pickle *p, const ns_pickle_argument *a) {
     (void)a;
-    ns_py value;
+    ns_py value = {0};
     int status = make_list(p, NS_PY_LIST, NULL, 0, &value);
     return status ? status : push(p, value);
 }
 
 static int do_empty_dict(ns_pickle *p, const ns_pickle_argument *a) {
     (void)a;
-    ns_py value;
+    ns_py value = {0};
     int status = make_list(p, NS_PY_DICT, NULL, 0, &value);
     return status ? status : push(p, value);
 }
@@ -177,14 +176,14 @@ static int do_empty_set(ns_pickle *p, const ns_pickle_argument *a) {
 static int do_tuple(ns_pickle *p, const ns_pickle_argument *a) {
     (void)a;
     ns_py_list items = {0};
-    ns_py value;
+    ns_py value = {0};
     int status = pop_mark(p, &items);
     if (!status) status = make_list(p, NS_PY_TUPLE, items.items, items.count, &value);
     return status ? status : push(p, value);
 }
 
 static int tuple_of(ns_pickle *p, size_t count) {
-    ns_py value;
+    ns_py value = {0};
     if (p->stack.count - floor_of(p) < count)
         return ns_pickle_expected(p, "values on the stack for a tuple", "too few");
     int status = make_list(p, NS_PY_TUPLE, p->stack.items + p->stack.count - count, count, &value);
@@ -209,9 +208,9 @@ static int do_tuple3(ns_pickle *p, const ns_pickle_argument *a) {
 
 /* Adds values to a list or to a dictionary, which the stack ends with; an object takes them and is not looked into. */
 static int add(ns_pickle *p, ns_py_kind to, const ns_py_list *values) {
-    ns_py *last = NULL;
-    int status = top(p, &last);
-    if (status) return status;
+    const ns_py *last = top(p);
+    int status = NS_OK;
+    if (!last) return NS_EINPUT;
     if (last->kind == NS_PY_OBJECT) return NS_OK;
     if (last->kind != to) return wrong_kind(p, to, last->kind);
     if (to == NS_PY_DICT && values->count % 2)
@@ -271,9 +270,8 @@ static int do_frozen_set(ns_pickle *p, const ns_pickle_argument *a) {
 
 /* Every entry takes an operation of two bytes at least, so that a number beyond the pickle's size is none that Python gives. */
 static int put(ns_pickle *p, uint64_t at) {
-    ns_py *last = NULL;
-    int status = top(p, &last);
-    if (status) return status;
+    int status = NS_OK;
+    if (!top(p)) return NS_EINPUT;
     if (at >= p->size)
         return ns_fail(p->err, NS_EINPUT,
                        "%s, byte %zu: expected fewer values to remember than the %zu bytes of the "
@@ -333,7 +331,7 @@ static int call(ns_pickle *p, ns_py what, ns_py with) {
 
 static int do_call(ns_pickle *p, const ns_pickle_argument *a) {
     (void)a;
-    ns_py what, with;
+    ns_py what = {0}, with = {0};
     int status = pop(p, &with);
     if (!status) status = pop(p, &what);
     return status ? status : call(p, what, with);
@@ -341,7 +339,7 @@ static int do_call(ns_pickle *p, const ns_pickle_argument *a) {
 
 /* An object of a class with values by name, too. */
 static int do_new_by_name(ns_pickle *p, const ns_pickle_argument *a) {
-    ns_py names;
+    ns_py names = {0};
     int status = pop(p, &names);
     return status ? status : do_call(p, a);
 }
@@ -349,17 +347,17 @@ static int do_new_by_name(ns_pickle *p, const ns_pickle_argument *a) {
 /* What else an object holds. Of a dictionary that is what Python code has hung onto it (a state dict's _metadata). */
 static int do_build(ns_pickle *p, const ns_pickle_argument *a) {
     (void)a;
-    ns_py state, *last = NULL;
+    ns_py state = {0};
     int status = pop(p, &state);
-    if (!status) status = top(p, &last);
-    if (status) return status;
+    const ns_py *last = status ? NULL : top(p);
+    if (!last) return NS_EINPUT;
     if (last->kind == NS_PY_OBJECT || last->kind == NS_PY_DICT) return NS_OK;
     return wrong_kind(p, NS_PY_OBJECT, last->kind);
 }
 
 static int do_storage(ns_pickle *p, const ns_pickle_argument *a) {
     (void)a;
-    ns_py id, storage = {0};
+    ns_py id = {0}, storage = {0};
     int status = pop(p, &id);
     if (status) return status;
     if (id.kind != NS_PY_TUPLE) return wrong_kind(p, NS_PY_TUPLE, id.kind);
@@ -376,80 +374,76 @@ static int do_storage(ns_pickle *p, const ns_pickle_argument *a) {
     X('.', STOP, NO, NULL)                                                                                 \
     X('(', MARK, NO, do_mark)                                                                              \
     X('0', POP, NO, do_pop)                                                                                \
-    X('1', POP_MARK, NO, do_pop_mark) X('2', DUP, NO, NULL) X('F', FLOAT, LINE, NULL) X(                   \
-        'I', INT, LINE, NULL) X('J', BININT, FOUR, do_signed) X('K', BININT1, ONE,                         \
-                                                                do_whole) X('L', LONG, LINE, NULL)         \
-        X('M', BININT2, TWO, do_whole) X('N', NONE, NO, do_none) X('P', PERSID, LINE, NULL) X(             \
-            'Q', BINPERSID, NO, do_storage) X('R', REDUCE, NO, do_call) X('S', STRING, LINE, NULL)         \
-            X('T', BINSTRING, COUNT4, do_text) X('U', SHORT_BINSTRING, COUNT1, do_text) X(                 \
-                'V',                                                                                       \
-                UNICODE, LINE, NULL) X('X', BINUNICODE, COUNT4, do_text)                                   \
-                X('a', APPEND, NO, do_append) X('b', BUILD, NO, do_build) X(                               \
-                    'c', GLOBAL, LINES,                                                                    \
-                    do_global) X('d', DICT, NO,                                                            \
-                                 NULL) X('e', APPENDS, NO, do_appends)                                     \
-                    X('g', GET, LINE,                                                                      \
-                      NULL) X('h', BINGET, ONE, do_get)                                                    \
-                        X('i', INST, LINES, NULL) X('j', LONG_BINGET, FOUR, do_get) X(                     \
-                            'l', LIST, NO, NULL)                                                           \
-                            X('o', OBJ, NO, NULL) X('p', PUT, LINE, NULL) X(                               \
-                                'q', BINPUT, ONE,                                                          \
-                                do_put) X('r', LONG_BINPUT, FOUR, do_put)                                  \
-                                X('s', SETITEM, NO, do_set_item) X('t', TUPLE, NO, do_tuple) X(            \
-                                    'u', SETITEMS, NO, do_set_items) X('}', EMPTY_DICT, NO,                \
-                                                                       do_empty_dict)                      \
-                                    X(']', EMPTY_LIST, NO,                                                 \
-                                      do_empty_list) X(')', EMPTY_TUPLE, NO,                               \
-                                                       do_empty_tuple) X('B', BINBYTES, COUNT4,            \
-                                                                         do_bytes)                         \
-                                        X('C', SHORT_BINBYTES, COUNT1, do_bytes) X(                        \
-                                            'G', BINFLOAT, EIGHT,                                          \
-                                            do_real) X(0x80, PROTO, ONE, do_protocol)                      \
-                                            X(0x81, NEWOBJ, NO, do_call) X(0x82, EXT1, ONE, NULL) X(       \
-                                                0x83,                                                      \
-                                                EXT2,                                                      \
-                                                TWO, NULL) X(0x84, EXT4, FOUR,                             \
-                                                             NULL) X(0x85, TUPLE1, NO, do_tuple1)          \
-                                                X(0x86, TUPLE2, NO, do_tuple2) X(                          \
-                                                    0x87,                                                  \
-                                                    TUPLE3,                                                \
-                                                    NO,                                                    \
-                                                    do_tuple3) X(0x88, NEWTRUE, NO,                        \
-                                                                 do_true) X(0x89, NEWFALSE, NO, do_false)  \
-                                                    X(0x8a, LONG1, COUNT1,                                 \
-                                                      do_long) X(0x8b, LONG4, COUNT4, do_long)             \
-                                                        X(0x8c, SHORT_BINUNICODE, COUNT1, do_text) X(      \
-                                                            0x8d,                                          \
-                                                            BINUNICODE8,                                   \
-                                                            COUNT8,                                        \
-                                                            do_text) X(0x8e, BINBYTES8, COUNT8,            \
-                                                                       do_bytes)                           \
-                                                            X(0x8f, EMPTY_SET, NO, do_empty_set) X(        \
-                                                                0x90,                                      \
-                                                                ADDITEMS,                                  \
-                                                                NO,                                        \
-                                                                do_add_items)                              \
-                                                                X(0x91, FROZENSET, NO,                     \
-                                                                  do_frozen_set) X(0x92,                   \
-                                                                                   NEWOBJ_EX, NO,          \
-                                                                                   do_new_by_name)         \
-                                                                    X(0x93, STACK_GLOBAL, NO,              \
-                                                                      do_stack_global)                     \
-                                                                        X(0x94, MEMOIZE, NO,               \
-                                                                          do_memoize)                      \
-                                                                            X(0x95, FRAME, EIGHT,          \
-                                                                              do_nothing)                  \
-                                                                                X(0x96,                    \
-                                                                                  BYTEARRAY8,              \
-                                                                                  COUNT8,                  \
-                                                                                  do_bytes)                \
-                                                                                    X(0x97,                \
-                                                                                      NEXT_BUFFER,         \
-                                                                                      NO, NULL)            \
-                                                                                        X(0x98,            \
-                                                                                          READONLY_BUFFER, \
-                                                                                          NO,              \
-                                                                                          NULL)
+    X('1', POP_MARK, NO, do_pop_mark)                                                                      \
+    X('2', DUP, NO, NULL)                                                                                  \
+    X('F', FLOAT, LINE, NULL) X('I', INT, LINE, NULL) X('J', BININT, FOUR, do_signed) X(                   \
+        'K', BININT1, ONE, do_whole) X('L', LONG, LINE, NULL) X('M', BININT2, TWO, do_whole)               \
+        X('N', NONE, NO, do_none) X('P', PERSID, LINE, NULL) X('Q', BINPERSID, NO, do_storage) X(          \
+            'R', REDUCE, NO, do_call) X('S', STRING, LINE, NULL) X('T', BINSTRING, COUNT4,                 \
+                                                                   do_text)                                \
+            X('U', SHORT_BINSTRING, COUNT1, do_text) X('V', UNICODE, LINE, NULL) X(                        \
+                'X', BINUNICODE, COUNT4,                                                                   \
+                do_text) X('a', APPEND, NO,                                                                \
+                           do_append) X('b', BUILD, NO, do_build)                                          \
+                X('c', GLOBAL, LINES, do_global) X('d', DICT, NO, NULL) X('e', APPENDS, NO, do_appends) X( \
+                    'g',                                                                                   \
+                    GET, LINE, NULL) X('h', BINGET, ONE, do_get)                                           \
+                    X('i', INST, LINES, NULL) X('j', LONG_BINGET, FOUR, do_get)                            \
+                        X('l', LIST, NO, NULL) X('o', OBJ, NO, NULL) X('p', PUT, LINE, NULL) X(            \
+                            'q', BINPUT, ONE,                                                              \
+                            do_put) X('r', LONG_BINPUT, FOUR, do_put)                                      \
+                            X('s', SETITEM, NO, do_set_item) X('t', TUPLE, NO, do_tuple) X(                \
+                                'u', SETITEMS, NO, do_set_items) X('}', EMPTY_DICT, NO,                    \
+                                                                   do_empty_dict)                          \
+                                X(']', EMPTY_LIST, NO,                                                     \
+                                  do_empty_list) X(')', EMPTY_TUPLE, NO,                                   \
+                                                   do_empty_tuple) X('B', BINBYTES, COUNT4,                \
+                                                                     do_bytes)                             \
+                                    X('C', SHORT_BINBYTES, COUNT1, do_bytes) X(                            \
+                                        'G', BINFLOAT, EIGHT,                                              \
+                                        do_real) X(0x80, PROTO, ONE, do_protocol)                          \
+                                        X(0x81, NEWOBJ, NO, do_call) X(0x82, EXT1, ONE, NULL) X(           \
+                                            0x83,                                                          \
+                                            EXT2,                                                          \
+                                            TWO, NULL) X(0x84, EXT4, FOUR,                                 \
+                                                         NULL) X(0x85, TUPLE1, NO, do_tuple1)              \
+                                            X(0x86, TUPLE2, NO, do_tuple2) X(                              \
+                                                0x87,                                                      \
+                                                TUPLE3,                                                    \
+                                                NO,                                                        \
+                                                do_tuple3) X(0x88, NEWTRUE, NO,                            \
+                                                             do_true) X(0x89, NEWFALSE, NO, do_false)      \
+                                                X(0x8a, LONG1, COUNT1,                                     \
+                                                  do_long) X(0x8b, LONG4, COUNT4, do_long)                 \
+                                                    X(0x8c, SHORT_BINUNICODE, COUNT1, do_text) X(          \
+                                                        0x8d,                                              \
+                                                        BINUNICODE8,                                       \
+                                                        COUNT8,                                            \
+                                                        do_text) X(0x8e, BINBYTES8, COUNT8,                \
+                                                                   do_bytes)                               \
+                                                        X(0x8f, EMPTY_SET, NO, do_empty_set) X(            \
+                                                            0x90,                                          \
+                                                            ADDITEMS,                                      \
+                                                            NO,                                            \
+                                                            do_add_items)                                  \
+                                                            X(0x91, FROZENSET, NO,                         \
+                                                              do_frozen_set) X(0x92,                       \
+                                                                               NEWOBJ_EX, NO,              \
+                                                                               do_new_by_name)             \
+                                                                X(0x93, STACK_GLOBAL, NO,                  \
+                                                                  do_stack_global) X(0x94,                 \
+                                                                                     MEMOIZE, NO,          \
+                                                                                     do_memoize)           \
+                                                                    X(0x95, FRAME, EIGHT,                  \
+                                                                      do_nothing)                          \
+                                                                        X(0x96, BYTEARRAY8,                \
+                                                                          COUNT8,                          \
+                                                                          do_bytes)                        \
+                                                                            X(0x97, NEXT_BUFFER,           \
+                                                                              NO, NULL)                    \
+                                                                                X(0x98,                    \
+                                                                                  READONLY_BUFFER,         \
+                                                                                  NO, NULL)
 
 #define ROW(code, name, argument, operation) [code] = {#name, NS_ARGUMENT_##argument, operation},
 const ns_pickle_operation ns_pickle_operations[256] = {OPERATIONS(ROW)};

@@ -8,6 +8,8 @@
 
 enum { MOST_COUNT = 1 << 16, ROOM = 4096 };
 
+static volatile double seen; /* so that no sum is left out */
+
 static void whole_file(const uint8_t *data, size_t size) {
     ns_error err = {0};
     ns_weights *w;
@@ -22,7 +24,7 @@ static void whole_file(const uint8_t *data, size_t size) {
             ns_weights_get(w, info->name, info->dims, info->shape, &values, &err))
             continue;
         for (int64_t k = 0; k < count; k++) sum += (double)values[k];
-        if (sum > 1e300) abort();
+        seen = sum;
     }
     ns_weights_close(w);
 }

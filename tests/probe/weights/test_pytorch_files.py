@@ -50,16 +50,19 @@ def same_run(model, source, data):
 # ---- models ----
 rng = np.random.default_rng(1)
 np.save(f"{t}/ids.npy", rng.integers(0, 90, (3, 7)))
-np.save(f"{t}/pixels.npy", rng.standard_normal((2, 3, 8, 8)).astype("f4"))
+for name, size in ("pixels", 8), ("larger", 24):
+    np.save(f"{t}/{name}.npy", rng.standard_normal((2, 3, size, size)).astype("f4"))
 golden = "tests/golden/"
 for name, model, data, held in [
         ("bert", "words/bert-relu", f"{t}/ids.npy", {"pytorch_model.bin": files + "bert.bin"}),
         ("shards", "words/bert-relu", f"{t}/ids.npy", {n: files + n for n in sorted(os.listdir(files)) if n.startswith("pytorch_model")}),
         ("gpt", "words/gpt2-inverse", f"{t}/ids.npy", {"pytorch_model.bin": files + "gpt2.bin"}),
+        ("llama", "words/llama-tied", f"{t}/ids.npy", {"pytorch_model.bin": files + "llama.bin"}),
+        ("dinov2", "vision/dinov2-original", f"{t}/larger.npy", {"dinov2.pth": files + "dinov2.pth"}),
         ("vit", "vit/timm-bare", f"{t}/pixels.npy", {"vit.pth": files + "vit.pth"}),
         ("lightning", "vit/timm-bare", f"{t}/pixels.npy", {"vit.ckpt": files + "vit.ckpt"})]:
     source = folder(name, model, **held)
-    if name in ("vit", "lightning"):  # files of any name, which no folder says
+    if name in ("dinov2", "vit", "lightning"):  # files of any name, which no folder says
         source = f"{source}/{next(iter(held))}"
     same_run(golden + model, source, data)
 said = subprocess.run([program, "list", f"{t}/lightning/vit.ckpt"], capture_output=True, text=True, check=True).stdout
