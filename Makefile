@@ -44,7 +44,7 @@ LIB_OBJECTS  += $(BUILD)/plots/report_assets.o
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 GRAD_SOURCES := $(sort $(wildcard tests/gradients/*.c))
 REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/site.c probe/norms/kinds/*.c probe/kernels/*.c \
-                probe/models/families/*_build.c) \
+                probe/models/families/*_build.c probe/models/families/vit_probe.c) \
                 $(patsubst %,probe/models/%.c,blocks build network operations plan run) \
                 $(patsubst %,probe/train/%.c,parameters start team trainee)) \
                 probe/base/cli.c probe/base/error.c probe/base/mem.c probe/base/near.c datasets/resize.c
