@@ -124,7 +124,69 @@ def write_original(name, side, **settings):
     save(name, {"pixels": make_pixels(side, seed), **expected(taps)})  # its head is the identity
 
 
+def tap_timm(model, pixels):
+    """The norms of timm's own model. Queries and keys come as [N, heads, T, D]; a site's rows are those of each token in turn."""
+    taps, norms = {}, [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.LayerNorm) or type(m).__name__ in ("DyT", "Derf")]
+
+    def hook(name):
+        def keep(norm, args, output):
+            x = args[0].double()
+            y = norm.y(x) if hasattr(norm, "y") else torch.nn.functional.layer_norm(x, norm.normalized_shape, None, None, norm.eps)
+            whole = y if norm.weight is None else y * norm.weight + norm.bias
+            assert float((whole - output).abs().max() / output.abs().max()) < 1e-6
+            taps[name] = [v.transpose(1, 2).reshape(len(v), -1, v.shape[-1]) if v.dim() == 4 else v for v in (x, y)]
+        return keep
+
+    handles = [m.register_forward_hook(hook(n)) for n, m in norms]
+    out = model(pixels)
+    for handle in handles:
+        handle.remove()
+    return out, taps
+
+
+def write_timm(name, architecture=None, side=8, change=lambda model: model, rename=lambda key: key, config=None, **settings):
+    """timm's own class. With an architecture, the folder is as push_to_hf_hub makes it; else config.json says the little that is given."""
+    import timm
+    from timm.models._hub import save_for_hf
+    from timm.models.vision_transformer import VisionTransformer
+    seed = 500 + sum(name.encode())
+    sizes = dict(dict(embed_dim=16, depth=2, num_heads=2, mlp_ratio=1.5, img_size=8, patch_size=4, num_classes=5), **settings)
+    model = timm.create_model(architecture, **sizes) if architecture else VisionTransformer(**sizes)
+    model = randomise(change(model), seed)
+    os.makedirs(os.path.join(GOLDEN, name), exist_ok=True)
+    if architecture:
+        save_for_hf(model, os.path.join(GOLDEN, name), safe_serialization=True, model_args=sizes)
+    else:
+        save(name, {rename(k): v for k, v in model.state_dict().items()}, "model.safetensors")
+        save_json(name, "config.json", {"num_heads": 2, **(config or {})})
+    if side != sizes["img_size"]:
+        model.set_input_size(img_size=side)  # resamples the positions
+    pixels = make_pixels(side, seed)
+    out, taps = tap_timm(model.double().eval(), pixels.double())
+    save(name, {"pixels": pixels, **expected(taps), **({"logits": out} if sizes["num_classes"] else {})})
+
+
+def without_affine(model):
+    for norm in model.modules():
+        if isinstance(norm, torch.nn.LayerNorm):
+            norm.weight = norm.bias = None
+    return model
+
+
+def write_swiglu_apart(name):
+    from timm.layers import SwiGLU
+    write_timm(name, mlp_layer=SwiGLU, act_layer=torch.nn.SiLU, init_values=1.0)
+
+
 OTHERS = {
+    "timm-qk-norm": lambda name: write_timm(name, "vit_base_patch16_224", qk_norm=True),
+    "timm-giant": lambda name: write_timm(name, "vit_giant_patch14_reg4_dinov2", mlp_ratio=3.0, reg_tokens=2, init_values=0.5),
+    "timm-swiglu-apart": write_swiglu_apart,
+    "timm-distilled": lambda name: write_timm(name, "deit_tiny_distilled_patch16_224"),
+    "timm-map": lambda name: write_timm(name, "vit_base_patch16_siglip_224", num_classes=0),
+    "timm-resampled": lambda name: write_timm(name, "vit_base_patch16_224", img_size=24, side=16, num_classes=0),
+    "timm-gamma": lambda name: write_timm(name, init_values=0.5, rename=lambda k: k.replace("ls1.gamma", "gamma_1").replace("ls2.gamma", "gamma_2")),
+    "timm-folded": lambda name: write_timm(name, change=without_affine, config={"norm": "layernorm"}),
     "dinov2-original": lambda name: write_original(name, 16, interpolate_offset=0.1),
     "dinov2-original-registers": lambda name: write_original(name, 20, ffn_layer="swiglufused", num_register_tokens=3,
                                                              interpolate_antialias=True, interpolate_offset=0.0),

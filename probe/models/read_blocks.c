@@ -126,9 +126,10 @@ static int read_query_norms(ns_reading *r, ns_block_spec *spec) {
 static bool is_packed(ns_reading *r, const ns_block_spec *spec) {
     ns_name name;
     if (ns_reading_name(r, NS_PART_PACKED, 0, "weight", &name)) return true;
+    if (ns_reading_name(r, NS_PART_GATE, 0, "weight", &name)) return false;
     const ns_tensor_info *info = ns_reading_find(r, NS_PART_FC2, 0, "weight", &name);
-    return !r->naming.names->parts[NS_PART_PACKED] && !r->naming.names->parts[NS_PART_GATE] &&
-           info && info->dims == 2 && info->shape[0] == (int64_t)spec->width && !spec->turned &&
+    return !r->naming.names->parts[NS_PART_PACKED] && info && info->dims == 2 &&
+           info->shape[0] == (int64_t)spec->width && !spec->turned &&
            outputs_of(r, spec, NS_PART_FC1, &name) == 2 * info->shape[1];
 }
 

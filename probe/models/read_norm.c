@@ -112,7 +112,7 @@ static int read_arrays(ns_reading *r, const found *f, ns_norm *norm) {
                   {MEAN, channels, &norm->mean},
                   {VARIANCE, channels, &norm->variance}};
     /* A norm of these kinds has its weight, or else alpha: a missing one is named. */
-    bool weight = norm->kind->has & NS_HAS_GAMMA && !f->has[ALPHA];
+    bool weight = norm->kind->has & NS_HAS_GAMMA && !f->has[ALPHA] && !r->affine_free;
     int status = NS_OK;
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays && !status; i++) {
         bool needed = (arrays[i].which == WEIGHT && weight) ||
@@ -129,7 +129,34 @@ static int read_arrays(ns_reading *r, const found *f, ns_norm *norm) {
 
 bool ns_reading_norms_leave_no_trace(const ns_reading *r) {
     const ns_norm_kind *kind = r->norm ? ns_norm_kind_find(r->norm, NULL) : NULL;
-    return kind && !kind->has;
+    return kind && (!kind->has || r->affine_free);
+}
+
+/* LayerNorm and RMSNorm may have no arrays at all, because they never had or because they were folded into the layers behind them: where
+ * config.json names such a kind, and no norm of the first block has any. */
+static bool find_affine_free(ns_reading *r) {
+    const ns_norm_kind *kind = r->norm ? ns_norm_kind_find(r->norm, NULL) : NULL;
+    const unsigned arrays = NS_HAS_ALPHA | NS_HAS_SHIFT | NS_HAS_RUNNING;
+    return kind && kind->has && !(kind->has & arrays) &&
+           !ns_reading_has_norm(r, NS_PART_NORM1, 0) && !ns_reading_has_norm(r, NS_PART_NORM2, 0);
+}
+
+/* "elementwise_affine" must say what the tensors do; where it says that there is no affine, the kind needs no other name. */
+static int read_affine(ns_reading *r) {
+    bool affine = true, given;
+    ns_origin from;
+    int status = ns_config_flag(&r->config, "elementwise_affine", &affine, &given, from);
+    if (status) return status;
+    if (given && !affine && !r->norm) {
+        r->norm = r->usual_norm ? r->usual_norm : "layernorm";
+        memcpy(r->norm_from, from, sizeof from);
+    }
+    r->affine_free = find_affine_free(r);
+    if (given && affine == r->affine_free)
+        return ns_config_contradicts(&r->config, from, affine ? "false" : "true",
+                                     affine ? "true" : "false");
+    return r->affine_free ? ns_reading_fact(r, "affine", r->norm_from, "none (%s)", r->norm)
+                          : NS_OK;
 }
 
 bool ns_reading_has_norm(ns_reading *r, ns_part part, int block) {
@@ -185,5 +212,6 @@ int ns_read_norms(ns_reading *r, const char *keys, double usual) {
         ns_fail_context(r->err, "%s: \"norm\"", ns_weights_config_path(r->model->weights));
         return NS_EINPUT;
     }
+    if (!status) status = read_affine(r);
     return status;
 }

@@ -26,6 +26,7 @@ typedef struct ns_reading {
     bool may_cut_vocabulary; /* the family takes "vocabulary_rows" */
     const char *norm;        /* what config.json calls the norm, or NULL */
     ns_origin norm_from;
+    bool affine_free; /* the norms that config.json names have no arrays in this checkpoint */
     const ns_tensor_info **used;
     size_t used_count, used_room;
     ns_error *err;

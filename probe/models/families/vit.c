@@ -159,13 +159,10 @@ static void find_usual_eps(ns_vit_opening *o) {
 
 /* What these keys say stands in the tensors' names; a network where a norm is elsewhere has others. */
 static const ns_config_fixed fixed[] = {
-    {"post_norm", "false"},       {"norm_first", "true"},
-    {"pre_norm_only", "true"},    {"pool_include_prefix", "false"},
-    {"dynamic_img_pad", "false"}, {"scale_attn_norm", "false"},
-    {"scale_mlp_norm", "false"},  {"proj_bias", "true"},
-    {"attn_drop", "0"},           {"pooler_type", "\"cls\""},
-    {"features_only", "false"},   {"use_mask_token", "false"},
-    {"qk_norm", "false"}};
+    {"post_norm", "false"},           {"norm_first", "true"},       {"pre_norm_only", "true"},
+    {"pool_include_prefix", "false"}, {"dynamic_img_pad", "false"}, {"scale_attn_norm", "false"},
+    {"scale_mlp_norm", "false"},      {"proj_bias", "true"},        {"attn_drop", "0"},
+    {"pooler_type", "\"cls\""},       {"features_only", "false"},   {"use_mask_token", "false"}};
 
 /* A masked autoencoder's encoder is run on all patches, in order; its decoder is not run. */
 static int read_masking(ns_reading *r) {

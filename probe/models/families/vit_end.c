@@ -101,7 +101,11 @@ static int read_probe(ns_vit_opening *o) {
 static int read_head(ns_vit_opening *o) {
     ns_name name;
     const ns_tensor_info *info = ns_reading_find(o->r, NS_PART_HEAD, 0, "weight", &name);
-    if (!info) return ns_reading_fact(o->r, "classes", "no head", "0");
+    ns_origin from;
+    if (!info) { /* whatever the keys say of a head that is not there */
+        ns_config_find(&o->r->config, "num_classes|num_labels", from);
+        return ns_reading_fact(o->r, "classes", "no head", "0");
+    }
     int64_t classes = info->dims == 2 ? info->shape[0] : 0;
     if (classes < 1 || classes > 1 << 24)
         return ns_fail(o->r->err, NS_EINPUT,
@@ -124,6 +128,7 @@ static int check_flags(ns_vit_opening *o) {
         const char *keys;
         bool has;
     } shown[] = {{"pre_norm", s->norm_pre},
+                 {"qk_norm", s->blocks.norms_queries},
                  {"fc_norm", s->pooled_norm},
                  {"class_token", s->class_token},
                  {"final_norm", s->norm || s->pooled_norm}};
@@ -158,15 +163,29 @@ static int check_numbers(ns_vit_opening *o) {
     return status;
 }
 
+/* Norms outside of the blocks: those that have arrays; where norms have none, those that config.json or the architecture's habit names. */
+static int find_norms(ns_vit_opening *o) {
+    ns_vit_spec *s = &o->spec;
+    bool found;
+    ns_origin from;
+    s->norm_pre = ns_reading_has_norm(o->r, NS_PART_NORM_PRE, 0);
+    s->norm = ns_reading_has_norm(o->r, NS_PART_NORM, 0);
+    s->pooled_norm = ns_reading_has_norm(o->r, NS_PART_POOLED_NORM, 0);
+    if (!ns_reading_norms_leave_no_trace(o->r)) return NS_OK;
+    int status = ns_config_flag(&o->r->config, "pre_norm", &s->norm_pre, &found, from);
+    if (!status) status = ns_config_flag(&o->r->config, "fc_norm", &s->pooled_norm, &found, from);
+    bool last = true;
+    if (!status) status = ns_config_flag(&o->r->config, "final_norm", &last, &found, from);
+    s->norm = last && !s->pooled_norm && o->r->naming.names->parts[NS_PART_NORM];
+    return status;
+}
+
 int ns_vit_read_end(ns_vit_opening *o) {
     ns_vit_spec *s = &o->spec;
     ns_origin from;
-    s->norm_pre = ns_reading_has_norm(o->r, NS_PART_NORM_PRE, 0);
-    s->norm = ns_reading_has_norm(o->r, NS_PART_NORM, 0) ||
-              (ns_reading_norms_leave_no_trace(o->r) && o->r->naming.names->parts[NS_PART_NORM]);
-    s->pooled_norm = ns_reading_has_norm(o->r, NS_PART_POOLED_NORM, 0);
+    int status = find_norms(o);
     s->flat_tokens = o->usual.flat_tokens;
-    int status = check_flags(o);
+    if (!status) status = check_flags(o);
     if (!status) status = read_probe(o);
     if (!status) status = check_numbers(o);
     ns_config_find(&o->r->config, "norm_eps_source", from);

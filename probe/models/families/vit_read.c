@@ -88,7 +88,8 @@ static int read_bias(ns_vit_opening *o) {
 static int read_activation(ns_vit_opening *o) {
     ns_origin from;
     if (!o->spec.blocks.gated || !o->usual.gate_is_silu)
-        return ns_read_activation(o->r, &o->spec.blocks, o->activation);
+        return ns_read_activation(o->r, &o->spec.blocks,
+                                  o->spec.blocks.gated ? "silu" : o->activation);
     ns_config_find(&o->r->config, NS_ACTIVATION_KEYS, from); /* the other MLP's */
     o->spec.blocks.activation = NS_SILU;
     return ns_reading_fact(o->r, "activation", "a gated MLP", "%s", ns_activation_title(NS_SILU));

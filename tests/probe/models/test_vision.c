@@ -90,6 +90,23 @@ static void siglip(void **state) {
     check("siglip-classifier", 6);
 }
 
+static void timm(void **state) {
+    (void)state;
+    check("timm-qk-norm", 9);
+    check("timm-giant", 5);
+    check("timm-swiglu-apart", 5);
+    check("timm-distilled", 5);
+    check("timm-map", 6);
+    check("timm-gamma", 5);
+    check_at("timm-resampled", 16, 5);
+}
+
+/* Norms without any array, which config.json names. */
+static void folded_norms(void **state) {
+    (void)state;
+    check("timm-folded", 5);
+}
+
 static const struct CMUnitTest tests[] = {cmocka_unit_test(dinov2),
                                           cmocka_unit_test(positions_of_another_grid),
                                           cmocka_unit_test(a_size_that_is_asked_for),
@@ -97,5 +114,7 @@ static const struct CMUnitTest tests[] = {cmocka_unit_test(dinov2),
                                           cmocka_unit_test(deit),
                                           cmocka_unit_test(masked_autoencoder),
                                           cmocka_unit_test(clip),
-                                          cmocka_unit_test(siglip)};
+                                          cmocka_unit_test(siglip),
+                                          cmocka_unit_test(timm),
+                                          cmocka_unit_test(folded_norms)};
 NS_TESTS("vision", tests)
