@@ -159,3 +159,72 @@ for i, text in enumerate([b"\x80\x02cposix\nsystem\nX\2\0\0\0ls\x85R.", b"\x80\x
 put("raw_ids", "two", np.arange(12, dtype="<u2").tobytes())
 put("raw_ids", "four", np.arange(290, 302, dtype="<u4").tobytes())
 put("raw_ids", "odd", b"\1\2\3")
+
+GGUF_TYPES = {"F32": (0, 1, 4), "F16": (1, 1, 2), "Q4_0": (2, 32, 18), "Q4_1": (3, 32, 20), "Q5_0": (6, 32, 22), "Q5_1": (7, 32, 24), "Q8_0": (8, 32, 34),
+              "Q4_K": (12, 256, 144), "Q5_K": (13, 256, 176), "Q6_K": (14, 256, 210), "BF16": (30, 1, 2)}
+
+
+def gguf_value(value):
+    """A value with its type's number before it."""
+    if isinstance(value, bool):
+        return struct.pack("<IB", 7, value)
+    if isinstance(value, int):
+        return struct.pack("<II", 4, value)
+    if isinstance(value, float):
+        return struct.pack("<If", 6, value)
+    if isinstance(value, str):
+        return struct.pack("<IQ", 8, len(value)) + value.encode()
+    items = [gguf_value(v) for v in value]
+    return struct.pack("<I", 9) + items[0][:4] + struct.pack("<Q", len(items)) + b"".join(i[4:] for i in items)
+
+
+def gguf(version, keys, tensors):
+    """tensors: {name: (type, extents from the innermost)}"""
+    out, body = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(keys)), b""
+    for key, value in keys.items():
+        out += struct.pack("<Q", len(key)) + key.encode() + gguf_value(value)
+    for name, (kind, extents) in tensors.items():
+        number, values, size = GGUF_TYPES[kind]
+        body += b"\0" * (-len(body) % 32)
+        out += struct.pack("<Q", len(name)) + name.encode() + struct.pack(f"<I{len(extents)}QIQ", len(extents), *extents, number, len(body))
+        body += b"\0\x3c" * (int(np.prod(extents)) // values * size // 2)
+    return out + b"\0" * (-len(out) % 32) + body
+
+
+def tiny_llama(arch, kinds, hidden, biased, normed=False):
+    blocks = {"attn_norm": 32, "attn_q": (32, 32), "attn_k": (32, 16), "attn_v": (32, 16), "attn_output": (32, 32), "ffn_norm": 32,
+              "ffn_gate": (32, hidden), "ffn_up": (32, hidden), "ffn_down": (hidden, 32)}
+    if normed:
+        blocks.update(attn_q_norm=16, attn_k_norm=16)
+    tensors, turn = {"token_embd.weight": (kinds[0] if GGUF_TYPES[kinds[0]][1] <= 32 else "F16", (32, 3)), "output_norm.weight": ("F32", (32,))}, 0
+    for part, extents in blocks.items():
+        flat = isinstance(extents, int)
+        kind = "F32" if flat else kinds[turn % len(kinds)]
+        turn += not flat
+        if not flat and extents[0] % GGUF_TYPES[kind][1]:
+            kind = "F16"
+        tensors[f"blk.0.{part}.weight"] = (kind, (extents,) if flat else extents)
+        if biased and part in ("attn_q", "attn_k", "attn_v"):
+            tensors[f"blk.0.{part}.bias"] = ("F32", (extents[1],))
+    keys = {"general.architecture": arch, "general.alignment": 32, f"{arch}.block_count": 1, f"{arch}.context_length": 8, f"{arch}.embedding_length": 32,
+            f"{arch}.feed_forward_length": hidden, f"{arch}.attention.head_count": 2, f"{arch}.attention.head_count_kv": 1,
+            f"{arch}.attention.layer_norm_rms_epsilon": 1e-5, f"{arch}.rope.freq_base": 1e4, f"{arch}.rope.dimension_count": 16,
+            "tokenizer.ggml.tokens": ["a", "b", "c"], "tokenizer.ggml.scores": [0.0, -1.0, 2.0]}
+    return keys, tensors
+
+
+put("gguf", "llama", gguf(3, *tiny_llama("llama", ["Q8_0", "Q4_0", "Q4_1", "F16"], 32, False)))
+put("gguf", "qwen2", gguf(2, *tiny_llama("qwen2", ["BF16", "F32", "Q5_0", "Q5_1"], 32, True)))
+put("gguf", "qwen3", gguf(3, *tiny_llama("qwen3", ["Q4_K", "Q6_K", "Q5_K"], 256, False, True)))
+put("gguf", "gpt2", gguf(3, {"general.architecture": "gpt2", "gpt2.block_count": 1, "gpt2.context_length": 4, "gpt2.embedding_length": 4, "gpt2.feed_forward_length": 8,
+                            "gpt2.attention.head_count": 2, "gpt2.attention.layer_norm_epsilon": 1e-5},
+                         {"token_embd.weight": ("F32", (4, 3)), "position_embd.weight": ("F32", (4, 4)), "blk.0.attn_norm.weight": ("F32", (4,)), "blk.0.attn_norm.bias": ("F32", (4,)),
+                          "blk.0.attn_qkv.weight": ("F16", (4, 12)), "blk.0.attn_qkv.bias": ("F32", (12,)), "blk.0.attn_output.weight": ("F32", (4, 4)), "blk.0.ffn_norm.weight": ("F32", (4,)),
+                          "blk.0.ffn_norm.bias": ("F32", (4,)), "blk.0.ffn_up.weight": ("F32", (4, 8)), "blk.0.ffn_down.weight": ("F32", (8, 4)), "output_norm.weight": ("F32", (4,)),
+                          "output_norm.bias": ("F32", (4,)), "output.weight": ("BF16", (4, 3))}))
+norms = {f"{name}.{last}": ("F32", (4,)) for name in ("token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm") for last in ("weight", "bias")}
+put("gguf", "bert", gguf(3, {"general.architecture": "bert", "bert.block_count": 1, "bert.context_length": 4, "bert.embedding_length": 4, "bert.feed_forward_length": 8, "bert.attention.head_count": 2,
+                            "bert.attention.layer_norm_epsilon": 1e-5, "bert.attention.causal": False, "tokenizer.ggml.token_type_count": 2, "tokenizer.ggml.padding_token_id": 0},
+                         {"token_embd.weight": ("F16", (4, 3)), "token_types.weight": ("F32", (4, 2)), "position_embd.weight": ("F16", (4, 4)), **norms,
+                          **{f"blk.0.{part}.weight": ("F16", (4, 4)) for part in ("attn_q", "attn_k", "attn_v", "attn_output")},
+                          "blk.0.ffn_up.weight": ("F32", (4, 8)), "blk.0.ffn_down.weight": ("F32", (8, 4))}))
