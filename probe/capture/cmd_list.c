@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "probe/base/cli.h"
+#include "probe/base/io.h"
 #include "probe/base/mem.h"
 #include "probe/base/table.h"
 #include "probe/models/model.h"
@@ -33,15 +34,33 @@ static void print_fact(const char *name, const char *value, const char *from) {
         printf(" %.*s...\n", room - 3, from);
 }
 
+/* The types of the tensors, and the bytes that they take as they lie: matrices stay so in memory. */
+static void print_sizes(const ns_weights *weights) {
+    char types[128] = "", bytes[24], count[64];
+    double parameters = 0, size = 0;
+    const ns_element *type;
+    for (size_t t = 0; (type = ns_element_at(t)); t++) {
+        double n = 0;
+        for (int i = 0; i < ns_weights_count(weights); i++) {
+            const ns_tensor_info *info = ns_weights_info(weights, i);
+            double values = strcmp(info->dtype, type->name) ? 0 : 1;
+            for (int d = 0; d < info->dims; d++) values *= (double)info->shape[d];
+            n += values;
+        }
+        if (n <= 0) continue;
+        size_t used = strlen(types);
+        snprintf(types + used, sizeof types - used, "%s%s", used ? ", " : "", type->name);
+        parameters += n;
+        size += n / (double)type->values * (double)type->bytes;
+    }
+    snprintf(count, sizeof count, "%.0f", parameters);
+    print_fact("parameters", count, "shapes of all tensors");
+    print_fact("types", types, "types of the tensors");
+    print_fact("size", ns_human_bytes(size, bytes), "of the tensors, packed as in the file");
+}
+
 static void print_facts(const ns_model *model) {
     char text[128];
-    double parameters = 0;
-    for (int i = 0; i < ns_weights_count(model->weights); i++) {
-        const ns_tensor_info *info = ns_weights_info(model->weights, i);
-        double n = 1;
-        for (int d = 0; d < info->dims; d++) n *= (double)info->shape[d];
-        parameters += n;
-    }
     printf("%s\n", ns_weights_path(model->weights));
     const json_t *said = ns_weights_metadata(model->weights);
     const char *under = json_string_value(json_object_get(said, "state_dict"));
@@ -49,8 +68,7 @@ static void print_facts(const ns_model *model) {
     print_fact("format", ns_weights_format_title(model->weights),
                under ? text : "the file's first bytes");
     print_fact("family", model->family->name, "names of the tensors");
-    snprintf(text, sizeof text, "%.0f", parameters);
-    print_fact("parameters", text, "shapes of all tensors");
+    print_sizes(model->weights);
     for (int i = 0; i < model->fact_count; i++)
         print_fact(model->facts[i].name, model->facts[i].value, model->facts[i].from);
     printf("\n");

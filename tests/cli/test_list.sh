@@ -11,6 +11,11 @@ grep -Eq '^naming +timm ' "$TMP/list" || fail "the naming is not among the facts
 grep -Eq '^parameters +[1-9]' "$TMP/list" || fail "the number of parameters is not among the facts"
 grep -Eq '^ +17  norm +final +layernorm +96 +17 +1e-06$' "$TMP/list" || fail "site 17: $(tail -2 "$TMP/list")"
 
+# element types in the table's order, and bytes: 19,744 values, of which some take half a byte
+"$NORMSCOPE" list tests/golden/gguf/mixed.gguf >"$TMP/list" || fail "GGUF: status $?"
+grep -Eq '^types +F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1 ' "$TMP/list" || fail "types: $(cat "$TMP/list")"
+grep -Eq '^size +[0-9.]+ KiB ' "$TMP/list" || fail "size: $(cat "$TMP/list")"
+
 # tsv: units, names, then a line a site and nothing else
 "$NORMSCOPE" list $model --format tsv >"$TMP/tsv" || fail "tsv: status $?"
 [ "$(wc -l <"$TMP/tsv")" = 19 ] || fail "tsv: expected 2 + 17 lines, found $(wc -l <"$TMP/tsv")"
