@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/lanes_kernel.h"
+#include "analysis/row_choice.h"
 #include "analysis/walk.h"
 #include "probe/base/mem.h"
 #include "probe/base/simd.h"
@@ -123,6 +124,20 @@ static void fill(heap *h, size_t n, const float *x, const float *y) {
     }
 }
 
+static int heap_make(heap *h, ns_error *err) {
+    h->least = INFINITY, h->most = -INFINITY;
+    h->sums = ns_alloc_aligned(NS_BIN_COUNT, sizeof *h->sums, err);
+    h->counts = ns_calloc(NS_BIN_COUNT, sizeof *h->counts, err);
+    if (!h->sums || !h->counts) return NS_EFAIL;
+    memset(h->sums, 0, NS_BIN_COUNT * sizeof *h->sums);
+    return NS_OK;
+}
+
+static void heap_free(heap *h) {
+    free(h->sums);
+    free(h->counts);
+}
+
 static int visit(void *user, const ns_piece *piece, ns_error *err) {
     (void)err;
     filling *f = user;
@@ -183,12 +198,8 @@ static int make_heaps(filling *f, ns_error *err) {
     if (!f->heaps || !f->rows) return NS_EFAIL;
     for (int t = 0; t < f->threads; t++)
         for (int k = 0; k < f->used; k++) {
-            heap *h = &f->heaps[t][k];
-            h->least = INFINITY, h->most = -INFINITY;
-            h->sums = ns_alloc_aligned(NS_BIN_COUNT, sizeof *h->sums, err);
-            h->counts = ns_calloc(NS_BIN_COUNT, sizeof *h->counts, err);
-            if (!h->sums || !h->counts) return NS_EFAIL;
-            memset(h->sums, 0, NS_BIN_COUNT * sizeof *h->sums);
+            int status = heap_make(&f->heaps[t][k], err);
+            if (status) return status;
         }
     return NS_OK;
 }
@@ -216,12 +227,68 @@ int ns_bins_make(ns_bins *all, ns_bins parts[NS_PARTS], uint64_t seed, const ns_
     if (!status) status = ns_walk_all(&walk, err);
     if (!status) status = finish(all, parts, &f, err);
     for (int t = 0; f.heaps && t < f.threads; t++)
-        for (int k = 0; k < f.used; k++) {
-            free(f.heaps[t][k].sums);
-            free(f.heaps[t][k].counts);
-        }
+        for (int k = 0; k < f.used; k++) heap_free(&f.heaps[t][k]);
     free(f.heaps);
     free(f.rows);
+    return status;
+}
+
+/* ---- sets of rows ---- */
+
+/* What a thread collects of each set, where it has rows. */
+typedef struct sets {
+    heap of[NS_ROW_SETS];
+    uint64_t rows[NS_ROW_SETS];
+} sets;
+
+static int set_of(const ns_piece *piece, size_t row) {
+    return (piece->positions[row] == 0 ? 0 : 4) + (piece->kinds[row] & 3);
+}
+
+static int visit_sets(void *user, const ns_piece *piece, ns_error *err) {
+    sets *s = &((sets *)user)[piece->thread];
+    for (size_t row = 0, end; row < piece->rows; row = end) {
+        int set = set_of(piece, row);
+        heap *h = &s->of[set];
+        for (end = row + 1; end < piece->rows && set_of(piece, end) == set;) end++;
+        if (!h->sums && heap_make(h, err)) return NS_EFAIL;
+        s->rows[set] += end - row;
+        size_t from = piece->starts[row], to = piece->starts[end];
+        fill(h, to - from, piece->x + from, piece->y + from);
+    }
+    return NS_OK;
+}
+
+/* The bins of some sets, in the order of the threads. */
+static int unite(ns_bins *out, const sets *all, int threads, unsigned wanted, ns_error *err) {
+    heap sum = {0};
+    int status = heap_make(&sum, err);
+    for (int k = 0; k < NS_ROW_SETS && !status; k++)
+        for (int t = 0; t < threads; t++)
+            if ((wanted >> k & 1) && all[t].of[k].sums) merge(&sum, &all[t].of[k]);
+    if (!status) status = collect(out, &sum, err);
+    heap_free(&sum);
+    return status;
+}
+
+int ns_bins_of_sets(ns_bins *out, const unsigned *unions, int count, const ns_points *points,
+                    ns_progress *progress, ns_error *err) {
+    int threads = ns_walk_threads(points);
+    sets *all = ns_calloc((size_t)threads, sizeof *all, err);
+    for (int i = 0; i < count; i++) out[i] = (ns_bins){0};
+    if (!all) return NS_EFAIL;
+    const ns_walk walk = {.points = points,
+                          .rows = true,
+                          .positions = true,
+                          .progress = progress,
+                          .visit = visit_sets,
+                          .user = all};
+    int status = ns_walk_all(&walk, err);
+    for (int i = 0; i < count && !status; i++)
+        status = unite(&out[i], all, threads, unions[i], err);
+    for (int t = 0; t < threads; t++)
+        for (int k = 0; k < NS_ROW_SETS; k++) heap_free(&all[t].of[k]);
+    free(all);
     return status;
 }
 

@@ -45,6 +45,10 @@ typedef struct ns_bins {
 enum { NS_KEPT, NS_HELD, NS_PARTS };
 int ns_bins_make(ns_bins *all, ns_bins parts[NS_PARTS], uint64_t seed, const ns_points *points,
                  ns_progress *progress, ns_error *err);
+/* One walk: out[i] receives the bins of the rows in unions[i], bits of ns_row_set (analysis/row_choice.h). ns_bins_free of all of them
+ * afterwards, also after a failure. Memory: 1.3 MiB a thread for each set that has rows. */
+int ns_bins_of_sets(ns_bins *out, const unsigned *unions, int count, const ns_points *points,
+                    ns_progress *progress, ns_error *err);
 /* Those of a sketch, `step` of them (a power of two) joined into one. */
 int ns_bins_of_sketch(ns_bins *out, const ns_sketch *sketch, int step, ns_error *err);
 void ns_bins_free(ns_bins *bins);

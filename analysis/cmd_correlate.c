@@ -19,6 +19,8 @@ typedef struct settings {
     int format, from;
     int64_t resamples, seed;
     bool pairs, by_epoch, within;
+    const char *rows;
+    ns_row_choice choice; /* of rows */
 } settings;
 
 /* What a site brings. */
@@ -65,8 +67,10 @@ static int take_site(void *user, ns_store *store, int i, ns_error *err) {
             ns_store_path(store));
     ns_stats stats = {0};
     bool learned = site->norm.alpha != NULL;
-    const ns_stats_options options = {
-        .tolerance = 0.1, .no_fit = learned, .progress = &w->progress};
+    const ns_stats_options options = {.tolerance = 0.1,
+                                      .no_fit = learned,
+                                      .progress = &w->progress,
+                                      .rows = &w->settings->choice};
     int status =
         ns_runs_stats(&stats, store, i, (ns_source_choice)w->settings->from, &options, err);
     pair *p = status ? NULL : next_pair(w, err);
@@ -115,6 +119,10 @@ static int take_training(void *user, const ns_training *t, const bool *wanted, n
     work *w = user;
     ns_epochs epochs;
     const char *path = w->files->items[w->run];
+    if (w->settings->choice.count)
+        return ns_fail(err, NS_EUSAGE,
+                       "--rows: %s has the sigma of all rows alone, as a training run recorded it",
+                       path);
     int status = ns_epochs_of(&epochs, t, err);
     if (!status)
         status = w->settings->by_epoch ? ns_epochs_add(w->over_time, path, &epochs, wanted, err)
@@ -358,6 +366,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
          "0",
          NULL, 0, 0},
         NS_SOURCE_OPTION(s.from),
+        NS_ROWS_OPTION(s.rows),
         {"resamples", 0, NS_OPT_INT, &s.resamples, "N", "of the bootstrap; 0: none", "10000", 0,
          1e7},
         {"seed", 0, NS_OPT_INT, &s.seed, "N", "of the bootstrap", "0", 0, 9e15},
@@ -370,6 +379,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     };
     ns_list rest = {0};
     int status = ns_cli_parse(self, options, argc, argv, 1, -1, &rest, err);
+    if (!status) status = ns_row_choice_parse(&s.choice, s.rows, err);
     if (!status && s.pairs + s.by_epoch + s.within > 1)
         status = ns_fail(err, NS_EUSAGE,
                          "expected one of --pairs, --by-epoch and --within, each a table of its "

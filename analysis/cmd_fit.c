@@ -1,4 +1,5 @@
 /* normscope fit: curves through the points of every site. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@
 
 typedef struct settings {
     ns_selection_words sites;
-    const char *curve;
+    const char *curve, *rows;
+    ns_row_choice choice; /* of rows */
     int scale, weighting, format, from;
     bool shift, offset, held_out, store;
     int64_t seed;
@@ -26,6 +28,8 @@ typedef struct work {
     ns_progress progress;
     bool sketched;
     ns_sampled sampled;
+    bool errors;       /* some standard error is known */
+    uint64_t left_out; /* rows that --rows does not take, at most of a site */
 } work;
 
 enum {
@@ -38,7 +42,8 @@ enum {
     D = 15,
     B = 18,
     R2 = 25,
-    COLUMNS = 49
+    NOT_FIRST = 28,
+    COLUMNS = 57
 };
 
 /* The columns for people fit into 80: `run` joins them where there are several, `d` and `b` where they are free, and several curves'
@@ -65,13 +70,19 @@ static const ns_column all_columns[COLUMNS] = {
     {"b", "y", NS_REAL, 3, true, NULL},
     {"b_se", "y", NS_REAL, 0, true, NULL},
     {"b_se_nominal", "y", NS_REAL, 0, true, NULL},
-    {"slope", "y/x", NS_REAL, 4, false, "slope"},
+    {"slope", "y/x", NS_REAL, 3, false, "slope"},
     {"slope_se", "y/x", NS_REAL, 0, true, NULL},
     {"slope_se_nominal", "y/x", NS_REAL, 0, true, NULL},
     {"correlation_s_alpha", "1", NS_REAL, 0, true, NULL},
-    {"r2", "1", NS_REAL, 5, false, "R2"},
+    {"r2", "1", NS_REAL, 4, false, "R2"},
     {"r2_linear", "1", NS_REAL, 0, true, NULL},
-    {"s_index", "1", NS_REAL, 3, false, "S-index"},
+    {"s_index", "1", NS_REAL, 2, false, "S-index"},
+    {"s_index_not_first", "1", NS_REAL, 2, false, "no 1st"},
+    {"s_index_first", "1", NS_REAL, 0, true, NULL},
+    {"s_index_class", "1", NS_REAL, 0, true, NULL},
+    {"s_index_register", "1", NS_REAL, 0, true, NULL},
+    {"s_index_word", "1", NS_REAL, 0, true, NULL},
+    {"s_index_patch", "1", NS_REAL, 0, true, NULL},
     {"rmse", "y", NS_REAL, 0, true, NULL},
     {"tail_rmse", "y", NS_REAL, 0, true, NULL},
     {"sse", "y^2", NS_REAL, 0, true, NULL},
@@ -81,6 +92,8 @@ static const ns_column all_columns[COLUMNS] = {
     {"points", "1", NS_INT, 0, true, NULL},
     {"nonfinite", "1", NS_INT, 0, true, NULL},
     {"padding_rows", "1", NS_INT, 0, true, NULL},
+    {"rows", NULL, NS_TEXT, 0, true, NULL},
+    {"rows_left_out", "1", NS_INT, 0, true, NULL},
     {"samples", "1", NS_INT, 0, true, NULL},
     {"iterations", "1", NS_INT, 0, true, NULL},
     {"converged", NULL, NS_BOOL, 0, true, NULL},
@@ -103,7 +116,10 @@ static void add_parameter(ns_table *table, const ns_fit *fit, int k) {
 
 /* What a person has to know at a glance. */
 static const char *flag(const ns_fit *fit, const ns_store_site *site) {
-    if (fit->degenerate) return fit->reason;
+    bool rests = ns_fit_rests_on_first(fit),
+         hidden = fit->s_index < fit->s_index_of[NS_ROWS_NOT_FIRST];
+    if (fit->degenerate) return rests ? "near-linear, but for an S behind position 0" : fit->reason;
+    if (rests) return hidden ? "S behind position 0" : "S of position 0";
     if (fit->from_sketch) return "sketch";
     if (fit->nonfinite) return "not all finite";
     return site->sampled && site->rows < site->rows_seen ? "sample" : "";
@@ -133,6 +149,12 @@ static void add_row(work *w, ns_table *t, const ns_store *store, const ns_store_
                            fit->r2,
                            fit->r2_linear,
                            fit->s_index,
+                           fit->s_index_of[NS_ROWS_NOT_FIRST],
+                           fit->s_index_of[NS_ROWS_FIRST],
+                           fit->s_index_of[NS_ROWS_CLASS],
+                           fit->s_index_of[NS_ROWS_REGISTER],
+                           fit->s_index_of[NS_ROWS_WORD],
+                           fit->s_index_of[NS_ROWS_PATCH],
                            fit->rmse,
                            fit->tail_rmse,
                            fit->sse,
@@ -143,6 +165,8 @@ static void add_row(work *w, ns_table *t, const ns_store *store, const ns_store_
     ns_table_int(t, (int64_t)fit->points);
     ns_table_int(t, (int64_t)fit->nonfinite);
     ns_table_int(t, (int64_t)fit->padding);
+    ns_table_text(t, w->settings->choice.text);
+    ns_table_int(t, (int64_t)fit->left_out);
     ns_table_int(t, (int64_t)fit->samples);
     ns_table_int(t, fit->iterations);
     ns_table_int(t, fit->converged);
@@ -212,6 +236,8 @@ static int fit_site(void *user, ns_store *store, int i, ns_error *err) {
                         site->site.name);
         return status;
     }
+    for (int k = 0; k < count; k++) w->errors |= isfinite(w->fits[k].slope_clustered);
+    if (w->fits[0].left_out > w->left_out) w->left_out = w->fits[0].left_out;
     for (int rank = options.held_out ? 1 : 0, placed = 0; placed < count; rank++)
         for (int k = 0; k < count; k++) {
             int its = rank_of(w->fits, count, k);
@@ -241,6 +267,7 @@ static void show_columns(ns_column columns[COLUMNS], const ns_fit_options *o, in
     columns[RUN].machine_only = files < 2;
     columns[CURVE].machine_only = columns[RANK].machine_only = !several;
     columns[ALPHA_SE].machine_only = several;
+    columns[NOT_FIRST].machine_only = several || o->held_out || o->shift || o->offset;
     columns[S_SE].machine_only = several || (o->shift && o->offset);
     columns[R2].machine_only = o->held_out || o->shift || o->offset;
     columns[HELD_OUT].machine_only = !o->held_out;
@@ -254,10 +281,14 @@ static void print_notes(const work *w) {
     bool several = w->options.curve_count > 1;
     printf("\n");
     if (!several)
-        printf("y = s %s(alpha x%s)%s. +-: standard error, clustered by sample.\n"
+        printf("y = s %s(alpha x%s)%s.%s\n"
                "slope: s alpha f'(0). S-index: the share of what a straight line leaves\n"
-               "unexplained that the curve explains.\n",
-               w->options.curves[0]->name, s->shift ? " + d" : "", s->offset ? " + b" : "");
+               "unexplained that the curve explains; no 1st: without position 0.\n",
+               w->options.curves[0]->name, s->shift ? " + d" : "", s->offset ? " + b" : "",
+               w->errors ? " +-: standard error, clustered by sample." : "");
+    if (s->choice.count)
+        printf("Rows: %s; %" PRIu64 " others of a site are left out.\n", s->choice.text,
+               w->left_out);
     if (w->sketched)
         printf("sketch: of all points, by bins of x; tsv and json tell in sketch_error how far\n"
                "that can be off. It does not tell samples apart: no standard errors%s\n",
@@ -275,6 +306,8 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
                                  .shift = s->shift,
                                  .offset = s->offset,
                                  .weighting = (ns_weighting)s->weighting,
+                                 .rows = &s->choice,
+                                 .by_kind = true,
                                  .seed = (uint64_t)s->seed};
     int status = ns_curves_choose(curves, sizeof curves / sizeof *curves, &w.options.curve_count,
                                   s->curve, err);
@@ -296,6 +329,7 @@ static int fit_files(const settings *s, const ns_list *files, ns_error *err) {
     if (!status) status = ns_runs_each(&runs, err);
     if (ns_table_rows(w.table) > 0 && status != NS_ESTOP) {
         ns_error printing = {0};
+        if (!w.errors) columns[ALPHA_SE].machine_only = columns[S_SE].machine_only = true;
         int printed = ns_table_print(w.table, stdout, (ns_table_format)s->format, &printing);
         if (printed && !status) *err = printing, status = printed;
         if (s->format == NS_ALIGNED) print_notes(&w);
@@ -320,6 +354,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
          "less",
          "points", 0, 0},
         NS_SOURCE_OPTION(s.from),
+        NS_ROWS_OPTION(s.rows),
         {"held-out", 0, NS_OPT_FLAG, &s.held_out, NULL,
          "also fit nine tenths of the samples and give the error on the others; always with "
          "--curve all",
@@ -335,6 +370,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     };
     ns_list rest = {0};
     int status = ns_cli_parse(self, options, argc, argv, 1, -1, &rest, err);
+    if (!status) status = ns_row_choice_parse(&s.choice, s.rows, err);
     if (!status) status = fit_files(&s, &rest, err);
     ns_selection_free(&s.sites);
     ns_list_free(&rest);
@@ -355,6 +391,7 @@ const ns_command ns_command_fit = {
                "(exit status 1), and the others are fitted.",
     .examples = "  normscope fit run.h5\n"
                 "  normscope fit run.h5 --curve all --layers 4,8\n"
+                "  normscope fit run.h5 --rows 'not first and |x| < 100'\n"
                 "  normscope fit runs/*.h5 --format tsv > fits.tsv\n",
     .run = run,
 };

@@ -16,6 +16,8 @@ typedef struct settings {
     int format, from;
     double tolerance;
     bool no_fit, store;
+    const char *rows;
+    ns_row_choice choice; /* of rows */
 } settings;
 
 typedef struct work {
@@ -28,6 +30,7 @@ typedef struct work {
     int massive_sites;
     bool sketched;
     ns_sampled sampled;
+    uint64_t left_out; /* rows that --rows does not take, at most of a site */
     char note[512];
 } work;
 
@@ -38,7 +41,7 @@ typedef struct work {
     X("min", "x", true, NULL, s->least)                                                            \
     X("max", "x", true, NULL, s->most)                                                             \
     X("skewness", "1", true, NULL, s->skewness)                                                    \
-    X("excess_kurtosis", "1", false, "kurt.", s->excess_kurtosis)                                  \
+    X("excess_kurtosis", "1", true, NULL, s->excess_kurtosis)                                      \
     X("q0.001", "x", true, NULL, s->quantiles[0])                                                  \
     X("q0.01", "x", true, NULL, s->quantiles[1])                                                   \
     X("q0.25", "x", true, NULL, s->quantiles[2])                                                   \
@@ -65,7 +68,13 @@ typedef struct work {
     X("alpha", "1/x", true, NULL, s->fit.theta[NS_ALPHA])                                          \
     X("slope", "y/x", true, NULL, s->fit.slope)                                                    \
     X("gain", "1/x^2", true, NULL, s->gain)                                                        \
-    X("s_index", "1", false, "S-index", s->fit.s_index)
+    X("s_index", "1", false, "S-index", s->fit.s_index)                                            \
+    X("s_index_not_first", "1", false, "no 1st", s->fit.s_index_of[NS_ROWS_NOT_FIRST])             \
+    X("s_index_first", "1", true, NULL, s->fit.s_index_of[NS_ROWS_FIRST])                          \
+    X("s_index_class", "1", true, NULL, s->fit.s_index_of[NS_ROWS_CLASS])                          \
+    X("s_index_register", "1", true, NULL, s->fit.s_index_of[NS_ROWS_REGISTER])                    \
+    X("s_index_word", "1", true, NULL, s->fit.s_index_of[NS_ROWS_WORD])                            \
+    X("s_index_patch", "1", true, NULL, s->fit.s_index_of[NS_ROWS_PATCH])
 
 #define SHARES(X)                                                                                  \
     X("linear_share", false, "linear", s->linear_share)                                            \
@@ -84,6 +93,7 @@ static const ns_column all_columns[] = {
     {"kind", NULL, NS_TEXT, 0, true, NULL},
     {"rows", "1", NS_INT, 0, true, NULL},
     {"padding_rows", "1", NS_INT, 0, true, NULL},
+    {"rows_left_out", "1", NS_INT, 0, true, NULL},
     {"channels", "1", NS_INT, 0, true, NULL},
     {"points", "1", NS_INT, 0, true, NULL},
     {"nonfinite", "1", NS_INT, 0, true, NULL},
@@ -94,6 +104,7 @@ static const ns_column all_columns[] = {
     {"from", NULL, NS_TEXT, 0, true, NULL},
     {"quantile_error", "1", NS_REAL, 0, true, NULL},
     {"reason", NULL, NS_TEXT, 0, true, NULL},
+    {"chosen_rows", NULL, NS_TEXT, 0, true, NULL},
 };
 enum { COLUMNS = sizeof all_columns / sizeof all_columns[0] };
 
@@ -107,28 +118,38 @@ static void write_extremes(const ns_stats *s, char *text, size_t size) {
                                s->extremes[i].channel);
 }
 
+/* A sketch of some rows tells of no channels. */
+static void add_count(ns_table *t, int count) {
+    if (count >= 0)
+        ns_table_int(t, count);
+    else
+        ns_table_missing(t);
+}
+
 static void add_row(ns_table *t, const ns_store *store, const ns_store_site *site,
-                    const ns_stats *s) {
+                    const ns_stats *s, const ns_row_choice *choice) {
     char extremes[512];
     ns_table_text(t, ns_store_path(store));
     ns_table_int(t, site->site.index);
     ns_table_text(t, site->site.name);
     ns_table_text(t, ns_role_name(site->site.role));
     ns_table_text(t, site->site.norm.kind->name);
-    const uint64_t counts[] = {s->rows, s->padding, (uint64_t)s->channels, s->points, s->nonfinite};
+    const uint64_t counts[] = {s->rows,   s->padding,  s->left_out, (uint64_t)s->channels,
+                               s->points, s->nonfinite};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) ns_table_int(t, (int64_t)counts[i]);
 #define REAL_CELL(name, unit, machine, title, value) ns_table_known(t, value);
 #define SHARE_CELL(name, machine, title, value)      ns_table_known(t, value);
     REALS(REAL_CELL)
     SHARES(SHARE_CELL)
     ns_table_int(t, (int64_t)s->massive);
-    ns_table_int(t, s->massive_channels);
-    ns_table_int(t, s->outlier_channels);
+    add_count(t, s->massive_channels);
+    add_count(t, s->outlier_channels);
     write_extremes(s, extremes, sizeof extremes);
     ns_table_text(t, extremes);
     ns_table_text(t, s->from_sketch ? "sketch" : site->sampled ? "sample" : "rows");
     ns_table_known(t, s->quantile_error);
     ns_table_text(t, s->fit.reason);
+    ns_table_text(t, choice->text);
 }
 
 static int vote(work *w, const ns_stats *s, ns_error *err) {
@@ -149,14 +170,19 @@ static int stats_of_site(void *user, ns_store *store, int i, ns_error *err) {
     work *w = user;
     const ns_store_site *site = ns_store_site_at(store, i);
     ns_stats stats = {0};
-    const ns_stats_options options = {w->settings->tolerance, w->settings->no_fit, &w->progress};
+    const ns_stats_options options = {.tolerance = w->settings->tolerance,
+                                      .no_fit = w->settings->no_fit,
+                                      .progress = &w->progress,
+                                      .rows = &w->settings->choice,
+                                      .by_kind = true};
     int status =
         ns_runs_stats(&stats, store, i, (ns_source_choice)w->settings->from, &options, err);
     w->sketched |= stats.from_sketch;
     if (!status && !stats.from_sketch) ns_sampled_note(&w->sampled, site);
     if (!status) {
-        add_row(w->table, store, site, &stats);
-        if (w->file_table) add_row(w->file_table, store, site, &stats);
+        add_row(w->table, store, site, &stats, &w->settings->choice);
+        if (w->file_table) add_row(w->file_table, store, site, &stats, &w->settings->choice);
+        if (stats.left_out > w->left_out) w->left_out = stats.left_out;
         status = vote(w, &stats, err);
     } else {
         ns_fail_context(err, "%s: site %d (%s)", ns_store_path(store), site->site.index,
@@ -229,10 +255,15 @@ static int stats_of_files(const settings *s, const ns_list *files, ns_error *err
         int printed = ns_table_print(w.table, stdout, (ns_table_format)s->format, &printing);
         if (printed && !status) *err = printing, status = printed;
         if (s->format == NS_ALIGNED)
-            printf("\nOf the input x. kurt.: excess kurtosis. 1/sigma: of all points; median over\n"
-                   "rows; robust. max/med: largest |x| over median |x|. linear: points within %g\n"
-                   "of the line y = k x (times max(1, |k x|)). --format tsv has every figure.\n",
-                   s->tolerance);
+            printf(
+                "\nOf the input x. 1/sigma: of all points; median over rows; robust. max/med:\n"
+                "largest |x| over median |x|. S-index: of all rows; no 1st: without position 0.\n"
+                "linear: points within %g of the line y = k x (times max(1, |k x|)).\n"
+                "--format tsv has every figure, and the S-index by kind of row.\n",
+                s->tolerance);
+        if (s->format == NS_ALIGNED && s->choice.count)
+            printf("Rows: %s; %" PRIu64 " others of a site are left out.\n", s->choice.text,
+                   w.left_out);
         if (s->format == NS_ALIGNED && w.sketched)
             printf("From a sketch: moments are exact, quantiles within 1/32 of themselves.\n");
         if (s->format == NS_ALIGNED) ns_sampled_print(&w.sampled);
@@ -249,6 +280,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
         {"tolerance", 't', NS_OPT_REAL, &s.tolerance, "T",
          "a point is in the linear range where |y - k x| <= T max(1, |k x|)", "0.1", 0, 1e6},
         NS_SOURCE_OPTION(s.from),
+        NS_ROWS_OPTION(s.rows),
         {"no-fit", 0, NS_OPT_FLAG, &s.no_fit, NULL, "leave out what needs the fitted alpha", NULL,
          0, 0},
         {NULL, 0, NS_OPT_HEADING, NULL, NULL, "Sites", NULL, 0, 0},
@@ -261,6 +293,7 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
     };
     ns_list rest = {0};
     int status = ns_cli_parse(self, options, argc, argv, 1, -1, &rest, err);
+    if (!status) status = ns_row_choice_parse(&s.choice, s.rows, err);
     if (!status) status = stats_of_files(&s, &rest, err);
     ns_selection_free(&s.sites);
     ns_list_free(&rest);

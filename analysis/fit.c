@@ -323,8 +323,8 @@ static void fitting_free(fitting *f) {
     free(f->corners);
 }
 
-int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit *fits,
-                  ns_error *err) {
+static int fit_points(const ns_points *points, const ns_fit_options *options, ns_fit *fits,
+                      ns_error *err) {
     fitting f = {.options = options,
                  .pass = {.points = points,
                           .held_out = options->held_out,
@@ -355,5 +355,19 @@ int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit
     for (size_t i = 0; i < count && reason; i++)
         fits[i].degenerate = true, fits[i].reason = reason, fits[i].stop = reason;
     fitting_free(&f);
+    return status;
+}
+
+int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit *fits,
+                  ns_error *err) {
+    ns_points taken = *points;
+    ns_chosen *chosen = NULL;
+    int status = ns_chosen_new(&chosen, &taken, options->rows, err);
+    if (!status) status = fit_points(&taken, options, fits, err);
+    if (!status && options->by_kind && options->weighting == NS_WEIGH_POINTS)
+        status = ns_fit_kinds_of_points(&taken, options, fits, err);
+    for (int i = 0; i < options->curve_count && !status; i++)
+        fits[i].left_out = ns_chosen_left_out(chosen);
+    ns_chosen_free(chosen);
     return status;
 }

@@ -29,6 +29,7 @@
 #include "probe/base/api.h"
 #include "analysis/curve.h"
 #include "analysis/points.h"
+#include "analysis/row_choice.h"
 #include "probe/base/error.h"
 #include "probe/base/progress.h"
 #include "probe/sketch/sketch.h"
@@ -45,6 +46,20 @@ typedef enum ns_weighting {
 #define NS_WEIGHTINGS   "points|density|huber"
 #define NS_DENSITY_BINS 512
 
+/* Sets of rows whose S-index is told beside that of all rows, since one token can make all of it: what --rows chooses under these names. */
+enum {
+    NS_ROWS_NOT_FIRST, /* all but position 0 */
+    NS_ROWS_FIRST,
+    NS_ROWS_CLASS,
+    NS_ROWS_REGISTER,
+    NS_ROWS_WORD,
+    NS_ROWS_PATCH,
+    NS_ROWS_KINDS
+};
+NS_API extern const char *const ns_rows_kind_names[NS_ROWS_KINDS]; /* "not first" */
+/* The S of all rows rests on position 0 where the two S-indices are further apart. */
+#define NS_S_RESTS 0.1
+
 typedef struct ns_fit_options {
     const ns_curve *const *curves; /* [curve_count] */
     int curve_count;
@@ -52,9 +67,11 @@ typedef struct ns_fit_options {
     double scale;
     bool shift, offset; /* d and b are free; else 0 */
     ns_weighting weighting;
-    bool held_out;         /* also fit nine tenths of the samples and judge by the others */
-    uint64_t seed;         /* of the choice of the tenth */
-    ns_progress *progress; /* or NULL */
+    bool held_out;             /* also fit nine tenths of the samples and judge by the others */
+    uint64_t seed;             /* of the choice of the tenth */
+    const ns_row_choice *rows; /* that count, borrowed; NULL: all */
+    bool by_kind;              /* tell s_index_of too; weighting points alone */
+    ns_progress *progress;     /* or NULL */
 } ns_fit_options;
 
 /* What is not known is NaN. Arrays are in the order NS_ALPHA, NS_SCALE, NS_SHIFT, NS_OFFSET; x and y stand for their units. */
@@ -71,6 +88,8 @@ typedef struct ns_fit {
     double r2,
         r2_linear;  /* of the curve and of the line, which has an offset where the curve has one */
     double s_index; /* (r2 - r2_linear) / (1 - r2_linear) */
+    /* The same of a fit to these rows alone, to 1e-6, with by_kind; NaN where there are none, or where the set is what counts anyway. */
+    double s_index_of[NS_ROWS_KINDS];
     double rmse,
         tail_rmse; /* y; the tails are the points below the 1st or above the 99th percentile of x */
     double aic;    /* n ln(sse / n) + 2 (parameters + 1); weighting points alone */
@@ -80,8 +99,9 @@ typedef struct ns_fit {
     bool from_sketch;  /* of the bins of a sketch; see ns_fit_sketch */
     double sketch_error; /* how far a parameter or the slope may then be off, relative to it */
     uint64_t points, nonfinite, padding; /* used; left out; rows left out */
-    uint64_t samples;                    /* clusters; 0 where the points do not know their sample */
-    int iterations;                      /* Newton steps from sums over all points */
+    uint64_t left_out; /* rows that options->rows does not take, without padding */
+    uint64_t samples;  /* clusters; 0 where the points do not know their sample */
+    int iterations;    /* Newton steps from sums over all points */
     bool converged;
     const char *stop; /* why it ended */
     bool degenerate;
@@ -92,6 +112,9 @@ typedef struct ns_fit {
  * cannot tell the parameters give a degenerate fit, not an error. Rows of one sample must stand together, as in a store. */
 NS_API int ns_fit_points(const ns_points *points, const ns_fit_options *options, ns_fit *fits,
                          ns_error *err);
+
+/* Whether the S of all rows is another without position 0: by more than NS_S_RESTS. */
+NS_API bool ns_fit_rests_on_first(const ns_fit *fit);
 
 /* The same from a sketch's bins: the search and Newton's method run on pseudo-points that have each bin's sums (see ns_bins_pseudo), so that
  * smooth curves agree with the fit to the points to about 1e-6; curves with corners, whose corner lies within a bin, to about 1e-2.

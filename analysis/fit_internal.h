@@ -120,6 +120,15 @@ double ns_density_weight(const double *weights, double least, double most, doubl
 int ns_residual_medians(const ns_fit_pass *pass, const ns_solver *solvers, int count,
                         double *medians, ns_error *err);
 
+/* Every curve of the options on pseudo-points of the bins alone: parameters and S-index to about 1e-6, no clustered errors. Every point
+ * alike. */
+int ns_fit_of_bins(const ns_bins *bins, const ns_fit_options *options, ns_fit *fits, ns_error *err);
+/* The S-indices of the sets of rows of fits [curve_count], see ns_fit.s_index_of (analysis/fit_kinds.c). */
+int ns_fit_kinds_of_points(const ns_points *points, const ns_fit_options *options, ns_fit *fits,
+                           ns_error *err);
+int ns_fit_kinds_of_sketch(const ns_sketch *sketch, const ns_fit_options *options, ns_fit *fits,
+                           ns_error *err);
+
 /* A fit of which nothing is known yet. */
 void ns_fit_blank(ns_fit *fit, const ns_curve *curve, const ns_bins *bins);
 /* Which parameters the options leave free for a curve. */

@@ -36,6 +36,7 @@ void ns_fit_blank(ns_fit *fit, const ns_curve *curve, const ns_bins *bins) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) *numbers[i] = missing();
     for (int k = 0; k < NS_PARAMETERS; k++)
         fit->theta[k] = fit->nominal[k] = fit->clustered[k] = missing();
+    for (int k = 0; k < NS_ROWS_KINDS; k++) fit->s_index_of[k] = missing();
 }
 
 const char *ns_fit_hopeless(const ns_bins *bins, int parameters) {

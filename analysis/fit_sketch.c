@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/fit_internal.h"
+#include "analysis/row_choice.h"
 #include "probe/base/mem.h"
 
 int ns_bins_of_sketch(ns_bins *out, const ns_sketch *sketch, int step, ns_error *err) {
@@ -46,12 +47,16 @@ static void free_pseudo(ns_pseudo *pseudo) {
     free(pseudo->w);
 }
 
-/* What the points scatter in y about the pseudo-points, whatever the curve. */
+/* What the points scatter in y about the pseudo-points, whatever the curve: taken about the straight line, so that what lies near one keeps
+ * its digits. */
 static double scatter(const ns_bins *bins, const ns_pseudo *pseudo) {
-    double kept = 0;
-    for (size_t i = 0; i < pseudo->count; i++)
-        kept += pseudo->w[i] * (double)pseudo->y[i] * (double)pseudo->y[i];
-    return fmax(bins->yy - kept, 0);
+    const ns_bin *t = &bins->total;
+    double line = t->xx > 0 ? t->xy / t->xx : 0, kept = 0;
+    for (size_t i = 0; i < pseudo->count; i++) {
+        double r = (double)pseudo->y[i] - line * (double)pseudo->x[i];
+        kept += pseudo->w[i] * r * r;
+    }
+    return fmax(bins->yy - line * t->xy - kept, 0);
 }
 
 static int fit_one(const ns_bins *bins, const ns_pseudo *pseudo, const ns_fit_options *o,
@@ -97,7 +102,17 @@ static double difference(const ns_fit *a, const ns_fit *b) {
 enum { JOINED = 4 };
 #define ROUNDING 1e-7 /* pseudo-points are floats */
 
-int ns_fit_sketch(const ns_sketch *sketch, const ns_fit_options *o, ns_fit *fits, ns_error *err) {
+int ns_fit_of_bins(const ns_bins *bins, const ns_fit_options *o, ns_fit *fits, ns_error *err) {
+    ns_pseudo pseudo = {0};
+    int status = make_pseudo(&pseudo, bins, err);
+    for (int i = 0; i < o->curve_count && !status; i++)
+        status = fit_one(bins, &pseudo, o, o->curves[i], &fits[i], err);
+    free_pseudo(&pseudo);
+    return status;
+}
+
+static int fit_sketch(const ns_sketch *sketch, const ns_fit_options *o, ns_fit *fits,
+                      ns_error *err) {
     if (o->weighting != NS_WEIGH_POINTS)
         return ns_fail(err, NS_EUSAGE, "a sketch can be fitted with the weighting `points` alone");
     ns_bins fine = {0}, joined = {0};
@@ -120,5 +135,17 @@ int ns_fit_sketch(const ns_sketch *sketch, const ns_fit_options *o, ns_fit *fits
     free_pseudo(&of_joined);
     ns_bins_free(&fine);
     ns_bins_free(&joined);
+    return status;
+}
+
+int ns_fit_sketch(const ns_sketch *sketch, const ns_fit_options *o, ns_fit *fits, ns_error *err) {
+    ns_sketch part = {0};
+    bool all = !o->rows || !o->rows->count;
+    int status = all ? NS_OK : ns_row_choice_of_sketch(&part, o->rows, sketch, err);
+    if (!status) status = fit_sketch(all ? sketch : &part, o, fits, err);
+    for (int i = 0; i < o->curve_count && !status && !all; i++)
+        fits[i].left_out = sketch->counts.rows - part.counts.rows;
+    if (!status && o->by_kind) status = ns_fit_kinds_of_sketch(sketch, o, fits, err);
+    ns_sketch_free(&part);
     return status;
 }

@@ -355,19 +355,22 @@ void ns_stats_no_fit(ns_stats *out) {
     out->fit.reason = "not asked for";
     for (int k = 0; k < NS_PARAMETERS; k++) out->fit.theta[k] = (double)NAN;
     out->fit.s_index = out->fit.slope = (double)NAN;
+    for (int k = 0; k < NS_ROWS_KINDS; k++) out->fit.s_index_of[k] = (double)NAN;
 }
 
 static int fit(making *m, ns_error *err) {
     const ns_curve *curve = ns_curve_find("tanh", err);
-    const ns_fit_options options = {
-        .curves = &curve, .curve_count = 1, .progress = m->options->progress};
+    const ns_fit_options options = {.curves = &curve,
+                                    .curve_count = 1,
+                                    .progress = m->options->progress,
+                                    .by_kind = m->options->by_kind};
     if (!m->options->no_fit) return ns_fit_points(m->points, &options, &m->out->fit, err);
     ns_stats_no_fit(m->out);
     return NS_OK;
 }
 
-int ns_stats_make(ns_stats *out, const ns_points *points, const ns_stats_options *options,
-                  ns_error *err) {
+static int make(ns_stats *out, const ns_points *points, const ns_stats_options *options,
+                ns_error *err) {
     *out = (ns_stats){.channels = points->channels, .massive_channel = -1, .massive_position = -1};
     making m = {.out = out,
                 .points = points,
@@ -393,6 +396,18 @@ int ns_stats_make(ns_stats *out, const ns_points *points, const ns_stats_options
     }
     for (int t = 0; m.corners && t < m.threads; t++) free_corner(&m.corners[t]);
     free(m.corners);
+    return status;
+}
+
+int ns_stats_make(ns_stats *out, const ns_points *points, const ns_stats_options *options,
+                  ns_error *err) {
+    ns_points taken = *points;
+    ns_chosen *chosen = NULL;
+    *out = (ns_stats){0};
+    int status = ns_chosen_new(&chosen, &taken, options->rows, err);
+    if (!status) status = make(out, &taken, options, err);
+    out->left_out = ns_chosen_left_out(chosen);
+    ns_chosen_free(chosen);
     return status;
 }
 

@@ -36,6 +36,8 @@ typedef struct ns_stats_options {
     double tolerance; /* of linear_share, 0.1 */
     bool no_fit;      /* leave out what needs the fitted alpha */
     ns_progress *progress;
+    const ns_row_choice *rows; /* that count, borrowed; NULL: all */
+    bool by_kind;              /* tell fit.s_index_of too */
 } ns_stats_options;
 
 /* x: the site's input. What cannot be told is NaN. */
@@ -43,6 +45,7 @@ typedef struct ns_stats {
     bool from_sketch;
     double quantile_error; /* relative, of quantiles and what is read off bins; 0 from rows */
     uint64_t rows, padding, points, nonfinite;
+    uint64_t left_out; /* rows that options->rows does not take, without padding */
     double mean, sigma, least, most, skewness;
     double excess_kurtosis;               /* of x over all points */
     double quantiles[NS_STATS_QUANTILES]; /* type 7 */
@@ -59,11 +62,11 @@ typedef struct ns_stats {
         channel_kurtosis; /* mean_c(rms_c^4) / mean_c(rms_c^2)^2, 1 to C (He et al. 2024, arXiv 2405.19279) */
     /* |x| > 100 and >= 1000 median |x| (Sun et al. 2024): how many, and in which channels most. */
     uint64_t massive;
-    int massive_channels;                  /* distinct */
+    int massive_channels;                  /* distinct; -1 where not known */
     int massive_channel, massive_position; /* of the largest of them; -1 where there is none */
     /* Channels with |x| >= 6 in at least 6 % of the rows: an outlier channel, where that holds in 25 % of the layers as well
      * (Dettmers et al. 2022, arXiv 2208.07339). */
-    int outlier_channels;
+    int outlier_channels; /* -1 where not known: a sketch of some rows */
     int channels;
     uint8_t *is_outlier; /* [channels]; owned, see ns_stats_free */
     double line;         /* least-squares slope of y on x through the origin */

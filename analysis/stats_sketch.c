@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/bins.h"
+#include "analysis/fit_internal.h"
 #include "analysis/row_sigma.h"
 #include "analysis/stats.h"
 #include "probe/base/moments.h"
@@ -142,12 +143,13 @@ static void report_exact(ns_stats *out, const ns_sketch *s) {
     for (int k = 0; k < 3; k++) out->row_sigma[k + 1] = ns_row_sigma_sketch(s, q[k]);
 }
 
-int ns_stats_sketch(ns_stats *out, const ns_sketch *s, const ns_stats_options *o, ns_error *err) {
+static int make(ns_stats *out, const ns_sketch *s, const ns_stats_options *o, ns_error *err) {
     *out = (ns_stats){.from_sketch = true,
                       .quantile_error = 1.0 / NS_SKETCH_PER_OCTAVE,
                       .channels = s->channels,
                       .massive_channel = -1,
                       .massive_position = -1,
+                      .channel_kurtosis = (double)NAN,
                       .linear_share = (double)NAN};
     ns_bins bins = {0};
     out->is_outlier = ns_calloc((size_t)s->channels, 1, err);
@@ -158,8 +160,8 @@ int ns_stats_sketch(ns_stats *out, const ns_sketch *s, const ns_stats_options *o
     if (o->no_fit) ns_stats_no_fit(out);
     if (!status) {
         report_exact(out, s);
-        report_channels(out, s);
-        report_positions(out, s);
+        if (s->channel) report_channels(out, s);
+        if (s->position) report_positions(out, s);
         status = report_bins(out, &bins, err);
     }
     if (!status) {
@@ -170,5 +172,25 @@ int ns_stats_sketch(ns_stats *out, const ns_sketch *s, const ns_stats_options *o
         out->inverse_sigma_robust = ns_inverse_sigma_robust(out->mad);
     }
     ns_bins_free(&bins);
+    return status;
+}
+
+/* Of some rows, what is told of channels and of single points is not known. */
+int ns_stats_sketch(ns_stats *out, const ns_sketch *s, const ns_stats_options *o, ns_error *err) {
+    ns_sketch part = {0};
+    bool all = !o->rows || !o->rows->count;
+    *out = (ns_stats){0};
+    int status = all ? NS_OK : ns_row_choice_of_sketch(&part, o->rows, s, err);
+    if (!status) status = make(out, all ? s : &part, o, err);
+    if (!status && !all) {
+        out->left_out = s->counts.rows - part.counts.rows;
+        out->outlier_channels = out->massive_channels = -1;
+    }
+    const ns_curve *curve = ns_curve_find("tanh", err);
+    const ns_fit_options options = {
+        .curves = &curve, .curve_count = 1, .rows = o->rows, .by_kind = o->by_kind};
+    if (!status && o->by_kind && !o->no_fit)
+        status = ns_fit_kinds_of_sketch(s, &options, &out->fit, err);
+    ns_sketch_free(&part);
     return status;
 }

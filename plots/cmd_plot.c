@@ -26,6 +26,7 @@ typedef struct settings {
     int64_t columns;
     int backend, style, venue, span; /* venue, span: -1 where not given */
     bool force, all, no_fit;
+    const char *rows;
 } settings;
 
 enum { BACKEND_CAIRO, BACKEND_GNUPLOT };
@@ -71,6 +72,7 @@ static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_op
                                   NULL,    0,    0};
     const ns_option no_fit = {
         "no-fit", 0, NS_OPT_FLAG, &s->no_fit, NULL, "points without the fitted curve", NULL, 0, 0};
+    const ns_option rows = NS_ROWS_OPTION(s->rows);
     int count = 0, own_count = kind->options ? kind->options(own, out) : 0;
     count += own_count;
     memcpy(out + count, common, sizeof common);
@@ -81,6 +83,7 @@ static int add_options(settings *s, const ns_figure_kind *kind, void *own, ns_op
     }
     if (kind->some_sites) out[count++] = every_site;
     if (kind->fits) out[count++] = no_fit;
+    if (kind->takes_rows) out[count++] = rows;
     return count;
 }
 
@@ -219,6 +222,8 @@ static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc
     if (!status) status = outputs_ready(&s, &rest, err);
     ns_style style = *ns_styles[s.style];
     if (s.venue >= 0) ns_venue_apply(&ns_venues[s.venue], &style);
+    ns_row_choice choice = {.text = "all"};
+    if (!status) status = ns_row_choice_parse(&choice, s.rows, err);
     ns_plot_request request = {.files = rest.items,
                                .file_count = rest.count,
                                .style = &style,
@@ -226,6 +231,7 @@ static int run_kind(const ns_command *self, const ns_figure_kind *kind, int argc
                                .width = most_width(&s),
                                .all = s.all,
                                .no_fit = s.no_fit,
+                               .rows = &choice,
                                .settings = own};
     const ns_selection selection = ns_selection_of(&s.sites);
     request.selection = &selection;

@@ -87,18 +87,22 @@ static int read_extremes(ns_cloud *cloud, ns_store *store, int i, ns_error *err)
     return status;
 }
 
-int ns_cloud_open_rows(ns_cloud *out, ns_store *store, int i, ns_error *err) {
+int ns_cloud_open_rows(ns_cloud *out, ns_store *store, int i, const ns_row_choice *rows,
+                       ns_error *err) {
     const ns_store_site *site = ns_store_site_at(store, i);
     *out = (ns_cloud){0};
     int status = ns_points_store(&out->points, store, i, err);
-    if (!status && site->sampled && site->extreme_rows) status = read_extremes(out, store, i, err);
+    if (!status) status = ns_chosen_new(&out->chosen, &out->points, rows, err);
+    if (!status && site->sampled && site->extreme_rows && !out->chosen)
+        status = read_extremes(out, store, i, err);
     if (status) ns_cloud_free(out);
     return status;
 }
 
-int ns_cloud_open(ns_cloud *out, ns_store *store, int i, ns_error *err) {
-    if (!ns_source_is_sketch(NS_FROM_BEST, ns_store_site_at(store, i)))
-        return ns_cloud_open_rows(out, store, i, err);
+int ns_cloud_open(ns_cloud *out, ns_store *store, int i, const ns_row_choice *rows, ns_error *err) {
+    bool some = rows && rows->count;
+    if (some || !ns_source_is_sketch(NS_FROM_BEST, ns_store_site_at(store, i)))
+        return ns_cloud_open_rows(out, store, i, rows, err);
     *out = (ns_cloud){.from_sketch = true};
     int status = ns_sketch_read(&out->sketch, store, i, err);
     if (status) ns_cloud_free(out);
@@ -109,6 +113,7 @@ void ns_cloud_free(ns_cloud *cloud) {
     free(cloud->extra_x);
     free(cloud->extra_y);
     ns_sketch_free(&cloud->sketch);
+    ns_chosen_free(cloud->chosen);
     *cloud = (ns_cloud){0};
 }
 

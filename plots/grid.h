@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "analysis/points.h"
+#include "analysis/row_choice.h"
 #include "plots/canvas/canvas.h"
 #include "probe/base/error.h"
 #include "probe/sketch/sketch.h"
@@ -28,12 +29,16 @@ typedef struct ns_cloud {
     /* Where not all rows are there but a sketch of them is: drawn from its picture, whose cells are some thousandth of the range wide. */
     bool from_sketch;
     ns_sketch sketch;
+    ns_chosen *chosen; /* what the points stand on where rows were chosen */
 } ns_cloud;
 
-/* Site i (from 0) of an open store: its rows where all are there, else its sketch, else a sample of its rows. Free with ns_cloud_free. */
-int ns_cloud_open(ns_cloud *out, ns_store *store, int i, ns_error *err);
+/* Site i (from 0) of an open store: its rows where all are there, else its sketch, else a sample of its rows. Where `rows` (or NULL) takes
+ * only some, always those of its rows, since a sketch has one picture of all, and none of the extreme ones beside a sample. Free with
+ * ns_cloud_free. */
+int ns_cloud_open(ns_cloud *out, ns_store *store, int i, const ns_row_choice *rows, ns_error *err);
 /* Its rows, all or a sample, even where there is a sketch. NS_EINPUT where it keeps none. */
-int ns_cloud_open_rows(ns_cloud *out, ns_store *store, int i, ns_error *err);
+int ns_cloud_open_rows(ns_cloud *out, ns_store *store, int i, const ns_row_choice *rows,
+                       ns_error *err);
 void ns_cloud_free(ns_cloud *cloud);
 
 /* Gives the rows of a cloud of stored rows (not of a sketch) to `visit` in their order, x and y [rows, C], without those of padding, and

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "probe/base/api.h"
+#include "analysis/row_choice.h"
 #include "plots/figure/figure.h"
 #include "probe/base/cli.h"
 #include "probe/base/error.h"
@@ -32,6 +33,7 @@ typedef struct ns_plot_request {
     double width; /* mm, of the figure, at most; 0: not known */
     bool all;     /* every site */
     bool no_fit;
+    const ns_row_choice *rows;     /* that count, for kinds with takes_rows; NULL: all */
     const ns_selection *selection; /* of sites, for kinds that open their files themselves */
     void *settings;                /* the kind's own, after its options were read */
 } ns_plot_request;
@@ -48,6 +50,7 @@ typedef struct ns_figure_kind {
     bool per_site;        /* sites are chosen one by one: --layers makes sense */
     bool some_sites;      /* of them only some are drawn unless they are named: --all makes sense */
     bool fits;            /* draws what --no-fit leaves out */
+    bool takes_rows;      /* knows --rows */
     /* The kind's own options, at most NS_MOST_KIND_OPTIONS: they point into `settings`, which is zeroed memory of settings_size, and which
      * this sets to its defaults. NULL: none. Returns how many. */
     int (*options)(void *settings, ns_option *out);

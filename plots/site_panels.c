@@ -10,6 +10,7 @@
 static void site_panel_free(void *object) {
     ns_site_panel *s = object;
     ns_cloud_free(&s->cloud);
+    ns_cloud_free(&s->marked);
     free(s);
 }
 
@@ -50,6 +51,50 @@ ns_item ns_site_panel_layer(ns_site_panel *s) {
     return (ns_item){.kind = NS_ITEM_LAYER, .name = s->name, .layer = {paint, s}};
 }
 
+/* Few points are less translucent, so that a single one can be seen; from a thousand on the style's own opacity holds. */
+static double opacity_of(double usual, uint64_t points) {
+    enum { MANY = 1000 };
+    const double single = 0.9;
+    if (points < 1 || points >= MANY || usual >= single) return usual;
+    return single + (usual - single) * log((double)points) / log(MANY);
+}
+
+static int paint_marked(void *user, const ns_panel *panel, int width, int height,
+                        const ns_style *style, double dpi, ns_picture *out, FILE *data,
+                        ns_error *err) {
+    const ns_site_panel *s = user;
+    ns_grid grid = {.width = width,
+                    .height = height,
+                    .x_low = panel->x.low,
+                    .x_high = panel->x.high,
+                    .y_low = panel->y.low,
+                    .y_high = panel->y.high};
+    int status = ns_grid_fill(&grid, &s->marked, err);
+    if (!status && data) ns_grid_write(&grid, s->number, "marked rows", data);
+    if (!status)
+        status = ns_grid_discs(&grid, 1.6 * style->diameter * dpi / 72, s->mark, s->mark, out, err);
+    ns_grid_free(&grid);
+    return status;
+}
+
+int ns_site_panel_mark(ns_site_panel *s, const ns_row_choice *choice, ns_color color,
+                       const char *name, ns_item *items, int *used, ns_error *err) {
+    enum { LEGEND_MARK = 5 };
+    *used = 0;
+    int status = ns_cloud_open_rows(&s->marked, s->run->store, s->site, choice, err);
+    if (status || !s->marked.points.rows) return status;
+    ns_extent extent;
+    status = ns_cloud_extent(&s->marked, &extent, err);
+    if (status || !extent.points) return status;
+    s->mark = color;
+    s->mark.a = opacity_of(0.5, extent.points);
+    items[(*used)++] = (ns_item){.kind = NS_ITEM_LAYER, .layer = {paint_marked, s}};
+    if (name)
+        items[(*used)++] =
+            (ns_item){.kind = NS_ITEM_MARKS, .name = name, .fill = color, .size = LEGEND_MARK};
+    return NS_OK;
+}
+
 void ns_site_panel_pale(ns_site_panel *s) {
     s->point = (ns_color){0.75, 0.79, 0.85, 0.25};
     s->deep = (ns_color){0.6, 0.66, 0.74, 1};
@@ -72,20 +117,12 @@ static int note_missing(ns_figure *figure, const ns_site_panel *s, ns_error *err
     return NS_OK;
 }
 
-/* Few points are less translucent, so that a single one can be seen; from a thousand on the style's own opacity holds. */
-static double opacity_of(double usual, uint64_t points) {
-    enum { MANY = 1000 };
-    const double single = 0.9;
-    if (points < 1 || points >= MANY || usual >= single) return usual;
-    return single + (usual - single) * log((double)points) / log(MANY);
-}
-
 /* Items and notes of a panel whose cloud is to be opened yet. */
 static int fill_panel(const ns_plot_request *r, const ns_site_panels *kind, ns_figure *figure,
                       ns_site_panel *s, ns_error *err) {
     ns_panel *panel = s->panel;
     int status = kind->open ? kind->open(r, figure, s, err)
-                            : ns_cloud_open(&s->cloud, s->run->store, s->site, err);
+                            : ns_cloud_open(&s->cloud, s->run->store, s->site, r->rows, err);
     if (status) return status;
     if (s->problem) {
         panel->notes[0] = s->problem;
@@ -193,6 +230,19 @@ static const char *summarize(ns_figure *figure, ns_site_panel *const *panels, ns
                : ns_figure_text(figure, err, "%" PRIu64 " points", points);
 }
 
+/* The caption, with what is said of single panels and of chosen rows. */
+static const char *add_remarks(const ns_plot_request *r, ns_figure *figure,
+                               ns_site_panel *const *panels, const char *caption, ns_error *err) {
+    for (int i = 0; i < figure->panel_count && caption; i++)
+        if (panels[i]->remark)
+            caption = ns_figure_text(figure, err, "%s%s%s: %s.", caption, *caption ? " " : "",
+                                     panels[i]->panel->title, panels[i]->remark);
+    if (caption && r->rows && r->rows->count)
+        caption = ns_figure_text(figure, err, "%s%sRows: %s.", caption, *caption ? " " : "",
+                                 r->rows->text);
+    return caption;
+}
+
 /* The sites of every run, and with them the number of panels and columns. */
 static chosen *choose(const ns_plot_request *r, const ns_site_panels *kind, ns_figure *figure,
                       int *total, ns_error *err) {
@@ -234,6 +284,7 @@ int ns_site_panels_build(const ns_plot_request *r, const ns_site_panels *kind, n
     figure->x_label = ns_figure_text(figure, err, "%s input", norm);
     figure->summary = summarize(figure, panels, err);
     const char *caption = kind->describe ? kind->describe(r, figure, panels, err) : "";
+    if (caption) caption = add_remarks(r, figure, panels, caption, err);
     if (!caption) return NS_EFAIL;
     if (*caption) figure->caption = caption;
     return figure->x_label && figure->summary ? NS_OK : NS_EFAIL;
@@ -241,7 +292,7 @@ int ns_site_panels_build(const ns_plot_request *r, const ns_site_panels *kind, n
 
 int ns_site_panel_fit(const ns_site_panel *s, const ns_curve *const *curves, int count, ns_fit *out,
                       ns_error *err) {
-    const ns_fit_options options = {.curves = curves, .curve_count = count};
+    const ns_fit_options options = {.curves = curves, .curve_count = count, .by_kind = true};
     if (!s->cloud.from_sketch) return ns_fit_points(&s->cloud.points, &options, out, err);
     return ns_fit_sketch(&s->cloud.sketch, &options, out, err);
 }

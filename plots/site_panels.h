@@ -26,6 +26,9 @@ typedef struct ns_site_panel {
     ns_color point,
         deep; /* of the discs around the points; the style's, unless `open` or `fill` change them */
     int decades; /* of density that colours span, instead of discs one over the other; 0: discs */
+    const char *remark; /* set by `fill`: for the caption, behind the panel's name */
+    ns_cloud marked;    /* rows in a colour of their own, see ns_site_panel_mark */
+    ns_color mark;
     const char *problem; /* set by `open`: nothing is drawn but this note */
     void *own;           /* the kind's */
 } ns_site_panel;
@@ -52,6 +55,11 @@ int ns_site_panels_build(const ns_plot_request *r, const ns_site_panels *kind, n
 
 /* All points of the cloud, as discs; in the data as bins. */
 ns_item ns_site_panel_layer(ns_site_panel *s);
+
+/* A layer of the rows that the choice takes, in `color`, above that of all points; its item and, with name, a line of the legend into items
+ * [2]; *used counts them, none where there are no such rows. Of a panel that is drawn from rows. */
+int ns_site_panel_mark(ns_site_panel *s, const ns_row_choice *choice, ns_color color,
+                       const char *name, ns_item *items, int *used, ns_error *err);
 
 /* Makes that layer pale: what stands before it is in colour. */
 void ns_site_panel_pale(ns_site_panel *s);

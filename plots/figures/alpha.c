@@ -98,7 +98,8 @@ static int add_training(ns_alpha_work *w, int run, ns_error *err) {
 static int add_store_site(ns_alpha_work *w, int run, ns_store *store, int i, ns_error *err) {
     const ns_site *site = &ns_store_site_at(store, i)->site;
     bool learned = site->norm.alpha != NULL;
-    const ns_stats_options options = {.tolerance = 0.1, .no_fit = learned};
+    const ns_stats_options options = {
+        .tolerance = 0.1, .no_fit = learned, .rows = w->request->rows};
     ns_stats s = {0};
     int status = ns_runs_stats(&s, store, i, (ns_source_choice)w->settings->from, &options, err);
     const double inverse[] = {s.inverse_sigma, s.inverse_sigma_row, s.inverse_sigma_robust};
@@ -128,6 +129,10 @@ static int add_store(ns_alpha_work *w, int run, ns_error *err) {
 static int add_file(ns_alpha_work *w, int run, ns_error *err) {
     const char *path = w->request->files[run];
     if (!ns_is_folder(path) && !ns_training_is(path)) return add_store(w, run, err);
+    if (w->request->rows && w->request->rows->count)
+        return ns_fail(err, NS_EUSAGE,
+                       "--rows: %s has the sigma of all rows alone, as a training run recorded it",
+                       path);
     int status = ns_series_training(&w->trainings[run], w->figure, path, err);
     return status ? status : add_training(w, run, err);
 }
@@ -220,6 +225,7 @@ const ns_figure_kind ns_figure_alpha = {
     .per_site = true,
     .options = options,
     .settings_size = sizeof(ns_alpha_settings),
+    .takes_rows = true,
     .build = build,
     .in_report =
         "\316\261 against 1/\317\203 of the input of every layer; s\302\267\316\261 of the fitted "

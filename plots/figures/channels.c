@@ -205,7 +205,7 @@ static int open_rows(choice *c, const ns_site_panel *s, ns_error *err) {
         return ns_fail(err, NS_EINPUT,
                        "expected stored rows to take channels from, found a sketch alone");
     c->rows = &c->own_rows;
-    return ns_cloud_open_rows(&c->own_rows, s->run->store, s->site, err);
+    return ns_cloud_open_rows(&c->own_rows, s->run->store, s->site, NULL, err);
 }
 
 static int fill(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, ns_error *err) {
@@ -287,6 +287,7 @@ const ns_figure_kind ns_figure_channels = {
     .some_sites = true,
     .options = options,
     .settings_size = sizeof(settings),
+    .takes_rows = true,
     .build = build,
     .in_report = "Some channels in colours of their own before all points, those with the extreme "
                  "values among them.",

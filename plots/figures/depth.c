@@ -71,7 +71,7 @@ typedef struct work {
 static int read_site(work *w, series *s, ns_store *store, int i, ns_error *err) {
     const ns_store_site *info = ns_store_site_at(store, i);
     const settings *own = w->request->settings;
-    const ns_stats_options options = {.tolerance = 0.1};
+    const ns_stats_options options = {.tolerance = 0.1, .rows = w->request->rows};
     ns_stats stats = {0};
     int status = ns_runs_stats(&stats, store, i, (ns_source_choice)own->from, &options, err);
     if (status) {
@@ -342,5 +342,6 @@ const ns_figure_kind ns_figure_depth = {
     .per_site = true,
     .options = options,
     .settings_size = sizeof(settings),
+    .takes_rows = true,
     .build = build,
 };

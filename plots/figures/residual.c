@@ -74,11 +74,11 @@ static int open_residual(const ns_plot_request *request, ns_figure *figure, ns_s
     if (!s->info->rows)
         return ns_fail(err, NS_EINPUT,
                        "expected stored rows to take the residual of, found a sketch alone");
-    int status = ns_cloud_open(&s->cloud, s->run->store, s->site, err);
+    int status = ns_cloud_open(&s->cloud, s->run->store, s->site, request->rows, err);
     if (!status) status = ns_site_panel_fit(s, &curve, 1, &r->fit, err);
     if (!status && s->cloud.from_sketch) {
         ns_cloud_free(&s->cloud);
-        status = ns_cloud_open_rows(&s->cloud, s->run->store, s->site, err);
+        status = ns_cloud_open_rows(&s->cloud, s->run->store, s->site, NULL, err);
     }
     if (status) return status;
     if (r->fit.degenerate || !r->fit.converged) {
@@ -255,6 +255,7 @@ const ns_figure_kind ns_figure_residual = {
     .some_sites = true,
     .options = options,
     .settings_size = sizeof(settings),
+    .takes_rows = true,
     .build = build,
     .in_report = "What the fitted s\302\267tanh(\316\261x) leaves, over the input, with the "
                  "median and mean of bins.",

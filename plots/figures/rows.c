@@ -25,13 +25,19 @@ typedef struct series {
     uint64_t rows;
 } series;
 
-static int read_site(series *s, ns_store *store, int site, double sigma[QUANTILES], ns_error *err) {
+static int read_site(series *s, ns_store *store, int site, const ns_row_choice *choice,
+                     double sigma[QUANTILES], ns_error *err) {
     const ns_store_site *info = ns_store_site_at(store, site);
     uint64_t rows = 0;
     int status;
     if (ns_source_is_sketch(NS_FROM_BEST, info)) {
-        ns_sketch sketch;
+        ns_sketch sketch, some = {0};
         status = ns_sketch_read(&sketch, store, site, err);
+        if (!status && choice && choice->count) {
+            status = ns_row_choice_of_sketch(&some, choice, &sketch, err);
+            ns_sketch_free(&sketch);
+            sketch = some;
+        }
         for (int k = 0; k < QUANTILES && !status; k++)
             sigma[k] = ns_row_sigma_sketch(&sketch, quantiles[k]);
         if (!status) rows = sketch.counts.rows - sketch.counts.padding;
@@ -39,8 +45,11 @@ static int read_site(series *s, ns_store *store, int site, double sigma[QUANTILE
         s->sketch = true;
     } else {
         ns_points points;
+        ns_chosen *chosen = NULL;
         status = ns_points_store(&points, store, site, err);
+        if (!status) status = ns_chosen_new(&chosen, &points, choice, err);
         if (!status) status = ns_row_sigmas(&points, quantiles, QUANTILES, sigma, &rows, err);
+        ns_chosen_free(chosen);
         s->sampled |= info->sampled;
     }
     s->rows += rows;
@@ -59,7 +68,7 @@ static int read_run(const ns_plot_request *r, int run, series *s, ns_figure *fig
     int status = NS_OK;
     for (int i = 0; i < s->count && !status; i++) {
         s->index[i] = ns_store_site_at(from->store, from->sites[i])->site.index;
-        status = read_site(s, from->store, from->sites[i], s->sigma[i], err);
+        status = read_site(s, from->store, from->sites[i], r->rows, s->sigma[i], err);
     }
     return status;
 }
@@ -216,6 +225,7 @@ const ns_figure_kind ns_figure_rows = {
                 "  normscope plot rows before.h5 after.h5 --select '*norm1' -o rows.pdf\n",
     .takes_runs = true,
     .per_site = true,
+    .takes_rows = true,
     .build = build,
     .in_report = "How \317\203 of a row is spread within each layer: 25 to 75 % in boxes, 5 to 95 "
                  "% in whiskers, the median.",

@@ -9,14 +9,17 @@
 #include "plots/site_panels.h"
 
 enum { DEFAULT_SITES = 4, DEFAULT_COLUMNS = 4, CURVE_SPOTS = 257, MOST_CURVES = 8, BAR_STEPS = 64 };
-enum { MOST_ITEMS = 4 + MOST_CURVES }; /* points, two bounds, a slope, and the fits */
+enum {
+    MOST_ITEMS = 6 + MOST_CURVES
+}; /* points, marked ones and their key, two bounds, a slope, and the fits */
 #define NBSP "\302\240"
 
 enum { MOST_VECTOR_POINTS = 20000 };
 #define MOST_VECTOR_POINTS_TEXT "20000"
 
 typedef struct settings {
-    const char *curve;
+    const char *curve, *mark;
+    ns_row_choice marked; /* of `mark` */
     bool bound, slope, density, vector_points;
 } settings;
 
@@ -25,6 +28,9 @@ static int options(void *own, ns_option *out) {
     const ns_option all[] = {
         {"curve", 'c', NS_OPT_TEXT, &s->curve, "NAMES",
          "curves that are fitted, as tanh,erf, or all; see normscope fit", "tanh", 0, 0},
+        {"mark", 'm', NS_OPT_TEXT, &s->mark, "CHOICE",
+         "rows in another colour, chosen as by --rows; or none", "first, where the S rests on it",
+         0, 0},
         {"bound", 'b', NS_OPT_FLAG, &s->bound, NULL,
          "the largest |y| that the kind of norm allows, as lines: sqrt(C - 1) for LayerNorm", NULL,
          0, 0},
@@ -129,6 +135,37 @@ static int move_notes(ns_figure *figure, ns_site_panel *s, ns_error *err) {
     return NS_OK;
 }
 
+/* Both S-indices for the caption, where the S of all rows is another without position 0. */
+static int tell_first(ns_figure *figure, ns_site_panel *s, const ns_fit *fit, ns_error *err) {
+    char all[64], others[64];
+    if (!ns_fit_rests_on_first(fit)) return NS_OK;
+    ns_number_label(fit->s_index, 2, all);
+    double rest = fit->s_index_of[NS_ROWS_NOT_FIRST];
+    ns_number_label(fabs(rest) < 0.005 ? 0 : rest, 2, others);
+    s->remark = ns_figure_text(figure, err, "S-index %s, %s without position 0", all, others);
+    return s->remark ? NS_OK : NS_EFAIL;
+}
+
+/* Rows in another colour: those asked for, else position 0 where the S of all rows is another without it. A sketch has no picture of some. */
+static int mark_rows(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s,
+                     const ns_fit *fit, ns_item *items, int *used, ns_error *err) {
+    const settings *o = r->settings;
+    ns_row_choice first;
+    bool asked = o && o->mark, some = r->rows && r->rows->count;
+    int status = ns_row_choice_parse(&first, "first", err), added = 0;
+    const ns_row_choice *choice = asked ? &o->marked : &first;
+    if (asked && !strcmp(o->mark, "none")) return NS_OK;
+    if (status || (!asked && (!fit || !ns_fit_rests_on_first(fit) || some))) return status;
+    if (s->cloud.from_sketch)
+        return asked ? ns_fail(err, NS_EINPUT, "--mark: expected stored rows, found a sketch")
+                     : NS_OK;
+    const char *name = asked ? ns_figure_label(figure, o->mark, err) : "position 0";
+    if (!name) return NS_EFAIL;
+    status = ns_site_panel_mark(s, choice, r->style->colors[2], name, items + *used, &added, err);
+    *used += added;
+    return status;
+}
+
 static int add_fits(const ns_plot_request *r, ns_figure *figure, ns_item *items, int *used,
                     ns_site_panel *s, ns_error *err) {
     const settings *o = r->settings;
@@ -141,6 +178,8 @@ static int add_fits(const ns_plot_request *r, ns_figure *figure, ns_item *items,
         return status;
     }
     status = ns_site_panel_fit(s, curves, count, fits, err);
+    if (!status) status = tell_first(figure, s, &fits[0], err);
+    if (!status) status = mark_rows(r, figure, s, &fits[0], items, used, err);
     if (status) return status;
     if (count > 1) return add_several(figure, items, used, s, fits, count, r->style, err);
     status = add_one(figure, items + *used, s, &fits[0], r->style, err);
@@ -202,6 +241,7 @@ static int fill(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, n
     int used = 1, status = NS_OK;
     if (o && o->bound) status = add_bound(r, figure, items, &used, s, err);
     if (!status && o && o->slope) status = add_slope(r, figure, items, &used, s, err);
+    if (!status && r->no_fit) status = mark_rows(r, figure, s, NULL, items, &used, err);
     if (!status && !r->no_fit) status = add_fits(r, figure, items, &used, s, err);
     s->panel->items = items;
     s->panel->item_count = used;
@@ -238,8 +278,12 @@ static void add_legend(ns_figure *figure) {
     for (int i = 1; i < count; i++) {
         const ns_item *line = &from->items[i];
         if (i > 1 && line->name == from->items[i - 1].name) continue; /* the other bound */
-        keys[last->item_count++] =
-            (ns_item){.kind = NS_ITEM_CURVE, .name = line->name, .stroke = line->stroke};
+        if (!line->name) continue;                                    /* a layer */
+        ns_item *key = &keys[last->item_count++];
+        if (line->kind == NS_ITEM_MARKS)
+            *key = *line, key->unlisted = false;
+        else
+            *key = (ns_item){.kind = NS_ITEM_CURVE, .name = line->name, .stroke = line->stroke};
     }
     last->aside = true;
 }
@@ -320,8 +364,15 @@ static int separate_points(ns_figure *figure, ns_site_panel *const *panels, cons
 static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
     const ns_site_panels kind = {
         .sites = DEFAULT_SITES, .columns = DEFAULT_COLUMNS, .fill = fill, .describe = describe};
-    const settings *s = r->settings;
+    settings *s = r->settings;
     ns_site_panel **panels = NULL;
+    if (s && s->mark && strcmp(s->mark, "none") != 0) {
+        int parsed = ns_row_choice_parse(&s->marked, s->mark, err);
+        if (parsed) {
+            ns_fail_context(err, "--mark");
+            return parsed;
+        }
+    }
     int status = ns_site_panels_build(r, &kind, figure, &panels, err);
     if (status || !s) return status;
     if (s->density && s->vector_points)
@@ -336,13 +387,16 @@ static int build(const ns_plot_request *r, ns_figure *figure, ns_error *err) {
 const ns_figure_kind ns_figure_scurve = {
     .name = "scurve",
     .summary = "output against input of normalization layers",
-    .details = "Every point of the chosen sites (four, spread over the depth, unless sites are "
-               "named), none left out but padding and what is not finite, and "
-               "over them the fitted s tanh(alpha x), or other curves, or several. Points are "
-               "translucent; where they lie over "
-               "each other the colour darkens with the logarithm of their number. Each FILE is a "
-               "row of panels; y is shared within it. Of a run that kept a sample of its rows, "
-               "those with the extreme values are drawn as well.",
+    .details =
+        "Every point of the chosen sites (four, spread over the depth, unless sites are "
+        "named), none left out but padding and what is not finite, and "
+        "over them the fitted s tanh(alpha x), or other curves, or several. Points are "
+        "translucent; where they lie over "
+        "each other the colour darkens with the logarithm of their number. Each FILE is a "
+        "row of panels; y is shared within it. Where the S-index of all points is another without "
+        "position 0, that position has a colour of its own and the caption says both. Of a run "
+        "that kept a sample of its rows, "
+        "those with the extreme values are drawn as well.",
     .examples = "  normscope plot scurve run.h5 -o scurve.pdf\n"
                 "  normscope plot scurve run.h5 --layers 4,8,12,16 --style paper -o scurve.svg\n"
                 "  normscope plot scurve run.h5 --curve tanh,erf --bound --slope -o lines.pdf\n"
@@ -352,6 +406,7 @@ const ns_figure_kind ns_figure_scurve = {
     .per_site = true,
     .some_sites = true,
     .fits = true,
+    .takes_rows = true,
     .options = options,
     .settings_size = sizeof(settings),
     .build = build,

@@ -15,19 +15,27 @@
 #include "probe/base/random.h"
 #include "probe/base/moments.h"
 
-enum { DEFAULT_TOKENS = 8, LINE_SPOTS = 129, BAR_STEPS = 64, CHUNK_ROWS = 4096 };
+enum {
+    DEFAULT_TOKENS = 8,
+    DEFAULT_LARGEST = 2,
+    LINE_SPOTS = 129,
+    BAR_STEPS = 64,
+    CHUNK_ROWS = 4096
+};
 
 typedef struct settings {
-    int64_t tokens, seed;
+    int64_t tokens, largest, seed;
 } settings;
 
 static int options(void *memory, ns_option *out) {
     settings *s = memory;
-    *s = (settings){.tokens = DEFAULT_TOKENS};
+    *s = (settings){.tokens = DEFAULT_TOKENS, .largest = DEFAULT_LARGEST};
     const ns_option own[] = {
         {"tokens", 'n', NS_OPT_INT, &s->tokens, "N", "rows that have a colour of their own", "8", 1,
          NS_GROUPS_MOST},
-        {"seed", 0, NS_OPT_INT, &s->seed, "S", "of their choice", "0", 0, 9e15},
+        {"largest", 0, NS_OPT_INT, &s->largest, "N",
+         "so many of them are the rows with the largest |x| of their site", "2", 0, NS_GROUPS_MOST},
+        {"seed", 0, NS_OPT_INT, &s->seed, "S", "of the choice of the others", "0", 0, 9e15},
     };
     memcpy(out, own, sizeof own);
     return (int)(sizeof own / sizeof *own);
@@ -38,26 +46,28 @@ typedef struct token {
     int64_t sample;
     int32_t position, head;
     double slope; /* 1 / sigma of the row's x */
+    double size;  /* largest finite |x| of the row */
 } token;
 
 /* The tokens of a panel. */
 typedef struct choice {
-    token tokens[NS_GROUPS_MOST];
-    int count;
-    uint64_t rows; /* that were there to choose from */
-    bool sampled;  /* these are some of all */
-    bool heads;    /* a token has several rows */
-    float *x, *y;  /* [NS_GROUPS_MOST, channels] */
+    token tokens[NS_GROUPS_MOST]; /* those with the largest |x| first */
+    int count, largest;
+    const ns_points *points;
+    ns_points stored; /* where the panel itself is drawn from a sketch */
+    uint64_t rows;    /* that were there to choose from */
+    bool sampled;     /* these are some of all */
+    bool heads;       /* a token has several rows */
+    const ns_site_panel *site;
+    float *x, *y; /* [NS_GROUPS_MOST, channels] */
     size_t channels;
     ns_groups groups;
 } choice;
 
 /* Reads a row into place `at`; false in *usable where none of its points is finite. */
-static int read_token(choice *c, const ns_site_panel *s, token *t, int at, bool *usable,
-                      ns_error *err) {
+static int read_token(choice *c, token *t, int at, bool *usable, ns_error *err) {
     float *x = c->x + (size_t)at * c->channels, *y = c->y + (size_t)at * c->channels;
-    int status = ns_store_read(s->run->store, s->site, NS_INPUT, t->row, 1, x, err);
-    if (!status) status = ns_store_read(s->run->store, s->site, NS_OUTPUT, t->row, 1, y, err);
+    int status = c->points->read(c->points, t->row, 1, x, y, err);
     float *finite = ns_calloc(c->channels, sizeof *finite, err);
     size_t kept = 0;
     if (!finite) return NS_EFAIL;
@@ -76,55 +86,111 @@ static bool before(const token *a, const token *b) {
     return a->position != b->position ? a->position < b->position : a->head < b->head;
 }
 
-/* Keeps the token where it is among the `wanted` first by priority. */
-static int offer(choice *c, const ns_site_panel *s, token t, int wanted, ns_error *err) {
-    if (c->count == wanted && !before(&t, &c->tokens[wanted - 1])) return NS_OK;
-    bool usable;
-    int status = read_token(c, s, &t, 0, &usable, err), at = c->count;
-    if (status || !usable) return status;
-    if (c->count == wanted) at--;
-    for (; at > 0 && before(&t, &c->tokens[at - 1]); at--) c->tokens[at] = c->tokens[at - 1];
-    c->tokens[at] = t;
-    c->count += c->count < wanted;
-    return NS_OK;
+/* Keeps the token among the `wanted` first of a list; `ahead` orders two. */
+static void keep(token *list, int *count, int wanted, const token *t,
+                 bool (*ahead)(const token *, const token *)) {
+    if (*count == wanted && (!wanted || !ahead(t, &list[wanted - 1]))) return;
+    int at = *count == wanted ? *count - 1 : (*count)++;
+    for (; at > 0 && ahead(t, &list[at - 1]); at--) list[at] = list[at - 1];
+    list[at] = *t;
 }
 
-/* A chunk of the table of rows. */
+static bool larger(const token *a, const token *b) {
+    return a->size != b->size ? a->size > b->size : before(a, b);
+}
+
+/* A chunk of rows and of their table. */
 typedef struct table {
     int64_t samples[CHUNK_ROWS];
     int32_t positions[CHUNK_ROWS], heads[CHUNK_ROWS];
     uint8_t kinds[CHUNK_ROWS];
+    float *x, *y; /* [CHUNK_ROWS, C] */
 } table;
 
-/* The tokens of lowest priority (probe/base/random.h), which depends on the seed, the sample and the position alone: the same ones
- * at every site that has them. */
-static int choose(choice *c, const settings *o, const ns_site_panel *s, ns_error *err) {
-    table *t = ns_calloc(1, sizeof *t, err);
-    const int64_t heads = ns_site_heads(&s->info->site);
-    int status = t ? NS_OK : NS_EFAIL;
-    for (uint64_t first = 0; first < s->info->rows && !status; first += CHUNK_ROWS) {
-        uint64_t left = s->info->rows - first, rows = left < CHUNK_ROWS ? left : CHUNK_ROWS;
-        status = ns_store_read_rows(s->run->store, s->site, first, rows, t->samples, t->positions,
-                                    t->kinds, err);
-        if (!status)
-            status = ns_store_read_heads(s->run->store, s->site, first, rows, t->heads, err);
-        for (uint64_t r = 0; r < rows && !status; r++) {
-            if (t->kinds[r] == NS_ROW_PADDING) continue;
-            c->rows++;
-            int64_t row = (int64_t)t->positions[r] * heads + t->heads[r];
-            const token offered = {.priority =
-                                       ns_row_priority((uint64_t)o->seed, t->samples[r], row),
-                                   .row = first + r,
-                                   .sample = t->samples[r],
-                                   .position = t->positions[r],
-                                   .head = t->heads[r]};
-            status = offer(c, s, offered, (int)o->tokens, err);
-        }
+/* The largest finite |x|; NaN where no point of the row is finite. */
+static double size_of(const float *x, const float *y, size_t n) {
+    double size = (double)NAN;
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(x[i]) && isfinite(y[i])) size = fmax(size, fabs((double)x[i]));
+    return size;
+}
+
+/* Both lists as long as they may get: one row may be on both. */
+typedef struct lists {
+    token largest[NS_GROUPS_MOST], drawn[NS_GROUPS_MOST];
+    int largest_count, drawn_count;
+} lists;
+
+static void look_at(choice *c, const settings *o, const table *t, uint64_t first, size_t rows,
+                    lists *found) {
+    for (size_t r = 0; r < rows; r++) {
+        if (t->kinds[r] == NS_ROW_PADDING) continue;
+        c->rows++;
+        int64_t row = (int64_t)t->positions[r] * ns_site_heads(&c->site->info->site) + t->heads[r];
+        const token offered = {
+            .priority = ns_row_priority((uint64_t)o->seed, t->samples[r], row),
+            .row = first + r,
+            .sample = t->samples[r],
+            .position = t->positions[r],
+            .head = t->heads[r],
+            .size = size_of(t->x + r * c->channels, t->y + r * c->channels, c->channels)};
+        if (isnan(offered.size)) continue;
+        int most = (int)o->tokens;
+        keep(found->largest, &found->largest_count, c->largest, &offered, larger);
+        keep(found->drawn, &found->drawn_count, most, &offered, before);
     }
+}
+
+/* Of which heads rows are; where rows were chosen, those of the rows that they were. */
+static int read_heads(const choice *c, uint64_t first, uint64_t rows, int32_t *heads,
+                      ns_error *err) {
+    const ns_site_panel *s = c->site;
+    int status = NS_OK;
+    if (!s->cloud.chosen)
+        return ns_store_read_heads(s->run->store, s->site, first, rows, heads, err);
+    for (uint64_t r = 0; r < rows && !status; r++)
+        status =
+            ns_store_read_heads(s->run->store, s->site,
+                                ns_chosen_origin(s->cloud.chosen, first + r), 1, heads + r, err);
+    return status;
+}
+
+/* The rows with the largest |x|, and tokens of lowest priority (probe/base/random.h), which depends on the seed, the sample and the
+ * position alone: the same ones at every site that has them. */
+static int choose(choice *c, const settings *o, ns_error *err) {
+    const ns_points *p = c->points;
+    table *t = ns_calloc(1, sizeof *t, err);
+    lists *found = ns_calloc(1, sizeof *found, err);
+    size_t fit = ((size_t)1 << 18) / c->channels, step = fit < 1            ? 1
+                                                         : fit > CHUNK_ROWS ? CHUNK_ROWS
+                                                                            : fit;
+    if (t) t->x = ns_calloc(step * c->channels, sizeof *t->x, err);
+    if (t) t->y = ns_calloc(step * c->channels, sizeof *t->y, err);
+    int status = t && found && t->x && t->y ? NS_OK : NS_EFAIL;
+    c->largest = (int)(o->largest < o->tokens ? o->largest : o->tokens);
+    for (uint64_t first = 0; first < p->rows && !status; first += step) {
+        uint64_t left = p->rows - first, rows = left < step ? left : step;
+        status = p->read_rows(p, first, rows, t->samples, t->positions, t->kinds, err);
+        if (!status) status = p->read(p, first, rows, t->x, t->y, err);
+        if (!status && c->heads) status = read_heads(c, first, rows, t->heads, err);
+        if (!status) look_at(c, o, t, first, (size_t)rows, found);
+    }
+    for (int k = 0; k < 2 && !status; k++) {
+        const token *list = k ? found->drawn : found->largest;
+        int count = k ? found->drawn_count : found->largest_count;
+        for (int i = 0; i < count && c->count < o->tokens; i++) {
+            bool there = false;
+            for (int j = 0; j < c->count; j++) there |= c->tokens[j].row == list[i].row;
+            if (!there) c->tokens[c->count++] = list[i];
+        }
+        if (!k) c->largest = c->count;
+    }
+    if (t) free(t->x), free(t->y);
     free(t);
+    free(found);
     bool usable;
     for (int k = 0; k < c->count && !status; k++)
-        status = read_token(c, s, &c->tokens[k], k, &usable, err);
+        status = read_token(c, &c->tokens[k], k, &usable, err);
     return status;
 }
 
@@ -222,7 +288,11 @@ static int fill(const ns_plot_request *r, ns_figure *figure, ns_site_panel *s, n
     c->y = ns_figure_alloc(figure, room, sizeof *c->y, err);
     ns_item *items = ns_figure_alloc(figure, 3 * (size_t)o->tokens + 2, sizeof *items, err);
     if (!c->x || !c->y || !items) return NS_EFAIL;
-    int status = choose(c, o, s, err);
+    c->site = s;
+    c->points = s->cloud.from_sketch ? &c->stored : &s->cloud.points;
+    int status =
+        s->cloud.from_sketch ? ns_points_store(&c->stored, s->run->store, s->site, err) : NS_OK;
+    if (!status) status = choose(c, o, err);
     if (!status) status = ns_groups_new(&c->groups, c->count, r->style, figure, err);
     for (int k = 0; k < c->count && !status; k++)
         if (!(c->groups.names[k] = token_name(figure, &c->tokens[k], c->heads, err)))
@@ -272,11 +342,15 @@ static const char *describe(const ns_plot_request *r, ns_figure *figure,
         if (c) same &= same_tokens(first, c);
     }
     if (!first) return "no tokens";
-    const char *text = ns_figure_text(figure, err,
-                                      "%d of %" PRIu64 "%s tokens, chosen by seed %" PRId64
-                                      ", as sample:position%s%s",
-                                      first->count, first->rows, first->sampled ? " stored" : "",
-                                      o->seed, heads ? ":head" : "", same ? ": " : ". ");
+    char how[96];
+    *how = 0;
+    if (first->largest)
+        snprintf(how, sizeof how, "%d of the largest |x| first, the others", first->largest);
+    const char *text = ns_figure_text(
+        figure, err,
+        "%d of %" PRIu64 "%s tokens, %s%schosen by seed %" PRId64 ", as sample:position%s%s",
+        first->count, first->rows, first->sampled ? " stored" : "", how, *how ? " " : "", o->seed,
+        heads ? ":head" : "", same ? ": " : ". ");
     for (int i = 0; i < figure->panel_count && text; i++) {
         const choice *c = panels[i]->own;
         if (!c || (same && c != first)) continue;
@@ -312,6 +386,7 @@ const ns_figure_kind ns_figure_tokens = {
     .some_sites = true,
     .options = options,
     .settings_size = sizeof(settings),
+    .takes_rows = true,
     .build = build,
     .in_report = "Some tokens in colours of their own before all points: LayerNorm puts each on a "
                  "line whose slope is 1/\317\203 of its row.",

@@ -67,7 +67,7 @@ static int check_sites(const ns_store *a, const ns_store *b, ns_error *err) {
 
 static const ns_store_block *blocks_of(void *user, int site, int *count) {
     ns_merging *m = user;
-    *count = NS_SKETCH_BLOCKS;
+    *count = m->block_counts[site];
     return m->blocks[site];
 }
 
@@ -75,7 +75,8 @@ static int merge_sketches(ns_merging *m, ns_error *err) {
     int sites = ns_store_site_count(m->runs[0]), status = NS_OK;
     m->sketches = ns_calloc((size_t)sites, sizeof *m->sketches, err);
     m->blocks = ns_calloc((size_t)sites, sizeof *m->blocks, err);
-    if (!m->sketches || !m->blocks) return NS_EFAIL;
+    m->block_counts = ns_calloc((size_t)sites, sizeof *m->block_counts, err);
+    if (!m->sketches || !m->blocks || !m->block_counts) return NS_EFAIL;
     for (int i = 0; i < sites && !status; i++) {
         status = ns_sketch_new(&m->sketches[i], m->sites[i].norm.channels,
                                m->sites[i].positions / ns_site_heads(&m->sites[i]), err);
@@ -88,7 +89,7 @@ static int merge_sketches(ns_merging *m, ns_error *err) {
             if (!status) status = ns_sketch_merge(&m->sketches[i], &one, err);
             ns_sketch_free(&one);
         }
-        if (!status) ns_sketch_blocks(&m->sketches[i], m->blocks[i]);
+        if (!status) m->block_counts[i] = ns_sketch_blocks(&m->sketches[i], m->blocks[i]);
     }
     m->plan.blocks = blocks_of;
     m->plan.blocks_user = m;
@@ -231,6 +232,7 @@ static void merging_free(ns_merging *m) {
     for (int k = 0; m->paths && k < m->count; k++) free(m->paths[k]);
     free(m->paths);
     free(m->links);
+    free(m->block_counts);
     free(m->sketches);
     free(m->blocks);
     ns_merge_names_free(m);

@@ -32,6 +32,7 @@ typedef struct ns_merging {
     bool *wanted;
     ns_sketch *sketches; /* [sites], where there are any */
     ns_store_block (*blocks)[NS_SKETCH_BLOCKS];
+    int *block_counts; /* of each site */
     ns_store_plan plan;
     ns_merged_sample *order; /* [samples] by rising number */
     ns_store_link *links;

@@ -9,14 +9,21 @@
 #include "probe/sketch/sketch_internal.h"
 
 int ns_sketch_new(ns_sketch *s, int channels, int positions, ns_error *err) {
-    *s = (ns_sketch){.channels = channels, .positions = positions};
+    *s = (ns_sketch){.channels = channels, .positions = positions, .has_parts = true};
     s->bins = ns_calloc(NS_SKETCH_BINS, sizeof *s->bins, err);
     s->grid = ns_calloc(NS_SKETCH_WIDTH * NS_SKETCH_HEIGHT, sizeof *s->grid, err);
     s->channel = ns_calloc((size_t)channels, sizeof *s->channel, err);
     s->position = ns_calloc((size_t)positions, sizeof *s->position, err);
     s->row_sigma = ns_calloc(NS_SKETCH_SIDE, sizeof *s->row_sigma, err);
-    if (!s->bins || !s->grid || !s->channel || !s->position || !s->row_sigma) return NS_EFAIL;
+    s->part_bins = ns_calloc((size_t)NS_SKETCH_PARTS * NS_SKETCH_BINS, sizeof *s->part_bins, err);
+    s->part_row_sigma =
+        ns_calloc((size_t)NS_SKETCH_PARTS * NS_SKETCH_SIDE, sizeof *s->part_row_sigma, err);
+    if (!s->bins || !s->grid || !s->channel || !s->position || !s->row_sigma || !s->part_bins ||
+        !s->part_row_sigma)
+        return NS_EFAIL;
     for (int i = 0; i < 6; i++) s->extent[i] = i % 2 ? -INFINITY : INFINITY;
+    for (int p = 0; p < NS_SKETCH_PARTS; p++)
+        memcpy(s->part_extent[p], s->extent, sizeof s->extent);
     for (int c = 0; c < channels; c++)
         s->channel[c][NS_CHANNEL_LEAST] = INFINITY, s->channel[c][NS_CHANNEL_MOST] = -INFINITY;
     for (int p = 0; p < positions; p++)
@@ -33,6 +40,8 @@ void ns_sketch_free(ns_sketch *s) {
     free(s->channel);
     free(s->position);
     free(s->row_sigma);
+    free(s->part_bins);
+    free(s->part_row_sigma);
     *s = (ns_sketch){0};
 }
 
@@ -156,6 +165,21 @@ static void merge_extent(double *to, const double *from, int pairs) {
     }
 }
 
+/* A part is known of both or of none. */
+static void merge_parts(ns_sketch *to, const ns_sketch *from) {
+    to->has_parts = to->has_parts && from->has_parts;
+    for (int k = 0; k < NS_SKETCH_KINDS; k++) to->first_kinds[k] += from->first_kinds[k];
+    for (int p = 0; p < NS_SKETCH_PARTS; p++) {
+        for (int k = 0; k < NS_PART_COUNTS; k++) to->part_counts[p][k] += from->part_counts[p][k];
+        ns_moments_merge(&to->part_moments[p], &from->part_moments[p]);
+        merge_extent(to->part_extent[p], from->part_extent[p], 3);
+    }
+    for (int b = 0; b < NS_SKETCH_PARTS * NS_SKETCH_BINS; b++)
+        for (int k = 0; k < NS_BIN_SUMS; k++) to->part_bins[b][k] += from->part_bins[b][k];
+    for (int b = 0; b < NS_SKETCH_PARTS * NS_SKETCH_SIDE; b++)
+        to->part_row_sigma[b] += from->part_row_sigma[b];
+}
+
 int ns_sketch_merge(ns_sketch *to, const ns_sketch *from, ns_error *err) {
     if (to->channels != from->channels || to->positions != from->positions)
         return ns_fail(err, NS_EINPUT,
@@ -193,9 +217,36 @@ int ns_sketch_merge(ns_sketch *to, const ns_sketch *from, ns_error *err) {
         merge_extent(t + NS_POSITION_LEAST, f + NS_POSITION_LEAST, 1);
     }
     for (int b = 0; b < NS_SKETCH_SIDE; b++) to->row_sigma[b] += from->row_sigma[b];
+    merge_parts(to, from);
     for (int i = 0; i < NS_SKETCH_TOP; i++) {
         ns_point point = top_at(from, i);
         if (point.sample >= 0) ns_sketch_note(to, &point);
+    }
+    return NS_OK;
+}
+
+int ns_sketch_of_parts(ns_sketch *out, const ns_sketch *s, unsigned parts, ns_error *err) {
+    *out = (ns_sketch){.channels = s->channels, .positions = s->positions};
+    out->bins = ns_calloc(NS_SKETCH_BINS, sizeof *out->bins, err);
+    out->row_sigma = ns_calloc(NS_SKETCH_SIDE, sizeof *out->row_sigma, err);
+    if (!out->bins || !out->row_sigma) return NS_EFAIL;
+    out->counts.rows = out->counts.padding = s->counts.padding;
+    for (int i = 0; i < 6; i++) out->extent[i] = i % 2 ? -INFINITY : INFINITY;
+    for (int i = 0; i < NS_SKETCH_TOP; i++)
+        out->top_sample[i] = out->top_position[i] = out->top_channel[i] = -1;
+    for (int p = 0; p < NS_SKETCH_PARTS; p++) {
+        if (!(parts >> p & 1)) continue;
+        const double(*bins)[NS_BIN_SUMS] =
+            (const double(*)[NS_BIN_SUMS])s->part_bins + (size_t)p * NS_SKETCH_BINS;
+        const uint64_t *sigmas = s->part_row_sigma + (size_t)p * NS_SKETCH_SIDE;
+        out->counts.rows += s->part_counts[p][NS_PART_ROWS];
+        out->counts.points += s->part_counts[p][NS_PART_POINTS];
+        out->counts.nonfinite += s->part_counts[p][NS_PART_NONFINITE];
+        ns_moments_merge(&out->moments, &s->part_moments[p]);
+        merge_extent(out->extent, s->part_extent[p], 3);
+        for (int b = 0; b < NS_SKETCH_BINS; b++)
+            for (int k = 0; k < NS_BIN_SUMS; k++) out->bins[b][k] += bins[b][k];
+        for (int b = 0; b < NS_SKETCH_SIDE; b++) out->row_sigma[b] += sigmas[b];
     }
     return NS_OK;
 }
@@ -226,7 +277,28 @@ int ns_sketch_blocks(ns_sketch *s, ns_store_block out[NS_SKETCH_BLOCKS]) {
         {"sketch/top_sample", NULL, NS_BLOCK_I64, 1, {NS_SKETCH_TOP}, s->top_sample},
         {"sketch/top_position", NULL, NS_BLOCK_I32, 1, {NS_SKETCH_TOP}, s->top_position},
         {"sketch/top_channel", NULL, NS_BLOCK_I32, 1, {NS_SKETCH_TOP}, s->top_channel},
+        {"sketch/part_counts",
+         NULL,
+         NS_BLOCK_U64,
+         2,
+         {NS_SKETCH_PARTS, NS_PART_COUNTS},
+         s->part_counts},
+        {"sketch/first_kinds", NULL, NS_BLOCK_U64, 1, {NS_SKETCH_KINDS}, s->first_kinds},
+        {"sketch/part_moments", NULL, NS_BLOCK_F64, 2, {NS_SKETCH_PARTS, 5}, s->part_moments},
+        {"sketch/part_extent", NULL, NS_BLOCK_F64, 2, {NS_SKETCH_PARTS, 6}, s->part_extent},
+        {"sketch/part_bins",
+         NULL,
+         NS_BLOCK_F64,
+         2,
+         {NS_SKETCH_PARTS * NS_SKETCH_BINS, NS_BIN_SUMS},
+         s->part_bins},
+        {"sketch/part_row_sigma",
+         NULL,
+         NS_BLOCK_U64,
+         2,
+         {NS_SKETCH_PARTS, NS_SKETCH_SIDE},
+         s->part_row_sigma},
     };
     memcpy(out, all, sizeof all);
-    return NS_SKETCH_BLOCKS;
+    return s->has_parts ? NS_SKETCH_BLOCKS : NS_SKETCH_WHOLE_BLOCKS;
 }

@@ -4,9 +4,11 @@
  * Counts, extremes and the picture do not depend on the order in which rows come or sketches are merged; sums do, by their
  * rounding. The same rows, in the same batches, by the same number of threads, give the same bits.
  *
- * Memory of a site, whatever the number of rows: the bins 144 KiB, the picture 2 MiB for each thread, 48 bytes a channel,
- * 40 bytes a position, and some 13 KiB. While it is filled, 200 KiB and 64 bytes a channel for each thread, and 64 bytes for each row of
- * a batch, for all sites together. */
+ * Position 0 and each kind of row are kept apart as well, since one token can make all of what a site shows.
+ *
+ * Memory of a site, whatever the number of rows: the bins 144 KiB and as much for each of five parts, the picture 2 MiB for each thread,
+ * 48 bytes a channel, 40 bytes a position, and some 75 KiB. While it is filled, 1 MiB and 64 bytes a channel for each thread, and 64 bytes
+ * for each row of a batch, for all sites together. */
 #ifndef NS_SKETCH_H
 #define NS_SKETCH_H
 
@@ -34,6 +36,10 @@ enum { NS_BIN_N, NS_BIN_X, NS_BIN_Y, NS_BIN_XX, NS_BIN_XY, NS_BIN_YY, NS_BIN_SUM
 /* The picture: counts of points in cells of 2^exponent, from -half to half of the cells about 0; exponents grow, and pairs of
  * cells are added, when a value lies outside. Counts stay at 2^32 - 1. */
 enum { NS_SKETCH_WIDTH = 1024, NS_SKETCH_HEIGHT = 512 };
+
+/* Parts of the rows: position 0, whatever its kind, then the other rows of each kind, in the order of ns_row_kind. */
+enum { NS_PART_FIRST, NS_PART_OF_KIND, NS_SKETCH_KINDS = 4, NS_SKETCH_PARTS = 1 + NS_SKETCH_KINDS };
+enum { NS_PART_ROWS, NS_PART_POINTS, NS_PART_NONFINITE, NS_PART_COUNTS }; /* rows without padding */
 
 /* Points of largest |x|. */
 enum { NS_SKETCH_TOP = 32 };
@@ -73,6 +79,14 @@ typedef struct ns_sketch {
     double (*channel)[NS_CHANNEL_SUMS];   /* [channels]; LARGE: how many |x| >= 6 */
     double (*position)[NS_POSITION_SUMS]; /* [positions] */
     uint64_t *row_sigma; /* [NS_SKETCH_SIDE] rows by the deviation of their x: bins as of x > 0 */
+    /* Of the parts; a file before format 1.3 has none of it, and has_parts is false. */
+    bool has_parts;
+    uint64_t part_counts[NS_SKETCH_PARTS][NS_PART_COUNTS];
+    uint64_t first_kinds[NS_SKETCH_KINDS]; /* rows at position 0 by their kind */
+    ns_moments part_moments[NS_SKETCH_PARTS];
+    double part_extent[NS_SKETCH_PARTS][6];
+    double (*part_bins)[NS_BIN_SUMS]; /* [NS_SKETCH_PARTS * NS_SKETCH_BINS], part by part */
+    uint64_t *part_row_sigma;         /* [NS_SKETCH_PARTS * NS_SKETCH_SIDE] */
     /* The points of largest |x|, falling; ties by sample, position, channel. Slots that are free have sample -1. */
     float top_x[NS_SKETCH_TOP], top_y[NS_SKETCH_TOP];
     int64_t top_sample[NS_SKETCH_TOP];
@@ -95,8 +109,14 @@ NS_API double ns_sketch_sigma_edge(int bin);
  * looks for them first. */
 NS_API int ns_sketch_merge(ns_sketch *to, const ns_sketch *from, ns_error *err);
 
-/* The arrays as blocks of a store's site, in the group "sketch"; they point into the sketch. Returns a static count of them. */
-enum { NS_SKETCH_BLOCKS = 14 };
+/* What is known of the parts whose bits are set (1 << NS_PART_FIRST and so on), as a sketch: counts, moments, extent, bins and row_sigma. The
+ * rest is NULL, and no point is among the largest. ns_sketch_free also after a failure. */
+NS_API int ns_sketch_of_parts(ns_sketch *out, const ns_sketch *sketch, unsigned parts,
+                              ns_error *err);
+
+/* The arrays as blocks of a store's site, in the group "sketch"; they point into the sketch. Returns how many there are: all, or those
+ * that a sketch without parts has, which come first. */
+enum { NS_SKETCH_BLOCKS = 20, NS_SKETCH_WHOLE_BLOCKS = 14 };
 NS_API int ns_sketch_blocks(ns_sketch *s, ns_store_block out[NS_SKETCH_BLOCKS]);
 
 /* The sketch of site i (from 0) of an open file, whose shown has_sketch is set. ns_sketch_free also after a failure. NS_EINPUT names what does

@@ -19,12 +19,14 @@ typedef struct line {
 
 /* What a thread collects in a delivery. */
 typedef struct part {
-    line *bins;          /* [NS_SKETCH_BINS] */
-    double *columns;     /* [5, channels]: sums of x, x^2, least, most, large */
-    uint32_t *missing;   /* [channels] values that were not finite */
-    int32_t *bin, *cell; /* [channels] of a row */
-    float *x, *y;        /* [channels] the finite ones of a row that has others */
-    int32_t *channel_of; /* [channels] where they stood */
+    line *bins; /* [NS_SKETCH_PARTS, NS_SKETCH_BINS] */
+    ns_moments part_moments[NS_SKETCH_PARTS];
+    bool part_used[NS_SKETCH_PARTS]; /* its bins hold something */
+    double *columns;                 /* [5, channels]: sums of x, x^2, least, most, large */
+    uint32_t *missing;               /* [channels] values that were not finite */
+    int32_t *bin, *cell;             /* [channels] of a row */
+    float *x, *y;                    /* [channels] the finite ones of a row that has others */
+    int32_t *channel_of;             /* [channels] where they stood */
     ns_moments moments;
     double extent[6];
     uint64_t nonfinite, points, padding;
@@ -158,7 +160,7 @@ typedef struct row_sums {
     row_facts facts;
 } row_sums;
 
-static row_sums add_row(entry *e, part *p, int thread, const float *x, const float *y,
+static row_sums add_row(entry *e, part *p, int thread, int which, const float *x, const float *y,
                         size_t channels) {
     row_facts f = look_at(x, y, channels);
     size_t n = channels;
@@ -178,15 +180,20 @@ static row_sums add_row(entry *e, part *p, int thread, const float *x, const flo
     fit_picture(e, thread, &f);
     place(x, y, n, ldexpf(1, -e->exponents[thread][0]), ldexpf(1, -e->exponents[thread][1]), p->bin,
           p->cell);
-    add_bins(p->bins, p->bin, x, y, n);
+    add_bins(p->bins + (size_t)which * NS_SKETCH_BINS, p->bin, x, y, n);
     add_cells(e->grids[thread], p->cell, n);
-    return (row_sums){ns_moments_of(x, n), f};
+    p->part_used[which] = true;
+    const ns_moments m = ns_moments_of(x, n);
+    ns_moments_merge(&p->part_moments[which], &m);
+    return (row_sums){m, f};
 }
 
 /* ---- a delivery ---- */
 
 static void begin_part(part *p, size_t channels) {
     p->moments = (ns_moments){0};
+    memset(p->part_moments, 0, sizeof p->part_moments);
+    memset(p->part_used, 0, sizeof p->part_used);
     for (int i = 0; i < 6; i++) p->extent[i] = i % 2 ? -INFINITY : INFINITY;
     p->nonfinite = p->points = p->padding = 0;
     memset(p->columns, 0, 5 * channels * sizeof *p->columns);
@@ -208,8 +215,25 @@ static void add_share(entry *e, part *p, int thread, const ns_rows *rows, size_t
             p->padding++;
             continue;
         }
-        of_row[r] = add_row(e, p, thread, rows->x + r * channels, rows->y + r * channels, channels);
+        int which = ns_sketch_part(rows->position_ids[r % rows->positions], rows->kinds[r]);
+        of_row[r] =
+            add_row(e, p, thread, which, rows->x + r * channels, rows->y + r * channels, channels);
         ns_moments_merge(&p->moments, &of_row[r].moments);
+    }
+}
+
+/* The bins of a part of the rows, to its own and to those of all; they are empty afterwards. */
+static void end_bins(ns_sketch *s, part *p, int which) {
+    line *from = p->bins + (size_t)which * NS_SKETCH_BINS;
+    double(*own)[NS_BIN_SUMS] = s->part_bins + (size_t)which * NS_SKETCH_BINS;
+    ns_moments_merge(&s->part_moments[which], &p->part_moments[which]);
+    for (int b = 0; b < NS_SKETCH_BINS; b++) {
+        if (from[b].sums[0] == 0) continue;
+        for (int k = 0; k < NS_BIN_SUMS; k++) {
+            s->bins[b][k] += from[b].sums[k];
+            own[b][k] += from[b].sums[k];
+        }
+        from[b] = (line){{0}};
     }
 }
 
@@ -220,11 +244,8 @@ static void end_part(ns_sketch *s, part *p, uint64_t rows) {
     s->counts.nonfinite += p->nonfinite;
     ns_moments_merge(&s->moments, &p->moments);
     for (int i = 0; i < 4; i += 2) widen(s->extent + i, p->extent[i], p->extent[i + 1]);
-    for (int b = 0; b < NS_SKETCH_BINS; b++) {
-        if (p->bins[b].sums[0] == 0) continue;
-        for (int k = 0; k < NS_BIN_SUMS; k++) s->bins[b][k] += p->bins[b].sums[k];
-        p->bins[b] = (line){{0}};
-    }
+    for (int which = 0; which < NS_SKETCH_PARTS; which++)
+        if (p->part_used[which]) end_bins(s, p, which);
     for (size_t c = 0; c < channels; c++) {
         const double *from = p->columns + c;
         double *to = s->channel[c];
@@ -256,10 +277,21 @@ static void add_rows(ns_sketch *s, const ns_rows *rows, size_t heads, const row_
     for (size_t r = 0; r < count; r++) {
         const ns_moments *m = &of_row[r].moments;
         const row_facts *f = &of_row[r].facts;
+        if (rows->kinds[r] == NS_ROW_PADDING) continue;
+        int which = ns_sketch_part(rows->position_ids[r % rows->positions], rows->kinds[r]);
+        if (which == NS_PART_FIRST) s->first_kinds[rows->kinds[r] % NS_SKETCH_KINDS]++;
+        s->part_counts[which][NS_PART_ROWS]++;
+        s->part_counts[which][NS_PART_POINTS] += (uint64_t)m->n;
+        s->part_counts[which][NS_PART_NONFINITE] += (uint64_t)s->channels - (uint64_t)m->n;
         if (m->n == 0) continue;
         float sigma = (float)ns_moments_sigma(m);
+        double *extent = s->part_extent[which];
         s->row_sigma[ns_sketch_sigma_bin(sigma)]++;
+        s->part_row_sigma[which * NS_SKETCH_SIDE + ns_sketch_sigma_bin(sigma)]++;
         widen(s->extent + 4, (double)sigma, (double)sigma);
+        widen(extent, (double)f->least, (double)f->most);
+        widen(extent + 2, (double)f->least_y, (double)f->most_y);
+        widen(extent + 4, (double)sigma, (double)sigma);
         double *p = s->position[r % rows->positions / heads];
         p[NS_POSITION_N] += m->n;
         p[NS_POSITION_X] += m->n * m->mean;
@@ -306,7 +338,7 @@ static int deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
 /* ---- all sites ---- */
 
 static int part_new(part *p, size_t channels, ns_error *err) {
-    p->bins = ns_alloc_aligned(NS_SKETCH_BINS, sizeof *p->bins, err);
+    p->bins = ns_alloc_aligned((size_t)NS_SKETCH_PARTS * NS_SKETCH_BINS, sizeof *p->bins, err);
     p->columns = ns_alloc_aligned(5 * channels, sizeof *p->columns, err);
     p->missing = ns_calloc(channels, sizeof *p->missing, err);
     p->bin = ns_alloc_aligned(channels, sizeof *p->bin, err);
@@ -317,7 +349,7 @@ static int part_new(part *p, size_t channels, ns_error *err) {
     if (!p->bins || !p->columns || !p->missing || !p->bin || !p->cell || !p->x || !p->y ||
         !p->channel_of)
         return NS_EFAIL;
-    memset(p->bins, 0, NS_SKETCH_BINS * sizeof *p->bins);
+    memset(p->bins, 0, (size_t)NS_SKETCH_PARTS * NS_SKETCH_BINS * sizeof *p->bins);
     return NS_OK;
 }
 

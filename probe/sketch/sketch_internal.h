@@ -23,6 +23,11 @@ typedef struct ns_point {
     int32_t position, channel;
 } ns_point;
 
+/* The part of a row that is no padding. */
+static inline int ns_sketch_part(int32_t position, uint8_t kind) {
+    return position == 0 ? NS_PART_FIRST : NS_PART_OF_KIND + (kind < NS_SKETCH_KINDS ? kind : 0);
+}
+
 /* Takes the point among the largest where it belongs there. */
 void ns_sketch_note(ns_sketch *sketch, const ns_point *point);
 

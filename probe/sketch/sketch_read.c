@@ -20,6 +20,30 @@ static const char *what_is_wrong_with_extent(const ns_sketch *s) {
     return NULL;
 }
 
+/* The parts are read off like a sketch of their own, and are those of the whole. */
+static const char *what_is_wrong_with_parts(const ns_sketch *s) {
+    uint64_t points = 0;
+    for (int p = 0; p < NS_SKETCH_PARTS; p++) {
+        double seen = 0;
+        for (int b = p * NS_SKETCH_BINS; b < (p + 1) * NS_SKETCH_BINS; b++) {
+            if (!(s->part_bins[b][NS_BIN_N] >= 0)) return "part_bins: a count that is none";
+            for (int k = 0; k < NS_BIN_SUMS; k++)
+                if (!isfinite(s->part_bins[b][k])) return "part_bins: a sum that is not finite";
+            seen += s->part_bins[b][NS_BIN_N];
+        }
+        uint64_t its = s->part_counts[p][NS_PART_POINTS];
+        if (its > s->counts.points || seen != (double)its)
+            return "part_bins: other points than part_counts has";
+        if (s->part_moments[p].n != seen) return "part_moments: other points than part_counts has";
+        for (int i = 0; i < 6 && its; i += 2)
+            if (!isfinite(s->part_extent[p][i]) || !isfinite(s->part_extent[p][i + 1]) ||
+                s->part_extent[p][i] > s->part_extent[p][i + 1])
+                return "part_extent: no range";
+        points += its;
+    }
+    return points == s->counts.points ? NULL : "part_counts: other points than counts has";
+}
+
 /* Counts that are no counts, or sums that are no numbers, would turn up much later as nonsense. */
 const char *ns_sketch_wrong(const ns_sketch *s) {
     double points = 0;
@@ -39,7 +63,8 @@ const char *ns_sketch_wrong(const ns_sketch *s) {
     for (int i = 0; i < NS_SKETCH_TOP; i++)
         if (s->top_sample[i] >= 0 && (s->top_channel[i] < 0 || s->top_channel[i] >= s->channels))
             return "top_channel: out of range";
-    return s->counts.points ? what_is_wrong_with_extent(s) : NULL;
+    const char *wrong = s->has_parts ? what_is_wrong_with_parts(s) : NULL;
+    return wrong || !s->counts.points ? wrong : what_is_wrong_with_extent(s);
 }
 
 int ns_sketch_read(ns_sketch *out, const ns_store *store, int i, ns_error *err) {
@@ -50,11 +75,13 @@ int ns_sketch_read(ns_sketch *out, const ns_store *store, int i, ns_error *err) 
     if (!site->has_sketch)
         return ns_fail(err, NS_EINPUT, "%s: site %d (%s): expected a sketch, found none",
                        ns_store_path(store), site->site.index, site->site.name);
+    out->has_parts = ns_store_has_block(store, i, "sketch/part_counts");
     int count = ns_sketch_blocks(out, blocks), status = NS_OK;
     for (int b = 0; b < count && !status; b++)
         status = ns_store_find_block(store, i, &blocks[b], err);
     if (!status) status = ns_sketch_new(out, site->site.norm.channels, tokens, err);
     if (status) return status;
+    out->has_parts = count == NS_SKETCH_BLOCKS;
     ns_sketch_blocks(out, blocks);
     for (int b = 0; b < count && !status && ns_store_samples(store); b++)
         status = ns_store_read_block(store, i, &blocks[b], err);

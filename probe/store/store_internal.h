@@ -22,6 +22,8 @@ uint64_t ns_block_bytes(const ns_store_block *block);
 /* NS_EINPUT where site i (from 0) of an open file has no such block or it has another shape: to be asked before memory is taken
  * for what the file promises. */
 int ns_store_find_block(const ns_store *store, int i, const ns_store_block *block, ns_error *err);
+/* Whether there is a block of that name, whatever its shape. */
+bool ns_store_has_block(const ns_store *store, int i, const char *name);
 /* The block as of what is committed, into block->bytes. */
 int ns_store_read_block(const ns_store *store, int i, const ns_store_block *block, ns_error *err);
 

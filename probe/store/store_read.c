@@ -194,6 +194,16 @@ int ns_store_find_block(const ns_store *s, int i, const ns_store_block *block, n
                    there ? "another shape" : "none");
 }
 
+bool ns_store_has_block(const ns_store *s, int i, const char *name) {
+    char path[96];
+    ns_h5_place place;
+    snprintf(path, sizeof path, "/%s/%s", s->sites[i].group, name);
+    pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&s->lock);
+    bool there = ns_h5_find(s->file, path, &place);
+    pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&s->lock);
+    return there;
+}
+
 int ns_store_read_block(const ns_store *s, int i, const ns_store_block *block, ns_error *err) {
     const ns_site_entry *e = &s->sites[i];
     const uint64_t *n = block->extents, wide = block->dims > 1 ? n[1] : 0;

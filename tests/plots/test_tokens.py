@@ -19,6 +19,14 @@ def mix(z):
     return z ^ z >> 31
 
 
+def draw_any(kind, *words, draw=draw, **more):
+    return draw(kind, *words, **more)
+
+
+def draw(kind, *words, **more):  # noqa: F811
+    return draw_any(kind, *words, "--largest", "0", **more)
+
+
 def priority(seed, sample, position):
     h = mix(mix(seed + 0x9E3779B97F4A7C15 & MASK) ^ sample)
     return mix(h + 0x9E3779B97F4A7C15 * (position + 1) & MASK)
@@ -66,6 +74,14 @@ for seed, count in ((0, 8), (7, 3), (0, 1)):
     assert caption in " ".join(figure.texts), figure.texts
 assert figure.panels[0].y_label == "ViT LN output" and "LN input" in figure.texts
 assert draw("tokens", run, "--seed", "1")[0].texts != draw("tokens", run, "--seed", "2")[0].texts
+
+# Unless none is asked for, two of them are the rows with the largest |x| of their site, and the caption says so.
+figure, data = draw_any("tokens", run)
+for panel, s in enumerate(sites, 1):
+    size = np.where(kinds == stores.PADDING, 0, np.abs(s["x"]).max(-1))
+    two = [f"{i // 5}:{i % 5}" for i in np.argsort(-size.ravel())[:2]]
+    assert list(named(data, "mark", panel)) == two + [n for n in lowest(0, rows, 8) if n not in two][:6]
+assert "8 of 160 tokens, 2 of the largest |x| first, the others chosen by seed 0, as sample:position. " in " ".join(figure.texts)
 
 # Many tokens: a scale instead of a legend. Many points: bins by token, which hold each of its points.
 figure, data = draw("tokens", run, "--tokens", "20")
