@@ -1,19 +1,24 @@
 """Makes datasets/tokenizers/class_ranges.h: the classes of characters of Hugging Face's tokenizers, asked of that package itself.
 
     python3 scripts/make_classes.py >datasets/tokenizers/class_ranges.h
+    python3 scripts/make_classes.py patterns >datasets/tokenizers/pattern_newer.h
+
+The second are what \\p{L} and the like have in its regular expressions and not in Unicode 14, which PCRE2 10.42 knows.
 
 Its steps know different versions of Unicode (punctuation is that of Unicode 8, digits that of 16), so no one library's tables give
 the same ids for new characters. Needs the package tokenizers (0.23.3).
 """
+import sys
+import unicodedata
+
 import tokenizers
-from tokenizers import normalizers, pre_tokenizers
+from tokenizers import Regex, normalizers, pre_tokenizers
 
 characters = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 bert = dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False)
 cleaned = normalizers.BertNormalizer(**bert | {"clean_text": True}).normalize_str
 stripped = normalizers.BertNormalizer(**bert | {"strip_accents": True}).normalize_str
 unaccented = normalizers.StripAccents().normalize_str
-# Replaced with tokenizers' own regular expressions: the class that \w has in Whitespace.
 classes = {
     "other": lambda s: cleaned(s) == "ab",
     "punctuation": lambda s: len(pre_tokenizers.BertPreTokenizer().pre_tokenize_str(s)) == 3,
@@ -22,19 +27,44 @@ classes = {
     "number": lambda s: len(pre_tokenizers.Digits(individual_digits=True).pre_tokenize_str(s)) == 3,
     "word": lambda s: len(pre_tokenizers.Whitespace().pre_tokenize_str(s)) == 1,
 }
-print("/* Classes of characters as first and last of each range, made by scripts/make_classes.py from tokenizers "
-      f"{tokenizers.__version__}. */")
-print("#ifndef NS_TOKENIZERS_CLASS_RANGES_H\n#define NS_TOKENIZERS_CLASS_RANGES_H\n\n#include <stdint.h>\n\n// clang-format off")
-for name, holds in classes.items():
+
+
+def ranges_of(characters):
     ranges = []
     for c in characters:
-        if c == 0xFFFD and name == "other" or not holds("a" + chr(c) + "b"):
-            continue
         # A range goes on over the surrogates, which are in no text.
         if ranges and (ranges[-1][1] == c - 1 or (ranges[-1][1], c) == (0xD7FF, 0xE000)):
             ranges[-1][1] = c
         else:
             ranges.append([c, c])
+    return ranges
+
+
+def newer():
+    assert unicodedata.unidata_version == "14.0.0", "this wants a Python that knows Unicode 14 (3.11)"
+    print(f"/* Characters of classes that are newer than Unicode 14, made by scripts/make_classes.py from tokenizers {tokenizers.__version__}. */")
+    print("#ifndef NS_TOKENIZERS_PATTERN_NEWER_H\n#define NS_TOKENIZERS_PATTERN_NEWER_H\n\n// clang-format off")
+    print("static const struct {\n    const char *name, *ranges;\n} newer[] = {")
+    late = "".join(chr(c) for c in characters if unicodedata.category(chr(c)) == "Cn")
+    for name in "L", "M", "N", "P", "S", "Lu", "Ll", "Lm", "Lo", "Nd":
+        left = pre_tokenizers.Split(Regex(rf"\p{{{name}}}"), "removed").pre_tokenize_str(late)
+        ranges = ranges_of(sorted(set(map(ord, late)) - {ord(c) for word, _ in left for c in word}))
+        print(f'    {{"{name}",')
+        text = [f"\\\\x{{{a:x}}}" + (f"-\\\\x{{{b:x}}}" if b > a else "") for a, b in ranges]
+        for i in range(0, len(text), 5):
+            print('     "' + "".join(text[i:i + 5]) + '"')
+        print("    },")
+    print("};\n// clang-format on\n\n#endif")
+
+
+if sys.argv[1:] == ["patterns"]:
+    newer()
+    sys.exit()
+print("/* Classes of characters as first and last of each range, made by scripts/make_classes.py from tokenizers "
+      f"{tokenizers.__version__}. */")
+print("#ifndef NS_TOKENIZERS_CLASS_RANGES_H\n#define NS_TOKENIZERS_CLASS_RANGES_H\n\n#include <stdint.h>\n\n// clang-format off")
+for name, holds in classes.items():
+    ranges = ranges_of(c for c in characters if not (c == 0xFFFD and name == "other") and holds("a" + chr(c) + "b"))
     print(f"static const int32_t {name}_ranges[][2] = {{")
     line = "   "
     for first, last in ranges:

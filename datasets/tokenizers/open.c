@@ -15,7 +15,9 @@ static const struct {
     const char *file;
     /* Reads the file (and those beside it) into a description of the form of a tokenizer.json, to be freed by json_decref. */
     int (*describe)(json_t **out, const char *path, const json_t *settings, ns_error *err);
-} forms[] = {{"tokenizer.json", ns_form_json}, {"vocab.txt", ns_form_vocab_txt}};
+} forms[] = {{"tokenizer.json", ns_form_json},
+             {"vocab.txt", ns_form_vocab_txt},
+             {"vocab.json", ns_form_vocab_json}};
 enum { FORMS = sizeof forms / sizeof *forms };
 
 int ns_load_json(json_t **out, const char *path, ns_error *err) {

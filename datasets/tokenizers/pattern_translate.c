@@ -3,15 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datasets/tokenizers/pattern_newer.h"
 #include "datasets/tokenizers/pattern_translate.h"
 #include "probe/base/mem.h"
 
-/* What \w means there: letters, marks, digits, connectors, and the letters in circles. PCRE2 10.42 leaves the marks out. */
-#define WORD "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}"
+/* What \w means there: letters, marks, numbers, connectors, and the letters in circles. PCRE2 10.42 leaves the marks out. */
+#define WORD "\\p{L}\\p{M}\\p{N}\\p{Pc}\\x{24b6}-\\x{24e9}"
 /* And \s: PCRE2 has the Mongolian vowel separator too, Unicode no longer. */
 #define SPACE                                                                                      \
     "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}"   \
     "\\x{3000}"
+
+enum { NEWER = sizeof newer / sizeof *newer };
 
 typedef struct writer {
     char *bytes;
@@ -70,6 +73,31 @@ static int escape(writer *w, char c, bool in_class, const ns_node *node) {
     return put(w, both, 2);
 }
 
+/* \p{L} and the like, with what is newer than the Unicode that PCRE2 may know. *at is at the backslash, and is moved behind it all. */
+static int property(writer *w, const char *text, size_t size, size_t *at, bool in_class,
+                    const ns_node *node) {
+    const char *open = text + *at + 3, *close = memchr(text + *at, '}', size - *at);
+    bool not = text[*at + 1] == 'P';
+    if (*at + 3 >= size || text[*at + 2] != '{' || !close || close < open)
+        return ns_node_refuse(node, "a pattern with \\p{...}");
+    if (*open == '^') {
+        not = !not ;
+        open++;
+    }
+    size_t name = (size_t)(close - open), i = 0;
+    while (i < NEWER && (strlen(newer[i].name) != name || memcmp(newer[i].name, open, name) != 0))
+        i++;
+    bool set = i < NEWER && !in_class;
+    int status = set ? put_text(w, not ? "[^" : "[") : NS_OK;
+    if (!status) status = put_text(w, not &&!set ? "\\P{" : "\\p{");
+    if (!status) status = put(w, open, name + 1);
+    /* In a set, what is not of a class cannot be said with exceptions: there the newest characters count as none of it. */
+    if (!status && i < NEWER && (set || !not )) status = put_text(w, newer[i].ranges);
+    if (!status && set) status = put_text(w, "]");
+    *at = (size_t)(close - text) + 1;
+    return status;
+}
+
 /* Whether {...} at text[at] counts repetitions; *end is behind it. */
 static bool is_interval(const char *text, size_t size, size_t at, size_t *end) {
     size_t i = at + 1;
@@ -94,7 +122,9 @@ static int translate_set(writer *w, const char *text, size_t size, size_t *at,
         }
         if (c == '&' && *at + 1 < size && text[*at + 1] == '&')
             return ns_node_refuse(node, "a pattern without && in a set");
-        if (c == '\\' && *at + 1 < size) {
+        if (c == '\\' && *at + 1 < size && (text[*at + 1] | 32) == 'p')
+            status = property(w, text, size, at, true, node);
+        else if (c == '\\' && *at + 1 < size) {
             status = escape(w, text[*at + 1], true, node);
             *at += 2;
         } else
@@ -129,6 +159,10 @@ int ns_pattern_translate(char **out, size_t *out_size, const char *text, size_t 
     if (memchr(text, 0, size)) return ns_node_refuse(node, "a pattern without zeros");
     for (size_t at = 0; at < size && !status;) {
         size_t end;
+        if (text[at] == '\\' && at + 1 < size && (text[at + 1] | 32) == 'p') {
+            status = property(&w, text, size, &at, false, node);
+            continue;
+        }
         if (text[at] == '\\' && at + 1 < size) {
             status = escape(&w, text[at + 1], false, node);
             at += 2;

@@ -13,6 +13,7 @@ static const struct {
 } kinds[] = {{&ns_segmenter_bpe, "merges"},
              {&ns_segmenter_wordpiece, "max_input_chars_per_word"},
              {&ns_segmenter_unigram, "unk_id"},
+             {&ns_segmenter_spm, "gguf"},
              {&ns_segmenter_wordlevel, "vocab"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 

@@ -114,6 +114,52 @@ for i in range(12):
     put("store", f"mostly-{i}", mostly.tobytes())
 
 
+def shrunk(spec, most):
+    """A tokenizer.json with that many of its words, and the merges that they make possible."""
+    spec = json.loads(json.dumps(spec))
+    model = spec["model"]
+    added = {a["content"] for a in spec["added_tokens"]}
+    if isinstance(model["vocab"], list):
+        model["vocab"] = model["vocab"][:max(most, (model.get("unk_id") or 0) + 1)]
+        return spec
+    words = sorted(model["vocab"], key=model["vocab"].get)
+    kept = set(words[:most // 2]) | {a for m in model.get("merges", [])[:most // 4] for a in (*m, "".join(m))} | added | set(words[-most // 4:])
+    kept |= {w for w in words if w in "aehlortdW" or w == model.get("unk_token")}
+    model["vocab"] = {w: i for w, i in model["vocab"].items() if w in kept}
+    if "merges" in model:
+        model["merges"] = [m for m in model["merges"] if {*m, "".join(m)} <= kept]
+    return spec
+
+
+small_files = sorted(f for f in os.listdir("tests/golden/tokens") if f.endswith(".json"))
+for name in small_files:
+    spec = json.load(open(f"tests/golden/tokens/{name}"))
+    for most in (12, 80):
+        put("tokenizer", f"{name[:-5]}-{most}", b"\0" + json.dumps(shrunk(spec, most), ensure_ascii=most == 12).encode())
+put("tokenizer", "vocab.txt", "\1[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nw\n##or\n##ld\n,\n\u4f60\n")
+put("tokenizer", "vocab.json", '\2{"H": 0, "e": 1, "l": 2, "o": 3, "\u0120": 4, "He": 5, "ll": 6, "Hell": 7, "<|endoftext|>": 8}\n#version: 0.2\nH e\nl l\nHe ll\n')
+put("tokenizer", "roberta", '\2{"<s>": 0, "</s>": 1, "l": 2, "o": 3, "<mask>": 4, "lo": 5}\nl o\n')
+ggml = {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "smollm", "tokenizer.ggml.tokens": ["<s>", "H", "e", "l", "o", "\u0120", "He", "ll"],
+        "tokenizer.ggml.token_type": [3, 1, 1, 1, 1, 1, 1, 1], "tokenizer.ggml.merges": ["H e", "l l"], "tokenizer.ggml.bos_token_id": 0,
+        "tokenizer.ggml.eos_token_id": 0, "tokenizer.ggml.add_bos_token": True, "tokenizer.ggml.add_space_prefix": False}
+put("tokenizer", "gguf-gpt2", "\3" + json.dumps(ggml))
+for pre in ("default", "llama-bpe", "qwen2", "gpt-4o"):
+    put("tokenizer", f"gguf-{pre}", "\3" + json.dumps({**ggml, "tokenizer.ggml.pre": pre}))
+put("tokenizer", "gguf-llama", "\3" + json.dumps({"tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": ["<unk>", "<s>", "</s>", "<0x0A>", "\u2581", "H", "e", "l", "He", "ll", "\u2581He"],
+                                                  "tokenizer.ggml.scores": [0, 0, 0, 0, -1, -2, -3, -4, -5.5, -5.5, -0.25], "tokenizer.ggml.token_type": [2, 3, 3, 6, 1, 1, 1, 1, 1, 1, 1]}))
+put("tokenizer", "gguf-bert", "\3" + json.dumps({"tokenizer.ggml.model": "bert", "tokenizer.ggml.tokens": ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "\u2581hello", "\u2581w", "or", "ld"],
+                                                 "tokenizer.ggml.token_type": [3, 3, 3, 3, 1, 1, 1, 1], "tokenizer.ggml.cls_token_id": 2, "tokenizer.ggml.seperator_token_id": 3,
+                                                 "tokenizer.ggml.unknown_token_id": 1}))
+records = open("tests/golden/tokens/texts.bin", "rb").read()
+at = number = 0
+while at < len(records) and number < 60:
+    (size,) = struct.unpack_from("<I", records, at)
+    put("encode", str(number), bytes([number]) + records[at + 4:at + 4 + size])
+    at += 4 + size
+    number += 1
+
+
+
 def points(name, how, curve, channels, x, y):
     values = np.asarray(x, "<f4").tobytes() + np.asarray(y, "<f4").tobytes()
     put("points", name, bytes([channels - 1, how, curve]) + values)

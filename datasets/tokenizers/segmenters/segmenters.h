@@ -5,7 +5,7 @@
 #include "datasets/tokenizers/kinds.h"
 
 extern const ns_segmenter_kind ns_segmenter_bpe, ns_segmenter_wordpiece, ns_segmenter_unigram,
-    ns_segmenter_wordlevel;
+    ns_segmenter_wordlevel, ns_segmenter_spm;
 
 /* Reads "vocab", an object of words and their ids, into `words`. */
 int ns_segmenter_words(const ns_node *model, ns_vocabulary *words);
