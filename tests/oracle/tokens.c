@@ -4,7 +4,7 @@
  *
  * Reads records from stdin, each four bytes of size (little-endian) and so many bytes of text, and prints a line for each: its ids, with
  * the template; with `offsets` each as id:begin:end; a text that fails is "error: ...". With `time` all records are read first and the
- * seconds that their tokens take are printed alone. TOKENIZER is a folder, a file, or with `gguf` the metadata of one as JSON. */
+ * processor seconds that their tokens take are printed alone. TOKENIZER is a folder, a file, or with `gguf` the metadata of one as JSON. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static char *next(size_t *size) {
 
 static double seconds(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
