@@ -51,7 +51,7 @@ REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/site.c probe/no
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
-.PHONY: all help check check-sanitize check-oracle check-valgrind check-kill check-large check-errors demo demo-pretrained bench gallery runs ablations setup install uninstall format lint fuzz fuzz-nightly clean
+.PHONY: all help check check-sanitize check-oracle check-tokens check-valgrind check-kill check-large check-errors demo demo-pretrained bench gallery runs ablations setup install uninstall format lint fuzz fuzz-nightly clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc
@@ -63,6 +63,7 @@ help:
 ## check           install what the tests need, build, run every test
 ## check-sanitize  the same tests under AddressSanitizer and UBSan
 ## check-oracle    the large comparisons with PyTorch (long)
+## check-tokens    tokens of 10,000 lines against Hugging Face's package (long)
 ## check-valgrind  the main commands under valgrind (some minutes)
 ## check-kill      interruptions at every write and at 100 random moments (long)
 ## check-large     a fit to more points than 32 bits count
@@ -203,6 +204,10 @@ check-oracle:
 	scripts/setup.sh oracle
 	$(MAKE) all $(BUILD)/oracle-forward
 	$(PYTHON) scripts/oracle_vit.py check $(BUILD) $(NS_SHARED)
+
+# With a Python that has the packages tokenizers, sentencepiece and gguf; MINILM and SMOLLM2 say where the real ones lie.
+check-tokens: $(BUILD)/oracle-tokens
+	$(PYTHON) scripts/oracle_tokens.py check $(BUILD)
 
 # Sizes beyond 32 bits, and standard errors against what they stand for.
 check-large:

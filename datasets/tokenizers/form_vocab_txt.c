@@ -27,15 +27,13 @@ static int read_words(json_t *vocab, const char *text, size_t size, const char *
         if (id == NS_VOCABULARY_MOST)
             return ns_fail(err, NS_EINPUT, "%s: expected at most %d lines", path,
                            NS_VOCABULARY_MOST);
-        json_t *number = json_integer(id);
         /* Checked: a file of another kind is no UTF-8 somewhere. */
         json_t *word = json_stringn(at, length);
-        if (!word || !number || json_object_setn_new(vocab, at, length, number)) {
-            json_decref(word);
+        int failed = !word || json_object_setn_new(vocab, at, length, json_integer(id));
+        json_decref(word);
+        if (failed)
             return ns_fail(err, NS_EINPUT, "%s:%lld: expected a word in UTF-8", path,
                            (long long)id + 1);
-        }
-        json_decref(word);
         at = line ? line + 1 : end;
     }
     return NS_OK;
