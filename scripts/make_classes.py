@@ -2,12 +2,15 @@
 
     python3 scripts/make_classes.py >datasets/tokenizers/class_ranges.h
     python3 scripts/make_classes.py patterns >datasets/tokenizers/pattern_newer.h
+    python3 scripts/make_classes.py forms >datasets/tokenizers/form_newer.h
 
-The second are what \\p{L} and the like have in its regular expressions and not in Unicode 14, which PCRE2 10.42 knows.
+The second are what \\p{L} and the like have in its regular expressions and not in Unicode 14, which PCRE2 10.42 knows; the third are the
+characters that it leaves as they are and that utf8proc (2.8) takes apart, and the letters whose lower case utf8proc does not know.
 
 Its steps know different versions of Unicode (punctuation is that of Unicode 8, digits that of 16), so no one library's tables give
 the same ids for new characters. Needs the package tokenizers (0.23.3).
 """
+import ctypes
 import sys
 import unicodedata
 
@@ -57,6 +60,31 @@ def newer():
     print("};\n// clang-format on\n\n#endif")
 
 
+def forms():
+    utf8proc = ctypes.CDLL("libutf8proc.so.2")
+    utf8proc.utf8proc_tolower.restype = ctypes.c_int32
+    alone = [c for c in characters if c not in (0, 10)]
+    text = "\n".join(map(chr, alone))
+    raw, out = text.encode(), ctypes.c_void_p()
+    size = utf8proc.utf8proc_map(raw, len(raw), ctypes.byref(out), 1 << 1 | 1 << 2 | 1 << 4)  # NFKD
+    theirs = ctypes.string_at(out, size).decode().split("\n")
+    whole = ranges_of(c for c, a, b in zip(alone, normalizers.NFKD().normalize_str(text).split("\n"), theirs) if a != b and a == chr(c))
+    lower = [(c, ord(a)) for c, a in zip(alone, normalizers.Lowercase().normalize_str(text).split("\n"))
+             if len(a) == 1 and ord(a) != utf8proc.utf8proc_tolower(c)]
+    print(f"/* What tokenizers {tokenizers.__version__} and utf8proc 2.8 know differently, made by scripts/make_classes.py. */")
+    print("#ifndef NS_TOKENIZERS_FORM_NEWER_H\n#define NS_TOKENIZERS_FORM_NEWER_H\n\n#include <stdint.h>\n\n// clang-format off")
+    print("/* First and last of what is left whole. */\nstatic const int32_t whole_ranges[][2] = {")
+    for first, last in whole:
+        print(f"    {{{first:#x}, {last:#x}}},")
+    print("};\n/* Letters and their lower case. */\nstatic const int32_t lower_pairs[][2] = {")
+    for capital, small in lower:
+        print(f"    {{{capital:#x}, {small:#x}}},")
+    print("};\n// clang-format on\n\n#endif")
+
+
+if sys.argv[1:] == ["forms"]:
+    forms()
+    sys.exit()
 if sys.argv[1:] == ["patterns"]:
     newer()
     sys.exit()

@@ -1,8 +1,10 @@
 /* Unicode's normal forms, by utf8proc's tables: UAX 15. */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
+#include "datasets/tokenizers/form_newer.h"
 #include "datasets/tokenizers/unicode.h"
 #include "probe/base/mem.h"
 
@@ -20,11 +22,26 @@ typedef struct marks {
 
 enum { MOST_PARTS = 32, FEW = 16, CLASSES = 256 };
 
+/* Characters that came after the tables of Hugging Face's package are not taken apart there. */
+static bool is_whole(int32_t c) {
+    for (size_t i = 0; c >= whole_ranges[0][0] && i < sizeof whole_ranges / sizeof *whole_ranges;
+         i++)
+        if (c <= whole_ranges[i][1]) return c >= whole_ranges[i][0];
+    return false;
+}
+
+static int32_t lower(int32_t c) {
+    for (size_t i = 0; c >= lower_pairs[0][0] && i < sizeof lower_pairs / sizeof *lower_pairs; i++)
+        if (c <= lower_pairs[i][0])
+            return c < lower_pairs[i][0] ? utf8proc_tolower(c) : lower_pairs[i][1];
+    return utf8proc_tolower(c);
+}
+
 static int add_parts(marks *m, int32_t c, uint32_t from, uint32_t to, int options, ns_error *err) {
     int32_t parts[MOST_PARTS];
     int boundary = 0;
     ptrdiff_t n = utf8proc_decompose_char(c, parts, MOST_PARTS, options, &boundary);
-    if (n < 0 || n > MOST_PARTS) {
+    if (n < 0 || n > MOST_PARTS || is_whole(c)) {
         parts[0] = c;
         n = 1;
     }
@@ -150,7 +167,7 @@ int ns_unicode_lower(const ns_flow *in, size_t begin, size_t end, ns_flow *out, 
         if (c < 0x80)
             c = c >= 'A' && c <= 'Z' ? c | 32 : c;
         else if (c != DOTTED_I)
-            c = utf8proc_tolower(c);
+            c = lower(c);
         ns_flow_put(out, c == DOTTED_I ? 'i' : c, in->from[from], in->to[from]);
         if (c == DOTTED_I) ns_flow_put(out, DOT_ABOVE, in->from[from], in->to[from]);
     }
