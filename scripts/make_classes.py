@@ -71,10 +71,18 @@ def forms():
     whole = ranges_of(c for c, a, b in zip(alone, normalizers.NFKD().normalize_str(text).split("\n"), theirs) if a != b and a == chr(c))
     lower = [(c, ord(a)) for c, a in zip(alone, normalizers.Lowercase().normalize_str(text).split("\n"))
              if len(a) == 1 and ord(a) != utf8proc.utf8proc_tolower(c)]
+    # A mark that is in neither order with the overlay (class 1) nor with the acute (class 230) has no class there.
+    utf8proc.utf8proc_get_property.restype = ctypes.POINTER(ctypes.c_int16)
+    class_of = {c: utf8proc.utf8proc_get_property(c)[1] for c in characters}
+    known = normalizers.NFD().normalize_str
+    marks = ranges_of(c for c in characters if class_of[c] and known(chr(c) + "\u0334")[0] == chr(c) and known("\u0301" + chr(c))[-1] == chr(c))
     print(f"/* What tokenizers {tokenizers.__version__} and utf8proc 2.8 know differently, made by scripts/make_classes.py. */")
     print("#ifndef NS_TOKENIZERS_FORM_NEWER_H\n#define NS_TOKENIZERS_FORM_NEWER_H\n\n#include <stdint.h>\n\n// clang-format off")
     print("/* First and last of what is left whole. */\nstatic const int32_t whole_ranges[][2] = {")
     for first, last in whole:
+        print(f"    {{{first:#x}, {last:#x}}},")
+    print("};\n/* First and last of marks that have no class of their own there, and stay where they are. */\nstatic const int32_t unclassed_ranges[][2] = {")
+    for first, last in marks:
         print(f"    {{{first:#x}, {last:#x}}},")
     print("};\n/* Letters and their lower case. */\nstatic const int32_t lower_pairs[][2] = {")
     for capital, small in lower:

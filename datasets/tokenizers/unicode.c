@@ -22,12 +22,17 @@ typedef struct marks {
 
 enum { MOST_PARTS = 32, FEW = 16, CLASSES = 256 };
 
-/* Characters that came after the tables of Hugging Face's package are not taken apart there. */
-static bool is_whole(int32_t c) {
-    for (size_t i = 0; c >= whole_ranges[0][0] && i < sizeof whole_ranges / sizeof *whole_ranges;
-         i++)
-        if (c <= whole_ranges[i][1]) return c >= whole_ranges[i][0];
+static bool among(const int32_t ranges[][2], size_t count, int32_t c) {
+    for (size_t i = 0; c >= ranges[0][0] && i < count; i++)
+        if (c <= ranges[i][1]) return c >= ranges[i][0];
     return false;
+}
+#define AMONG(ranges, c) among(ranges, sizeof(ranges) / sizeof *(ranges), c)
+
+/* Characters that came after the tables of Hugging Face's package are not taken apart there, and marks stay where they are. */
+static uint8_t class_of(int32_t c) {
+    int class = utf8proc_get_property(c)->combining_class;
+    return (uint8_t)(class && AMONG(unclassed_ranges, c) ? 0 : class);
 }
 
 static int32_t lower(int32_t c) {
@@ -41,7 +46,7 @@ static int add_parts(marks *m, int32_t c, uint32_t from, uint32_t to, int option
     int32_t parts[MOST_PARTS];
     int boundary = 0;
     ptrdiff_t n = utf8proc_decompose_char(c, parts, MOST_PARTS, options, &boundary);
-    if (n < 0 || n > MOST_PARTS || is_whole(c)) {
+    if (n < 0 || n > MOST_PARTS || AMONG(whole_ranges, c)) {
         parts[0] = c;
         n = 1;
     }
@@ -53,8 +58,7 @@ static int add_parts(marks *m, int32_t c, uint32_t from, uint32_t to, int option
         m->room = room;
     }
     for (ptrdiff_t i = 0; i < n; i++)
-        m->at[m->count++] =
-            (mark){parts[i], from, to, (uint8_t)utf8proc_get_property(parts[i])->combining_class};
+        m->at[m->count++] = (mark){parts[i], from, to, class_of(parts[i])};
     return NS_OK;
 }
 
