@@ -20,7 +20,7 @@ enum {
 }; /* where nothing is said: some models have positions for a book */
 
 typedef struct settings {
-    const char *output, *labels, *layers;
+    const char *output, *labels, *types, *layers;
     ns_list select, exclude;
     int64_t samples, skip, batch, threads, sample_rows, seed;
     int64_t context;
@@ -120,8 +120,8 @@ static void warn_of_odd(const ns_store_tally *odd, const ns_model *model, const 
     fprintf(stderr, "%s the first of them at site %d (%s)\n", begin, odd->site, name);
 }
 
-static int run_with(ns_model *model, const ns_dataset *data, const settings *s, const bool *wanted,
-                    int argc, char **argv, ns_error *err) {
+static int run_with(ns_model *model, const ns_dataset *data, const ns_dataset *types,
+                    const settings *s, const bool *wanted, int argc, char **argv, ns_error *err) {
     char created[32];
     ns_cli_timestamp(created);
     ns_progress progress, checking;
@@ -134,6 +134,7 @@ static int run_with(ns_model *model, const ns_dataset *data, const settings *s, 
                                      .command_line = full,
                                      .created = created,
                                      .wanted = wanted,
+                                     .types = types,
                                      .skip = s->skip,
                                      .samples = s->samples,
                                      .batch = s->batch,
@@ -240,10 +241,21 @@ static int output_ready(const settings *s, const ns_model *model, const ns_datas
     return status;
 }
 
+/* Token types are read as ids of a model that has so few words. */
+static int open_types(ns_dataset **out, const char *path, const ns_model *model, ns_error *err) {
+    const ns_text_shape shape = {.words = (int)model->network.types, .padding = -1};
+    int status = ns_dataset_open_words(out, path, NULL, &shape, err);
+    if (!status && strcmp((*out)->kind->name, "ids") != 0)
+        status = ns_fail(err, NS_EINPUT,
+                         "%s: expected a .npy file of whole numbers [samples, words]", path);
+    if (status) ns_fail_context(err, "--types");
+    return status;
+}
+
 static int run_parsed(const settings *s, const ns_list *rest, int argc, char **argv,
                       ns_error *err) {
     ns_model *model = NULL;
-    ns_dataset *data = NULL;
+    ns_dataset *data = NULL, *types = NULL;
     if (!s->output && !s->dry_run)
         return ns_fail(err, NS_EUSAGE, "expected -o FILE, the file to write");
     ns_model_options wants = {0};
@@ -268,7 +280,9 @@ static int run_parsed(const settings *s, const ns_list *rest, int argc, char **a
             ns_select_sites(&selection, model->site_count, ns_model_site_at, model, wanted, err);
         if (status) ns_fail_context(err, "%s", rest->items[0]);
     }
-    if (!status) status = run_with(model, data, s, wanted, argc, argv, err);
+    if (!status && s->types) status = open_types(&types, s->types, model, err);
+    if (!status) status = run_with(model, data, types, s, wanted, argc, argv, err);
+    ns_dataset_close(types);
     free(wanted);
     ns_dataset_close(data);
     ns_model_close(model);
@@ -304,6 +318,8 @@ static int run(const ns_command *self, int argc, char **argv, ns_error *err) {
          9e18},
         {"labels", 0, NS_OPT_TEXT, &s.labels, "FILE",
          "labels, where the data set does not bring them or has others", NULL, 0, 0},
+        {"types", 0, NS_OPT_TEXT, &s.types, "FILE",
+         "token types of the words (BERT), a .npy file of the shape of the ids", "all 0", 0, 0},
         {"on-error", 0, NS_OPT_CHOICE, &s.on_error, "skip|stop",
          "images that cannot be read: skip reads all of them once before the run, leaves those out "
          "and "

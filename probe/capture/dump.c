@@ -10,7 +10,7 @@
 #include "probe/capture/dump_names.h"
 #include "probe/capture/judge.h"
 
-enum { MOST_ATTRIBUTES = 20 };
+enum { MOST_ATTRIBUTES = 21 };
 static const char *const order_names[] = {"data", "shuffled", "stratified"};
 static const char *const mode_names[] = {"full", "sketch", "both"};
 
@@ -34,6 +34,8 @@ static void set_attributes(ns_dump_plan *p, const ns_model *model, const ns_data
     };
     int n = sizeof all / sizeof all[0];
     memcpy(p->attributes, all, sizeof all);
+    if (p->types) p->attributes[n++] = (ns_attribute){"types_path", p->types->spec, 0, false};
+    if (p->types) p->attributes[n++] = (ns_attribute){"types_sha256", p->types_hash, 0, true};
     if (data->unknown.count)
         p->attributes[n++] = (ns_attribute){"files_unknown", NULL, data->unknown.count, false};
     if (p->unreadable.count)
@@ -189,6 +191,20 @@ static void fill_store_plan(ns_dump_plan *out, const ns_model *model, const ns_d
     out->store.blocks_user = out->sketches;
 }
 
+/* A type for each word of the data, of a model that has types. */
+static int check_types(const ns_dataset *types, const ns_model *model, const ns_dataset *data,
+                       ns_error *err) {
+    if (!model->network.types)
+        return ns_fail(err, NS_EINPUT, "%s: expected a model with token types, found a %s",
+                       ns_weights_path(model->weights), model->family->summary);
+    if (types->count == data->count && types->text.length == data->text.length) return NS_OK;
+    return ns_fail(
+        err, NS_EINPUT,
+        "%s: expected token types of %lld samples of %d words as in %s, found %lld of %d",
+        types->path, (long long)data->count, data->text.length, data->path, (long long)types->count,
+        types->text.length);
+}
+
 int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset *data,
                       const ns_dump_options *o, ns_error *err) {
     *out = (ns_dump_plan){0};
@@ -202,6 +218,10 @@ int ns_dump_plan_make(ns_dump_plan *out, const ns_model *model, const ns_dataset
     if (!status) status = check_labels(out, n, model, data, err);
     if (!status) status = ns_weights_hash(model->weights, out->model_hash, err);
     if (!status) status = ns_dataset_hash(data, out->ids, (size_t)n, out->data_hash, err);
+    out->types = o->types;
+    if (!status && o->types) status = check_types(o->types, model, data, err);
+    if (!status && o->types)
+        status = ns_dataset_hash(o->types, out->ids, (size_t)n, out->types_hash, err);
     if (!status && o->mode != NS_DUMP_FULL)
         status = ns_sketches_new(&out->sketches, model->sites, model->site_count, o->wanted, err);
     if (status) {
@@ -240,6 +260,7 @@ typedef struct workspace {
     ns_progress *progress;
     float *pixels;  /* [batch, channels, height, width], or NULL, */
     int32_t *words; /* [batch, length] */
+    int32_t *types; /* [batch, length], or NULL */
     size_t length;  /* of a sample of words */
     ns_judge judge;
     uint64_t read;  /* place of the first sample of the batch that was read, + 1; 0: none */
@@ -257,6 +278,8 @@ static int workspace_make(workspace *w, ns_model *model, const ns_dataset *data,
     if (data->input == NS_INPUT_WORDS) {
         w->length = (size_t)data->text.length;
         w->words = ns_calloc(batch * w->length, sizeof *w->words, err);
+        w->types = plan->types ? ns_calloc(batch * w->length, sizeof *w->types, err) : NULL;
+        if (plan->types && !w->types) return NS_EFAIL;
     } else {
         w->pixels = ns_alloc_aligned(
             batch * (size_t)s->channels * (size_t)s->height * (size_t)s->width, sizeof(float), err);
@@ -269,6 +292,7 @@ static int workspace_make(workspace *w, ns_model *model, const ns_dataset *data,
 static void workspace_free(workspace *w) {
     free(w->pixels);
     free(w->words);
+    free(w->types);
     ns_judge_free(&w->judge);
 }
 
@@ -280,6 +304,9 @@ static int read_batch(workspace *w, uint64_t first, size_t n, ns_error *err) {
     size_t one = (size_t)s->channels * (size_t)s->height * (size_t)s->width,
            few = 2 * (size_t)omp_get_max_threads();
     int status = w->words ? ns_dataset_words(w->data, ids, n, w->words, err) : NS_OK;
+    if (!status && w->types) status = ns_dataset_words(w->plan->types, ids, n, w->types, err);
+    for (size_t i = 0; w->types && i < n * w->length; i++)
+        if (w->types[i] < 0) w->types[i] = 0;
     for (size_t i = 0; i < n && w->pixels && !status; i += few) {
         if (ns_stop_requested()) return ns_fail(err, NS_ESTOP, "stopped");
         status =
@@ -313,7 +340,8 @@ static int run_batch(workspace *w, ns_error *err) {
                             .sample_ids = plan->ids + w->first,
                             .pixels = w->pixels,
                             .positions = w->length,
-                            .ids = w->words};
+                            .ids = w->words,
+                            .types = w->types};
     const ns_run_options options = {
         .observer = &observer, .watch = {w, look}, .last_site = plan->last_site};
     int status = read_batch(w, w->first, w->n, err);

@@ -30,9 +30,11 @@ typedef struct ns_dump_options {
     const char *command_line; /* for provenance, or NULL */
     const char *created;      /* ISO 8601, or NULL */
     const bool *wanted;       /* [model->site_count] */
-    int64_t skip;             /* samples of the order that are left out first */
-    int64_t samples;          /* 0: all that are left */
-    int64_t batch;            /* 0: ns_dump_batch */
+    const ns_dataset
+        *types; /* token types of the data's words, as ids of its shape, below 0: 0; NULL: all 0 */
+    int64_t skip;    /* samples of the order that are left out first */
+    int64_t samples; /* 0: all that are left */
+    int64_t batch;   /* 0: ns_dump_batch */
     ns_order order;
     uint64_t seed;
     ns_dump_mode mode;
@@ -62,7 +64,8 @@ typedef struct ns_dump_plan {
     int64_t *ids;
     int32_t *labels;
     ns_attribute *attributes;
-    char model_hash[NS_HASH_HEX], data_hash[NS_HASH_HEX];
+    char model_hash[NS_HASH_HEX], data_hash[NS_HASH_HEX], types_hash[NS_HASH_HEX];
+    const ns_dataset *types; /* borrowed */
     char preprocessing[256];
     struct ns_dump_names *names;
     ns_left_out unreadable; /* of the samples asked for */

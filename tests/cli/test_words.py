@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 sys.path.insert(0, "tests/tools")
-from refusals import done, fail, refused, run, t
+from refusals import done, fail, refused, run, t, write
 
 golden = "tests/golden/words/"
 
@@ -41,7 +41,11 @@ for model in ("bert", "llama", "gpt2"):
     expected = dict(tensors(f"{golden}{model}/expected.safetensors"))
     mask = expected["mask"].astype(bool)
     ids = np.where(mask, expected["ids"], -100).astype(np.int64)
-    out = dump(model, ids, model, "--to-the-end")
+    more = ["--to-the-end"]
+    if "types" in expected:
+        np.save(f"{t}/types.npy", np.where(mask, expected["types"], -1).astype(np.int8))
+        more += ["--types", f"{t}/types.npy"]
+    out = dump(model, ids, model, *more)
     if "loss" in expected:
         loss, share = re.search(r"loss ([\d.]+) nats, top-1 accuracy ([\d.]+) %", out).groups()
         assert abs(float(loss) - expected["loss"][0]) < 1e-4 and abs(float(share) - 100 * expected["accuracy"][0]) < 0.01, out
@@ -51,8 +55,6 @@ for model in ("bert", "llama", "gpt2"):
             name = name if isinstance(name, str) else name.decode()
             kind = site["kind"][:].reshape(mask.shape)
             assert (kind[~mask] == 4).all() and (kind[mask] == 3).all(), name
-            if model == "bert":
-                continue  # its recorded texts have token types, which a file of ids has not
             key = [k for k in expected if k.startswith("input/") and k.endswith(" " + name)][0]
             x = site["input"][:].reshape(expected[key].shape)
             assert np.abs(x[mask] - expected[key][mask]).max() <= 1e-5 * np.abs(expected[key]).max(), name
@@ -79,4 +81,19 @@ np.save(f"{t}/long.npy", np.ones((1, 33), int))
 refused(["dump", golden + "bert", f"{t}/long.npy", "-o", f"{t}/x.h5"], "long.npy: expected samples of at most 32 words", "found 33")
 np.save(f"{t}/floats.npy", np.ones((1, 3)))
 refused(["dump", golden + "bert", f"{t}/floats.npy", "-o", f"{t}/x.h5"], "floats.npy: expected token ids", "found type f8")
+# Token types are of the words' shape, of a model that has them, and so many.
+np.save(f"{t}/three.npy", np.array([[1, 2, 3], [4, 5, 6]]))
+np.save(f"{t}/zero.npy", np.zeros((2, 3), int))
+for name, types, what in (("bert", np.ones((2, 2), int), "types.npy: expected token types of 2 samples of 3 words"), ("bert", np.full((2, 3), 2), "--types: "),
+                          ("llama", np.zeros((2, 3), int), "expected a model with token types, found a LLaMA")):
+    np.save(f"{t}/types.npy", types)
+    refused(["dump", golden + name, f"{t}/three.npy", "--types", f"{t}/types.npy", "-o", f"{t}/x.h5"], what)
+refused(["dump", golden + "bert", f"{t}/three.npy", "--types", write("types.txt", "0 0 0"), "-o", f"{t}/x.h5"], "--types: ")
+np.save(f"{t}/types.npy", np.ones((2, 3), int))
+for name in ("types", "zero"):
+    status, out, said = run("dump", golden + "bert", f"{t}/three.npy", "--types", f"{t}/{name}.npy", "-o", f"{t}/{name}.h5", "-f")
+    assert not status, said
+run("dump", golden + "bert", f"{t}/three.npy", "-o", f"{t}/none.h5", "-f")
+assert (last(f"{t}/zero.h5") == last(f"{t}/none.h5")).all() and (last(f"{t}/types.h5") != last(f"{t}/none.h5")).any()
+refused(["dump", golden + "bert", f"{t}/three.npy", "--types", f"{t}/zero.npy", "-o", f"{t}/types.h5", "--resume"], "cannot be resumed: types_sha256")
 done()

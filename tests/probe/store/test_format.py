@@ -121,6 +121,12 @@ for name, more in variants.items():
             assert np.array_equal(file["samples/label"][()], labels)
             assert " -n 20 -o " in file.attrs["command_line"]
 
+# Token types.
+np.save(f"{tmp}/few.npy", np.ones((2, 4), int))
+run("dump", "tests/golden/words/bert", f"{tmp}/few.npy", "--types", f"{tmp}/few.npy", "-o", f"{tmp}/types.h5")
+with h5py.File(f"{tmp}/types.h5", "r") as file:
+    seen["root"] |= set(file.attrs)
+
 # Norms of queries and keys, of which a token has several rows.
 np.save(f"{tmp}/ids.npy", np.arange(1, 25).reshape(3, 8))
 run("dump", "tests/golden/words/qwen3", f"{tmp}/ids.npy", "--sample-rows", "20", "-o", f"{tmp}/heads.h5")
