@@ -243,7 +243,8 @@ static int output_ready(const settings *s, const ns_model *model, const ns_datas
 
 /* Token types are read as ids of a model that has so few words. */
 static int open_types(ns_dataset **out, const char *path, const ns_model *model, ns_error *err) {
-    const ns_text_shape shape = {.words = (int)model->network.types, .padding = -1};
+    const ns_text_shape shape = {
+        .length = model->input.text.length, .words = (int)model->network.types, .padding = -1};
     int status = ns_dataset_open_words(out, path, NULL, &shape, err);
     if (!status && strcmp((*out)->kind->name, "ids") != 0)
         status = ns_fail(err, NS_EINPUT,
