@@ -33,6 +33,11 @@ config = json.load(open("tests/golden/vit/hf-classifier/config.json"))
 put("checkpoint", "config", b"\0" + json.dumps(config).encode())
 put("checkpoint", "timm", b"\0" + json.dumps({"architecture": "vit_tiny", "embed_dim": 8, "depth": 2, "num_heads": 2, "patch_size": 4,
                                              "pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5], "crop_pct": 0.9, "interpolation": "bicubic"}}).encode())
+for i, name in enumerate(("gemma3", "llama3", "qwen2", "neox", "roberta", "distilbert", "mistral"), 1):
+    config = json.load(open(f"tests/golden/words/{name}/config.json"))
+    put("checkpoint", name, bytes([3 * i]) + json.dumps(config).encode())
+put("checkpoint", "rope-scaling", bytes([6]) + json.dumps({"model_type": "llama", "num_attention_heads": 2, "head_dim": 16, "rope_theta": 500, "rope_scaling": {
+    "type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 64}}).encode())
 put("checkpoint", "preprocessor", b"\1" + json.dumps({"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "size": {"shortest_edge": 40},
                                                       "crop_size": {"height": 8, "width": 8}, "resample": 3, "do_rescale": True}).encode())
 put("checkpoint", "index", b"\2" + json.dumps({"metadata": {"total_size": 100}, "weight_map": {"vit.embeddings.cls_token": "part.safetensors",
@@ -101,7 +106,7 @@ for i, lines in enumerate([["model", "data", "-o", "run.h5"], ["--whole=7", "-f"
                            ["--choice", "purple"], ["--whole", "99999999999999999999"], ["--txt=", "it's"], ["0.5,0.25,1e3", "0.5", "1,2,3,4,5"], ["-w", "--real", "nan"]]):
     put("arguments", str(i), "\n".join(lines))
 # A checkpoint by its number, then changes of tensors: which one, what, and two operands.
-for i in range(11):
+for i in (*range(11), *range(18, 26)):
     put("tensors", f"as-it-is-{i}", bytes([i]))
     put("tensors", f"wider-{i}", bytes([i, 0, 6, 0, 10 + i % 4, 0]))
 for i, changes in enumerate([[3, 0, 0, 0], [5, 1, 0, 19], [2, 2, 0, 1], [7, 3, 0, 0], [4, 4, 0, 1], [6, 5, 0, 2], [1, 6, 1, 25, 9, 6, 0, 24]]):

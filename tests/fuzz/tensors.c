@@ -12,11 +12,13 @@
 #include "tests/fuzz/fuzz.h"
 
 static const char *const folders[] = {
-    "vit/hf-classifier",   "vit/hf-dyt",          "vit/timm-bare",        "vit/timm-dyt",
-    "vit/timm-mean",       "vit/timm-no-class",   "vit/timm-registers",   "vit/timm-rmsnorm",
-    "vit/torchvision",     "vit/vit-pytorch",     "vit/vit-pytorch-mean", "words/bert-mlm",
-    "words/llama-tied",    "words/llama-theta",   "words/gpt2-inverse",   "words/nanogpt",
-    "words/vit-quickgelu", "words/bert-old-names"};
+    "vit/hf-classifier",    "vit/hf-dyt",           "vit/timm-bare",        "vit/timm-dyt",
+    "vit/timm-mean",        "vit/timm-no-class",    "vit/timm-registers",   "vit/timm-rmsnorm",
+    "vit/torchvision",      "vit/vit-pytorch",      "vit/vit-pytorch-mean", "words/bert-mlm",
+    "words/llama-tied",     "words/llama-theta",    "words/gpt2-inverse",   "words/nanogpt",
+    "words/vit-quickgelu",  "words/bert-old-names", "words/qwen3",          "words/olmo2",
+    "words/gemma3",         "words/neox",           "words/roberta-mlm",    "words/xlm-roberta",
+    "words/distilbert-mlm", "words/gpt2-untied"};
 enum { FOLDERS = sizeof folders / sizeof *folders };
 
 typedef struct checkpoint {
