@@ -41,34 +41,57 @@ typedef enum windows {
     BUT_EVERY_NTH /* of "sliding_window_pattern", 6 */
 } windows;
 
+/* What holds where config.json does not say it, and what it never says. */
 typedef struct variant {
     const char *model_type, *classes, *title;
-    double eps, base,
-        local_base; /* where config.json does not say; local_base 0: one base for all blocks */
+    double eps;        /* 0: 1e-6 */
+    double base;       /* of rotary positions; 0: 10000 */
+    double local_base; /* of blocks with a window; 0: the same */
     ns_block_order order;
     windows windows;
-    bool
-        gemma; /* weights of norms are gamma - 1, words' rows are scaled by the root of the width, the head is tied */
+    bool gemma;           /* norms' weights are gamma - 1, words scaled by the root of the width */
     bool scalar;          /* scores are divided by the root of "query_pre_attn_scalar", 256 */
-    double cap, head_cap; /* where config.json does not say */
+    double cap, head_cap; /* of scores and of logits */
 } variant;
 
 static const variant variants[] = {
-    {"llama", "Llama*", "LLaMA", 1e-6, 10000, 0, NS_PRE_NORM, NO_WINDOW, false, false, 0, 0},
-    {"mistral", "MistralFor*|MistralModel", "Mistral", 1e-6, 10000, 0, NS_PRE_NORM, OF_ALL, false,
-     false, 0, 0},
-    {"qwen2", "Qwen2For*|Qwen2Model", "Qwen2", 1e-6, 10000, 0, NS_PRE_NORM, OF_LAST, false, false,
-     0, 0},
-    {"qwen3", "Qwen3For*|Qwen3Model", "Qwen3", 1e-6, 10000, 0, NS_PRE_NORM, OF_LAST, false, false,
-     0, 0},
-    {"olmo2", "Olmo2For*|Olmo2Model", "OLMo 2", 1e-5, 10000, 0, NS_BRANCH_NORMS, NO_WINDOW, false,
-     false, 0, 0},
-    {"gemma", "GemmaFor*|GemmaModel", "Gemma", 1e-6, 10000, 0, NS_PRE_NORM, NO_WINDOW, true, false,
-     0, 0},
-    {"gemma2", "Gemma2For*|Gemma2Model", "Gemma 2", 1e-6, 10000, 0, NS_BOTH_NORMS, BUT_EVERY_2ND,
-     true, true, 50, 30},
-    {"gemma3_text", "Gemma3ForCausalLM|Gemma3TextModel", "Gemma 3", 1e-6, 1e6, 1e4, NS_BOTH_NORMS,
-     BUT_EVERY_NTH, true, true, 0, 0}};
+    {.model_type = "llama", .classes = "Llama*", .title = "LLaMA"},
+    {.model_type = "mistral",
+     .classes = "MistralFor*|MistralModel",
+     .title = "Mistral",
+     .windows = OF_ALL},
+    {.model_type = "qwen2",
+     .classes = "Qwen2For*|Qwen2Model",
+     .title = "Qwen2",
+     .windows = OF_LAST},
+    {.model_type = "qwen3",
+     .classes = "Qwen3For*|Qwen3Model",
+     .title = "Qwen3",
+     .windows = OF_LAST},
+    {.model_type = "olmo2",
+     .classes = "Olmo2For*|Olmo2Model",
+     .title = "OLMo 2",
+     .eps = 1e-5,
+     .order = NS_BRANCH_NORMS},
+    {.model_type = "gemma", .classes = "GemmaFor*|GemmaModel", .title = "Gemma", .gemma = true},
+    {.model_type = "gemma2",
+     .classes = "Gemma2For*|Gemma2Model",
+     .title = "Gemma 2",
+     .order = NS_BOTH_NORMS,
+     .windows = BUT_EVERY_2ND,
+     .gemma = true,
+     .scalar = true,
+     .cap = 50,
+     .head_cap = 30},
+    {.model_type = "gemma3_text",
+     .classes = "Gemma3ForCausalLM|Gemma3TextModel",
+     .title = "Gemma 3",
+     .base = 1e6,
+     .local_base = 1e4,
+     .order = NS_BOTH_NORMS,
+     .windows = BUT_EVERY_NTH,
+     .gemma = true,
+     .scalar = true}};
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
 /* By "model_type", else by the class; where config.json names none it is LLaMA. */
@@ -178,7 +201,7 @@ static int read_windows(ns_reading *r, const variant *v, ns_block_spec *spec, ui
 
 static int read_positions(ns_reading *r, const variant *v, ns_block_spec *spec) {
     const ns_rotary_keys all = {.base = "rope_theta",
-                                .usual = v->base,
+                                .usual = v->base > 0 ? v->base : 10000,
                                 .usual_share = 1,
                                 .layers = v->local_base > 0 ? "full_attention" : NULL};
     const ns_rotary_keys local = {.base = "rope_local_base_freq",
@@ -213,7 +236,7 @@ static int read_config(ns_reading *r, const variant *v, ns_decoder *d) {
                                             {"partial_rotary_factor", "1"},
                                             {"use_bidirectional_attention", "false"}};
     int64_t none = 0;
-    int status = ns_read_norms(r, "rms_norm_eps", v->eps);
+    int status = ns_read_norms(r, "rms_norm_eps", v->eps > 0 ? v->eps : 1e-6);
     if (!status) status = ns_read_words(r, &d->blocks, &none);
     if (!status) status = ns_read_blocks(r, &d->blocks, v->gemma ? "gelu_pytorch_tanh" : "silu");
     if (!status) status = read_positions(r, v, &d->blocks);
