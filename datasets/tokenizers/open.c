@@ -27,6 +27,9 @@ int ns_load_json(json_t **out, const char *path, ns_error *err) {
     int status = ns_read_text(&text, &size, path, MOST_FILE, err);
     if (status) return status;
     *out = json_loadb(text, size, JSON_ALLOW_NUL, &where);
+    /* transformers writes 10^30 as model_max_length where there is no limit. */
+    if (!*out && json_error_code(&where) == json_error_numeric_overflow)
+        *out = json_loadb(text, size, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &where);
     free(text);
     if (*out) return NS_OK;
     return ns_fail(err, NS_EINPUT, "%s:%d: expected JSON, found: %s", path, where.line, where.text);

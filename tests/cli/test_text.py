@@ -19,6 +19,7 @@ words = words[:99] + ["beyond"]
 bert = f"{t}/bert"
 shutil.copytree("tests/golden/words/bert", bert)
 write("bert/vocab.txt", "".join(w + "\n" for w in words))
+write("bert/tokenizer_config.json", '{"do_lower_case": true, "model_max_length": 1000000000000000019884624838656}')
 number = {w: i for i, w in enumerate(words)}
 CLS, SEP = number["[CLS]"], number["[SEP]"]
 

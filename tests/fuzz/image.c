@@ -1,4 +1,4 @@
-/* A PNG or JPEG image, alone in its folder. */
+/* A PNG, JPEG or WebP image, alone in its folder: what it is, its bytes say. */
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
