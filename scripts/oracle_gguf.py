@@ -13,7 +13,7 @@ import shutil
 
 import numpy as np
 from gguf import GGMLQuantizationType as Type
-from gguf import GGUFWriter, dequantize, quants
+from gguf import GGUFWriter, RopeScalingType, dequantize, quants
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -73,6 +73,8 @@ WHOLE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_he
 
 
 def name_of(name):
+    if name.startswith(("layers.", "embed_tokens.", "norm.")):
+        name = "model." + name  # what has no head
     path, _, last = name.rpartition(".")
     if path in WHOLE:
         return "%s.%s" % (WHOLE[path], last)
@@ -99,6 +101,9 @@ def metadata(w, arch, c):
         w.add_head_count_kv(c["num_key_value_heads"])
         w.add_layer_norm_rms_eps(c["rms_norm_eps"])
         w.add_rope_freq_base(c["rope_parameters"]["rope_theta"])
+        if c["rope_parameters"]["rope_type"] == "linear":
+            w.add_rope_scaling_type(RopeScalingType.LINEAR)
+            w.add_rope_scaling_factor(c["rope_parameters"]["factor"])
         dim = c.get("head_dim") or c["hidden_size"] // heads
         w.add_rope_dimension_count(dim)
         w.add_key_length(dim)
@@ -155,5 +160,6 @@ if __name__ == "__main__":
     convert("gpt2", "gpt2", "gpt2")
     convert("bert", "bert", "bert")
     convert("llama", "llama", "mixed", ["Q8_0", "F16", "Q4_1", "BF16", "Q5_0", "Q4_0", "Q5_1"])
-    if os.path.isdir(os.path.join(WORDS, "qwen2")):
-        convert("qwen2", "qwen2", "qwen2")
+    convert("llama-linear", "llama", "llama-linear")
+    convert("qwen2", "qwen2", "qwen2")
+    convert("qwen3", "qwen3", "qwen3")

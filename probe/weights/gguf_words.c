@@ -57,7 +57,6 @@ static const pair bert_keys[] = {{"vocab_size", "vocab_size"},
 /* Keys of every architecture that change nothing while they have this value (JSON; "any": whatever it is). */
 static const pair harmless[] = {{"attention.causal", "any"}, /* as the architecture has it */
                                 {"pooling_type", "any"},     /* behind all sites */
-                                {"rope.scaling.type", "\"none\""},
                                 {"rope.scaling.finetuned", "any"},
                                 {"rope.scale_linear", "1"},
                                 {"expert_count", "0"},
@@ -210,6 +209,10 @@ static int take_special(const ns_weights_file *file, const architecture *a, cons
                         const char *key, const json_t *value, bool *taken, ns_error *err) {
     char other[96], expected[96];
     json_int_t heads, dim, width;
+    if (!strcmp(name, "rope.scaling.type") || !strcmp(name, "rope.scaling.factor")) {
+        *taken = true; /* together: take_scaling */
+        return NS_OK;
+    }
     *taken = !strcmp(name, "rope.dimension_count") || !strcmp(name, "attention.value_length");
     if (!*taken) return NS_OK;
     snprintf(other, sizeof other, "%s.attention.head_count", a->name);
@@ -261,14 +264,36 @@ static int take_keys(ns_weights_file *file, const architecture *a, ns_error *err
         if (!strncmp(key, a->name, length) && key[length] == '.')
             status = take_key(file, a, key, value, err);
         else if (!strcmp(key, "normscope.vocabulary.rows")) /* scripts/make_minilm.py */
-            status = set(file, "vocabulary_rows", key, json_copy((json_t *)(uintptr_t)value),
-                         err);
+            status = set(file, "vocabulary_rows", key, json_copy((json_t *)(uintptr_t)value), err);
         else
             status = refuse_key(file, key, "keys of general, tokenizer and the architecture alone",
                                 value, err);
         if (status) return status;
     }
     return status;
+}
+
+/* Scaled rotary positions: linear ones are told as Hugging Face tells them. */
+static int take_scaling(ns_weights_file *file, const architecture *a, ns_error *err) {
+    char type_key[96], factor_key[96];
+    snprintf(type_key, sizeof type_key, "%s.rope.scaling.type", a->name);
+    snprintf(factor_key, sizeof factor_key, "%s.rope.scaling.factor", a->name);
+    const json_t *type = json_object_get(file->metadata, type_key),
+                 *factor = json_object_get(file->metadata, factor_key);
+    const char *word = json_string_value(type);
+    const bool linear = word && !strcmp(word, "linear"), none = !word || !strcmp(word, "none");
+    if ((type && !word) || (!linear && !none))
+        return refuse_key(file, type_key, "\"none\" or \"linear\"", type, err);
+    if (factor && !json_is_number(factor))
+        return refuse_key(file, factor_key, "a number", factor, err);
+    if (!linear)
+        return !factor || is_allowed("1", factor)
+                   ? NS_OK
+                   : refuse_key(file, factor_key, "1 without a type", factor, err);
+    return set(file, "rope_scaling", type_key,
+               json_pack("{s:s, s:f}", "rope_type", "linear", "factor",
+                         factor ? json_number_value(factor) : 1.0),
+               err);
 }
 
 /* What the tokenizer's keys say of the network, and tensors that are not there. */
@@ -385,6 +410,7 @@ int ns_gguf_translate(ns_weights_file *file, ns_gguf_order *orders, ns_error *er
     json_object_foreach(file->config, key, value)
         json_object_set_new(file->config_keys, key, json_string("general.architecture"));
     status = take_keys(file, a, err);
+    if (!status) status = take_scaling(file, a, err);
     if (!status) status = take_tensors(file, a, orders, &own_head, err);
     if (!status) status = take_rest(file, a, own_head, err);
     return status;

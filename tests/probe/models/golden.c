@@ -50,6 +50,11 @@ int golden_deliver(void *user, const ns_site *site, const ns_rows *rows, ns_erro
         snprintf(name, sizeof name, "%s/%03d %s", which ? "output" : "input", site->index,
                  site->name);
         const ns_tensor_info *info = ns_weights_find(w->expected, name);
+        if (!info && !strncmp(site->name, "model.", 6)) { /* of the same network without a head */
+            snprintf(name, sizeof name, "%s/%03d %s", which ? "output" : "input", site->index,
+                     site->name + 6);
+            info = ns_weights_find(w->expected, name);
+        }
         if (!info) return ns_fail(err, NS_EFAIL, "%s was not expected", name);
         const float *values;
         int status = ns_weights_get(w->expected, name, info->dims, info->shape, &values, err);
