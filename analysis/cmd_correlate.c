@@ -28,6 +28,8 @@ typedef struct pair {
     int run, depth;
     ns_role role;
     bool learned, degenerate;
+    bool
+        by_sigma; /* the norm divides by the sigma of its row: the slope is near 1/sigma whatever the network is */
     char *name, *kind;
     double alpha, error; /* 1/x; the slope s alpha where it was fitted, and its standard error */
     double inverse[NS_SIGMAS];
@@ -81,6 +83,7 @@ static int take_site(void *user, ns_store *store, int i, ns_error *err) {
             .role = site->role,
             .learned = learned,
             .degenerate = !learned && stats.fit.degenerate,
+            .by_sigma = !learned,
             .name = ns_strdup(site->name, err),
             .kind = ns_strdup(site->norm.kind->name, err),
             .alpha = learned ? ns_norm_mean_alpha(&site->norm) : stats.fit.slope,
@@ -200,11 +203,11 @@ typedef struct group {
 
 typedef struct columns_of {
     double *x, *y, *z; /* alpha, 1/sigma, depth */
-    int count, degenerate;
+    int count, degenerate, by_sigma;
 } columns_of;
 
 static void collect(const work *w, const group *g, int sigma, columns_of *out) {
-    out->count = out->degenerate = 0;
+    out->count = out->degenerate = out->by_sigma = 0;
     for (int i = 0; i < w->count; i++) {
         const pair *p = &w->pairs[i];
         if ((g->run >= 0 && p->run != g->run) || (g->role >= 0 && (int)p->role != g->role) ||
@@ -214,11 +217,14 @@ static void collect(const work *w, const group *g, int sigma, columns_of *out) {
         out->y[out->count] = p->inverse[sigma];
         out->z[out->count++] = p->depth;
         out->degenerate += p->degenerate;
+        out->by_sigma += p->by_sigma;
     }
 }
 
 static const char *note(const columns_of *c, const ns_correlation *r) {
     if (c->count < NS_FEWEST_PAIRS) return "too few sites";
+    if (!isnan(r->r) && c->by_sigma)
+        return "near an identity by construction: slope of a norm by sigma";
     return isnan(r->r) ? "values that are all the same, not positive, or told by depth alone" : "";
 }
 
@@ -282,7 +288,7 @@ static int print_correlations(const work *w, ns_error *err) {
     columns[0].machine_only = w->files->count < 2;
     ns_table *t = ns_table_new(columns, sizeof columns / sizeof *columns, err);
     double *numbers = ns_calloc(3 * (size_t)w->count, sizeof *numbers, err);
-    columns_of room = {numbers, numbers + w->count, numbers + 2 * w->count, 0, 0};
+    columns_of room = {numbers, numbers + w->count, numbers + 2 * w->count, 0, 0, 0};
     int status = t && numbers ? NS_OK : NS_EFAIL;
     for (int run = 0; run < w->files->count && !status; run++)
         status = add_run(w, run, &room, t, err);
@@ -295,6 +301,12 @@ static int print_correlations(const work *w, ns_error *err) {
             "correlation, since both may fall with depth. Roles of fewer than four sites are\n"
             "left out. --pairs prints the values.\n",
             (long long)w->settings->resamples);
+    bool by_sigma = false;
+    for (int i = 0; i < w->count; i++) by_sigma |= w->pairs[i].by_sigma;
+    if (!status && by_sigma && w->settings->format == NS_ALIGNED)
+        printf("\nFitted slopes of norms that divide by sigma are near 1/sigma by construction:\n"
+               "random weights give r of 0.99 as well. That is no finding about this network; the\n"
+               "paper's is of alpha that was learned (DyT).\n");
     ns_table_free(t);
     free(numbers);
     return status;

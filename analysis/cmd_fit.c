@@ -109,6 +109,10 @@ static const ns_column all_columns[COLUMNS] = {
 };
 
 static void add_parameter(ns_table *table, const ns_fit *fit, int k) {
+    if (fit->only_slope && fit->free[k]) {
+        for (int i = 0; i < 3; i++) ns_table_missing(table);
+        return;
+    }
     ns_table_known(table, fit->theta[k]);
     ns_table_known(table, fit->clustered[k]);
     ns_table_known(table, fit->nominal[k]);
@@ -382,13 +386,17 @@ const ns_command ns_command_fit = {
     .group = "Analyse",
     .summary = "fit tanh and its rivals to every site",
     .usage = "[options] FILE...",
-    .details = "Least squares over all points of each site, streamed, in double precision. "
-               "Standard errors are clustered by sample: "
-               "points of one image or sentence are not independent, and the nominal ones (in tsv "
-               "and json) are some ten times too "
-               "small. A fit that the data cannot decide is flagged with its reason. Files that "
-               "cannot be read are listed at the end "
-               "(exit status 1), and the others are fitted.",
+    .details =
+        "Least squares over all points of each site, streamed, in double precision. "
+        "Standard errors are clustered by sample: "
+        "points of one image or sentence are not independent, and the nominal ones (in tsv "
+        "and json) are some ten times too "
+        "small. A fit that the data cannot decide is flagged with its reason; of near-linear data "
+        "only "
+        "the slope is told. R2 is 1 - SSE / SST, SST about the mean of y; the straight line "
+        "of r2_linear and the S-index goes through the origin, but with --offset. Files that "
+        "cannot be read are listed at the end "
+        "(exit status 1), and the others are fitted.",
     .examples = "  normscope fit run.h5\n"
                 "  normscope fit run.h5 --curve all --layers 4,8\n"
                 "  normscope fit run.h5 --rows 'not first and |x| < 100'\n"

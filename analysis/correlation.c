@@ -66,9 +66,12 @@ static double statistic(ns_correlation_kind kind, int n, const double *x, const 
     }
 }
 
+/* Fewer ranks are too coarse for any interval. */
+enum { FEWEST_RANKS = 7 };
+
 static void fisher(ns_correlation *c, ns_correlation_kind kind, int n) {
     double freedom = n - 3 - (kind == NS_PARTIAL), variance = 1 / freedom;
-    if (!(freedom > 0) || isnan(c->r)) return;
+    if (!(freedom > 0) || isnan(c->r) || (kind == NS_SPEARMAN && n < FEWEST_RANKS)) return;
     if (kind == NS_SPEARMAN) variance *= 1 + c->r * c->r / 2;
     double z = atanh(c->r), reach = 1.959963984540054 * sqrt(variance);
     c->low = tanh(z - reach);
@@ -121,7 +124,8 @@ int ns_correlate(ns_correlation *out, ns_correlation_kind kind, int n, const dou
         r.a = numbers + 3 * n, r.b = numbers + 4 * n;
         out->r = statistic(kind, n, x, y, z, &r);
         fisher(out, kind, n);
-        if (resamples && n > 3 && !isnan(out->r))
+        int fewest = kind == NS_SPEARMAN ? FEWEST_RANKS : 4;
+        if (resamples && n >= fewest && !isnan(out->r))
             status = bootstrap(out, kind, n, x, y, z, resamples, seed, &r, err);
     }
     free(numbers);

@@ -19,7 +19,7 @@ typedef enum ns_correlation_kind {
     NS_CORRELATION_KINDS
 } ns_correlation_kind;
 
-/* What is not known is NaN: fewer than 3 pairs, values that are all the same, an interval of fewer than 4 (5 for NS_PARTIAL). */
+/* What is not known is NaN: fewer than 3 pairs, values that are all the same, an interval of fewer than 4 (5 for NS_PARTIAL, 7 for NS_SPEARMAN). */
 typedef struct ns_correlation {
     double r;
     /* 95 %, by Fisher's transform: tanh(atanh r -+ 1.96 se), se^2 = 1 / (n - 3), 1 / (n - 4) with one variable held fixed, and (1 + r^2 / 2) / (n - 3)

@@ -154,7 +154,8 @@ static void feed(fitting *f, ns_solver *s, whose samples, bool robust, const ns_
         return;
     }
     ns_solver_feed(s, &sums);
-    if (!s->done && s->taken && !s->curve->has_corners && !robust)
+    if (!robust) ns_solver_relax(s);
+    if (!s->done && s->taken && s->theta[NS_ALPHA] > s->low && !s->curve->has_corners && !robust)
         ns_model_settle(s, all ? &f->fine : &f->parts[NS_KEPT], f->low, f->high,
                         all ? NS_SETTLED : HELD_OUT_SETTLED);
 }

@@ -104,6 +104,8 @@ typedef struct ns_fit {
     int iterations;    /* Newton steps from sums over all points */
     bool converged;
     const char *stop; /* why it ended */
+    bool
+        only_slope; /* degenerate in that only the slope is determined; alpha, s, d and b mean nothing */
     bool degenerate;
     const char *reason; /* why; "" where it is not */
 } ns_fit;

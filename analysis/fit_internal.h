@@ -33,6 +33,9 @@ double ns_solver_step(ns_solver *solver);
 double ns_solver_size(const ns_solver *solver);
 /* theta, moved by `length` of ->step and held to the limits of alpha. */
 void ns_solver_move(const ns_solver *solver, double length, double to[NS_PARAMETERS]);
+/* Of one that ended with alpha at a bound: where s and b, in which the curve is linear, are not the best for that alpha, it goes on to
+ * there. Not for a robust weighting, whose sums are no squares. */
+void ns_solver_relax(ns_solver *solver);
 /* Takes the trial with its sums, and ends. */
 void ns_solver_take(ns_solver *solver, const ns_fit_sums *sums, const char *why);
 void ns_solver_finish(ns_solver *solver, bool converged, const char *why);

@@ -94,7 +94,9 @@ static void errors(ns_fit *fit, const ns_solver *s, const ns_job *job) {
     double a[NS_PARAMETERS][NS_PARAMETERS], inverse[NS_PARAMETERS][NS_PARAMETERS],
         h[NS_PARAMETERS][NS_PARAMETERS], bread[NS_PARAMETERS][NS_PARAMETERS],
         cov[NS_PARAMETERS][NS_PARAMETERS] = {{0}}, full[NS_PARAMETERS] = {0};
-    const int *free_ = s->free, n = s->count;
+    /* alpha at a bound is none that was estimated */
+    const int bound = s->at_bound && s->count > 1 && s->free[0] == NS_ALPHA,
+              *free_ = s->free + bound, n = s->count - bound;
     double freedom = (double)fit->points - n, slope1 = s->curve->slope;
     full[NS_ALPHA] = fit->theta[NS_SCALE] * slope1;
     full[NS_SCALE] = fit->theta[NS_ALPHA] * slope1;
@@ -143,6 +145,28 @@ static double line_sse(const ns_fit_sums *at, bool offset, double *sst) {
     return *sst - cxy * cxy / cxx;
 }
 
+static const char NEAR[] = "near-linear",
+                  OFF_CENTRE[] = "near-linear: the centre lies beyond the points";
+
+/* With d free, a tail of the curve can lie over all points: where it explains little more than the line does, its centre, which is that of no
+ * point, tells nothing. */
+#define LITTLE 0.2 /* S-index */
+static void judge_centre(ns_fit *fit, const ns_solver *s, const ns_job *job) {
+    double centre = -fit->theta[NS_SHIFT] / fit->theta[NS_ALPHA];
+    if (fit->degenerate || s->curve->is_linear || !fit->free[NS_SHIFT]) return;
+    if (centre >= job->pass.low && centre <= job->pass.high) return;
+    if (fit->s_index > LITTLE) return;
+    fit->reason = OFF_CENTRE;
+    fit->degenerate = true;
+}
+
+/* Of the straight line, from its sums. */
+static double line_slope(const ns_fit_sums *at, bool offset) {
+    double n = at->jj[9], x = at->jj[7], xx = at->jj[2], xy = -at->jr[NS_SCALE],
+           y = -at->jr[NS_OFFSET];
+    return offset ? (xy - x * y / n) / (xx - x * x / n) : xy / xx;
+}
+
 void ns_fit_fill(ns_fit *fit, const ns_fit_options *options, const ns_solver *s, const ns_job *job,
                  const ns_fit_sums *plain, const ns_fit_sums *line) {
     memcpy(fit->theta, s->theta, sizeof fit->theta);
@@ -164,4 +188,14 @@ void ns_fit_fill(ns_fit *fit, const ns_fit_options *options, const ns_solver *s,
     if (options->weighting == NS_WEIGH_POINTS)
         fit->aic = n * log(fit->sse / n) + 2.0 * (s->count + 1);
     judge(fit, s);
+    judge_centre(fit, s, job);
+    /* With d free, what is not decided can be any far part of the curve. */
+    fit->only_slope =
+        fit->degenerate && (fit->free[NS_SHIFT] || !strncmp(fit->reason, NEAR, strlen(NEAR)));
+    if (!fit->only_slope) return;
+    if (fabs(fit->s_index) < 1e-6) fit->s_index = 0; /* alpha's bound is not quite a line */
+    if (fit->free[NS_SHIFT]) {
+        fit->slope = line_slope(line, options->offset);
+        fit->slope_nominal = fit->slope_clustered = missing();
+    }
 }

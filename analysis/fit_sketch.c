@@ -76,6 +76,7 @@ static int fit_one(const ns_bins *bins, const ns_pseudo *pseudo, const ns_fit_op
     ns_job job = {.curve = curve,
                   .sums = ns_pseudo_sums(curve, pseudo, solver.theta, ns_bins_quantile(bins, 0.01),
                                          ns_bins_quantile(bins, 0.99))};
+    job.pass.low = ns_bins_quantile(bins, 0.01), job.pass.high = ns_bins_quantile(bins, 0.99);
     job.sums.rr += scatter(bins, pseudo);
     solver.sums = job.sums;
     const ns_fit_sums line = ns_fit_line_sums(bins);

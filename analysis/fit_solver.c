@@ -222,3 +222,24 @@ void ns_solver_feed(ns_solver *s, const ns_fit_sums *sums) {
         ns_solver_move(s, s->length, s->trial);
     }
 }
+
+void ns_solver_relax(ns_solver *s) {
+    int which[NS_PARAMETERS], n = 0;
+    double m[NS_PARAMETERS][NS_PARAMETERS], inverse[NS_PARAMETERS][NS_PARAMETERS], most = 0;
+    for (int i = 0; i < s->count; i++)
+        if (s->free[i] == NS_SCALE || s->free[i] == NS_OFFSET) which[n++] = s->free[i];
+    if (!n || !s->done || !s->at_bound || s->steps >= s->most_steps) return;
+    ns_sums_matrix(&s->sums, which, n, false, m);
+    if (!ns_invert(n, m, inverse)) return;
+    memcpy(s->trial, s->theta, sizeof s->trial);
+    for (int i = 0; i < n; i++) {
+        double step = 0;
+        for (int j = 0; j < n; j++) step -= inverse[i][j] * s->sums.jr[which[j]];
+        s->trial[which[i]] += step;
+        most = fmax(most, fabs(step) * sqrt(m[i][i]));
+    }
+    /* What is left to gain is rounding. */
+    if (!(most * most > 1e-13 * s->sums.rr)) return;
+    s->done = s->converged = s->at_bound = false;
+    s->steps++;
+}

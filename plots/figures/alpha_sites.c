@@ -265,6 +265,13 @@ static int add_correlation(ns_alpha_work *w, bool learned, ns_panel *panel, ns_e
         ns_figure_text(figure, err, "%s%s%s: %d sites, %s", figure->summary ? figure->summary : "",
                        figure->summary ? "; " : "", alpha_word(learned), sites, r);
     if (!figure->summary) return NS_EFAIL;
+    if (!learned && !(figure->caption = ns_figure_text(
+                          figure, err,
+                          "%s%sFitted slopes of norms that divide by \317\203 are near 1/\317\203 "
+                          "by construction, "
+                          "with random weights too: no finding about this network.",
+                          figure->caption ? figure->caption : "", figure->caption ? " " : "")))
+        return NS_EFAIL;
     return files > 1 ? add_each_to_caption(w, learned, err) : NS_OK;
 }
 

@@ -39,7 +39,7 @@ typedef struct depth_panel {
 #define AT(field) offsetof(depth_site, field)
 static const depth_panel panels[PANELS] = {
     {SIGMA " of x", true, false, 1, {{SIGMA, AT(sigma), false}}},
-    {"kurtosis of x", true, false, 1, {{"kurtosis", AT(kurtosis), false}}},
+    {"excess kurtosis of x", false, false, 1, {{"excess kurtosis", AT(kurtosis), false}}},
     {"|x|",
      true,
      false,
@@ -87,7 +87,7 @@ static int read_site(work *w, series *s, ns_store *store, int i, ns_error *err) 
                                             .row_high = stats.row_sigma[3],
                                             .largest = fmax(fabs(stats.least), fabs(stats.most)),
                                             .median = stats.median_size,
-                                            .kurtosis = stats.excess_kurtosis + 3,
+                                            .kurtosis = stats.excess_kurtosis,
                                             .channel_kurtosis = stats.channel_kurtosis,
                                             .saturated = stats.saturated[SATURATED],
                                             .s_index = stats.fit.s_index};

@@ -25,7 +25,7 @@ def check(data, path, label, sites, *more):
 
     stats = table("stats", path, *more)
     curves = {**figures.named(data, "curve", 1), **{k: v for panel in range(2, 7) for k, v in figures.named(data, "curve", panel).items()}}
-    wanted = {SIGMA: column(stats, "sigma"), "kurtosis": 3 + column(stats, "excess_kurtosis"), "largest |x|": np.maximum(-column(stats, "min"), column(stats, "max")),
+    wanted = {SIGMA: column(stats, "sigma"), "excess kurtosis": column(stats, "excess_kurtosis"), "largest |x|": np.maximum(-column(stats, "min"), column(stats, "max")),
               "median |x|": column(stats, "median_abs"), "channel kurtosis": column(stats, "channel_kurtosis"), "saturated": 100 * column(stats, "saturated_2"),
               "S-index": column(stats, "s_index")}
     for name, values in wanted.items():
