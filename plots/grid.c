@@ -223,7 +223,7 @@ typedef struct limits {
 /* x - x is 0 for what is finite, else NaN: a sum of them tells whether a whole block is. */
 NS_CLONES static float block_limits(size_t n, const float *x, const float *y, limits *l) {
     float bad = 0, x_low = l->x_low, x_high = l->x_high, y_low = l->y_low, y_high = l->y_high;
-#pragma omp simd reduction(+ : bad) reduction(min : x_low, y_low) reduction(max : x_high, y_high)
+    NS_SIMD_EXTREMES(reduction(+ : bad) reduction(min : x_low, y_low) reduction(max : x_high, y_high))
     for (size_t i = 0; i < n; i++) {
         bad += (x[i] - x[i]) + (y[i] - y[i]);
         x_low = x[i] < x_low ? x[i] : x_low;

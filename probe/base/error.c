@@ -24,7 +24,7 @@ void ns_printable(char *text, bool lines) {
     }
 }
 
-int ns_fail(ns_error *err, int status, const char *format, ...) {
+int(ns_fail)(ns_error *err, int status, const char *format, ...) {
     if (!err) return status;
     va_list args;
     va_start(args, format);

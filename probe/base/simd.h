@@ -11,4 +11,13 @@
 #define NS_CLONES
 #endif
 
+/* Before a loop that seeks the least or the most of floats: NS_SIMD_EXTREMES(reduction(max : most)). GCC takes OpenMP's word that NaN and the
+ * sign of zero do not matter there; clang does not, and would warn that it cannot do what it is told. */
+#define NS_PRAGMA(...) _Pragma(#__VA_ARGS__)
+#ifdef __clang__
+#define NS_SIMD_EXTREMES(...)
+#else
+#define NS_SIMD_EXTREMES(...) NS_PRAGMA(omp simd __VA_ARGS__)
+#endif
+
 #endif

@@ -15,7 +15,7 @@ NS_CLONES static void softmax_seen(size_t seen, size_t n, const uint8_t *mask, n
     for (size_t i = 0; mask && i < seen; i++)
         if (!mask[i]) row[i] = -INFINITY;
     ns_real most = row[0], sum = 0;
-#pragma omp simd reduction(max : most)
+    NS_SIMD_EXTREMES(reduction(max : most))
     for (size_t i = 0; i < seen; i++) most = row[i] > most ? row[i] : most;
     if (most == -INFINITY) seen = 0; /* nobody is seen */
 #pragma omp simd reduction(+ : sum)

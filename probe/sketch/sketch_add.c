@@ -57,7 +57,7 @@ typedef struct row_facts {
 NS_CLONES static row_facts look_at(const float *x, const float *y, size_t n) {
     float least = INFINITY, most = -INFINITY, least_y = INFINITY, most_y = -INFINITY;
     int bad = 0;
-#pragma omp simd reduction(min : least, least_y) reduction(max : most, most_y) reduction(+ : bad)
+    NS_SIMD_EXTREMES(reduction(min : least, least_y) reduction(max : most, most_y) reduction(+ : bad))
     for (size_t i = 0; i < n; i++) {
         bad += (ns_float_bits(x[i]) & UINT32_C(0x7f800000)) == UINT32_C(0x7f800000);
         bad += (ns_float_bits(y[i]) & UINT32_C(0x7f800000)) == UINT32_C(0x7f800000);
