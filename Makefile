@@ -188,6 +188,7 @@ check:
 # Memory that OpenMP's runtime and Pango's caches keep until the end is no leak of ours: tests/leaks.txt names it.
 SANITIZE := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined,float-cast-overflow \
             -fno-omit-frame-pointer
+# Freed memory is kept for 16 MB, since a process of many hundred MB takes long to fork, and the guard before HDF5 forks for every file.
 # Tests that install the library run make again: without the same flags it would build the program anew, without the sanitizers.
 check-sanitize:
 	scripts/setup.sh check
@@ -195,7 +196,7 @@ check-sanitize:
 	  all $(BUILD)/san/run-tests $(BUILD)/san/gradients
 	BUILD=$(BUILD)/san PYTHON=$(PYTHON) NS_SANITIZED=1 CFLAGS="-O1 -g $(SANITIZE)" EXTRA_CFLAGS=-DNS_NO_CLONES \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/tests/leaks.txt:print_suppressions=0 \
-	  ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	  ASAN_OPTIONS=detect_stack_use_after_return=1:quarantine_size_mb=16 UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(BUILD)/san/run-tests
 
 # NS_SHARED: the folder with data/*/taps.h5, which records whole runs of PyTorch.

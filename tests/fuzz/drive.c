@@ -98,7 +98,7 @@ size_t ns_fuzz_gzip(uint8_t *data, size_t size, size_t most, unsigned seed) {
 #endif
 
 #ifndef NS_LIBFUZZER
-enum { COPIES = 60, MOST_SEED = 1 << 16 };
+enum { MOST_SEED = 1 << 16 };
 
 /* Flips, sets, removes or repeats some bytes; returns the new size. */
 static size_t change(uint8_t *bytes, size_t size, uint64_t *state) {
@@ -131,7 +131,7 @@ static size_t change(uint8_t *bytes, size_t size, uint64_t *state) {
     return size;
 }
 
-void ns_fuzz_seeds(const char *name, void (*one)(const uint8_t *data, size_t size)) {
+void ns_fuzz_seeds(const char *name, int copies, void (*one)(const uint8_t *data, size_t size)) {
     char path[512];
     snprintf(path, sizeof path, "tests/fuzz/%s", name);
     struct dirent **entries;
@@ -149,7 +149,7 @@ void ns_fuzz_seeds(const char *name, void (*one)(const uint8_t *data, size_t siz
         size_t size = fread(seed, 1, MOST_SEED, file);
         fclose(file);
         one(seed, size);
-        for (int k = 0; k < COPIES; k++) {
+        for (int k = 0; k < copies; k++) {
             memcpy(copy, seed, size);
             one(copy, change(copy, size, &state));
         }

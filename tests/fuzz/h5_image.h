@@ -3,6 +3,8 @@
 #ifndef NS_FUZZ_H5_IMAGE_H
 #define NS_FUZZ_H5_IMAGE_H
 
+#define NS_FUZZ_COPIES 10
+
 #include <hdf5.h>
 #include <stdlib.h>
 

@@ -1,7 +1,8 @@
 /* verify on a run of which every byte is changed in turn: it tells, or what it does not tell has no effect. The bytes that it does not tell:
  *  - the last ones of a value of x or y, where the change is within the tolerance of a float32 pass;
  *  - stored results (fit --store, stats --store), which are no part of the run and may be stored again at any time.
- * With NS_LONG in the environment all of HDF5's own bytes are changed (minutes), and not each 64th. */
+ * With NS_LONG in the environment all of HDF5's own bytes are changed (minutes), and not each 64th. Under the sanitizers, where the look that is taken
+ * at each changed file costs several times as much, each eighth of those bytes. */
 #define _GNU_SOURCE /* memmem */
 #include <fcntl.h>
 #include <hdf5.h>
@@ -221,6 +222,7 @@ static void every_byte(void **state) {
         }
         const unsigned char mask = (unsigned char)(in < 0 ? 1u << at % 8 : 0xffu);
         if (!marked[at] && !getenv("NS_LONG") && at % 64) continue;
+        if (getenv("NS_SANITIZED") && (at + at / 8) % 8) continue;
         changed++;
         if (told_with(&run, path, at, mask)) continue;
         silent++;
@@ -232,6 +234,7 @@ static void every_byte(void **state) {
     }
     print_message("%llu bytes changed, %llu of them within the tolerance\n",
                   (unsigned long long)changed, (unsigned long long)silent);
+    assert_true(changed > 150);
     assert_true(silent < (place[INPUT_1][1] - place[INPUT_1][0]) * 3 / 2);
     free(run.bytes);
     free(marked);
