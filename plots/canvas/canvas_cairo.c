@@ -92,7 +92,7 @@ static void comment(cairo_surface_t *surface, const char *key, const char *text)
     cairo_ps_surface_dsc_comment(surface, line);
 }
 
-/* Cairo 1.16 frees memory twice where the temporary file that an EPS goes through meets a full disk; asked before there is one. */
+/* An EPS goes through a temporary file of cairo's own, which is asked for room before anything is drawn, for the sake of the message. */
 static int check_temporary(ns_error *err) {
     const off_t room = 1 << 24;
     FILE *file = tmpfile();
@@ -111,7 +111,9 @@ static int open_eps(ns_canvas *canvas, ns_error *err) {
     if (!p) return NS_EFAIL;
     p->surface = cairo_ps_surface_create_for_stream(add_bytes, &p->bytes, d->width, d->height);
     cairo_ps_surface_set_eps(p->surface, 1);
-    cairo_ps_surface_restrict_to_level(p->surface, CAIRO_PS_LEVEL_3);
+    /* Level 2 packs pixels by LZW. Level 3 packs them by a stream that cairo 1.16 frees twice where the temporary file cannot be written
+     * (_cairo_ps_surface_emit_base85_string). */
+    cairo_ps_surface_restrict_to_level(p->surface, CAIRO_PS_LEVEL_2);
     comment(p->surface, "Title", d->title);
     comment(p->surface, "NormscopeVersion", NS_VERSION);
     comment(p->surface, "NormscopeCommand", d->command_line);
@@ -347,11 +349,17 @@ static int finish_pdf(ns_canvas *canvas, FILE *file, ns_error *err) {
 
 /* Cairo puts the time of day into the head of the file: put the document's date in its place. */
 static int finish_eps(ns_canvas *canvas, FILE *file, ns_error *err) {
-    static const char key[] = "\n%%CreationDate: ";
+    static const char key[] = "\n%%CreationDate: ", last[] = "showpage\n";
     page *p = canvas->state;
     cairo_show_page(p->cr);
     int status = complete(p, err);
-    if (status) return status;
+    /* What the temporary file lost at its very end cairo does not see. */
+    if (!status && !memmem(p->bytes.data, p->bytes.size, last, sizeof last - 1))
+        status = ns_fail(err, NS_EFAIL, "cairo: the drawing is not whole");
+    if (status) {
+        ns_fail_more(err, ": its temporary file could not be written (no space left there?)");
+        return status;
+    }
     uint8_t *found =
         memmem(p->bytes.data, p->bytes.size < 4096 ? p->bytes.size : 4096, key, sizeof key - 1);
     if (!found) return ns_bytes_write(&p->bytes, file, err);

@@ -6,6 +6,7 @@
  *                   full), kill (SIGKILL before it), after (SIGKILL after it)
  *     INJECT_ERRNO  number of the error, instead of ENOSPC
  *     INJECT_NAMED  set: as on a file system whose files must have a name from the first (no O_TMPFILE)
+ *     INJECT_TEMPORARY  temporary files (tmpfile), from the second on, hold so many bytes, and are on a full disk then
  *     INJECT_COUNT  a file that receives the number of calls at exit */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -158,6 +159,44 @@ FILE *fdopen(int fd, const char *mode) {
     return fopencookie(
         file, mode,
         (cookie_io_functions_t){.write = stream_write, .seek = stream_seek, .close = stream_close});
+}
+
+/* A temporary file that is full after some bytes. */
+typedef struct temporary {
+    FILE *file;
+    long room;
+} temporary;
+static ssize_t temporary_read(void *state, char *bytes, size_t count) {
+    return (ssize_t)fread(bytes, 1, count, ((temporary *)state)->file);
+}
+static ssize_t temporary_write(void *state, const char *bytes, size_t count) {
+    temporary *t = state;
+    size_t fits = (long)count > t->room ? (size_t)t->room : count;
+    t->room -= (long)fits;
+    if (!fits && count) errno = ENOSPC;
+    return (ssize_t)fwrite(bytes, 1, fits, t->file);
+}
+static int temporary_seek(void *state, off64_t *to, int whence) {
+    temporary *t = state;
+    if (fseeko64(t->file, *to, whence) != 0) return -1;
+    *to = ftello64(t->file);
+    return 0;
+}
+static int temporary_close(void *state) {
+    int status = fclose(((temporary *)state)->file);
+    free(state);
+    return status;
+}
+FILE *tmpfile(void) {
+    static int before;
+    REAL(tmpfile);
+    const char *room = getenv("INJECT_TEMPORARY");
+    temporary *t = room && before++ ? malloc(sizeof *t) : NULL;
+    if (!t) return real();
+    *t = (temporary){real(), atol(room)};
+    return fopencookie(
+        t, "w+",
+        (cookie_io_functions_t){temporary_read, temporary_write, temporary_seek, temporary_close});
 }
 
 static int open_as(int (*real)(const char *, int, ...), const char *path, int flags, mode_t mode) {
