@@ -2,10 +2,13 @@
  * says of damaged files is tested by tests/cli/test_damaged.py. */
 #include <fcntl.h>
 #include <hdf5.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "probe/base/error.h"
@@ -84,15 +87,95 @@ static void many_files(void **state) {
     (void)state;
     ns_error err = {0};
     char name[32];
-    for (int i = 0; i < 140; i++) {
-        snprintf(name, sizeof name, "many-%d.h5", i % 70);
+    for (int i = 0; i < 70; i++) {
+        snprintf(name, sizeof name, "many-%d.h5", i);
         const char *path = make(name, i % 2 ? "other.h5" : NULL);
         assert_int_equal(open_and_close(path, &err), i % 2 ? NS_EINPUT : NS_OK);
         unlink(path);
     }
 }
 
+/* Another thread that goes into HDF5, and takes its lock, right before a fork, and comes out when that is told: the child has a lock that nobody
+ * gives back. */
+static struct {
+    bool on;
+    const char *path;
+    sem_t enter, inside, leave;
+    unsigned forks;
+} other;
+
+static herr_t stay_inside(hid_t group, const char *name, const H5L_info_t *info, void *user) {
+    (void)group, (void)name, (void)info, (void)user;
+    sem_post(&other.inside);
+    while (sem_wait(&other.leave) != 0) continue;
+    return 1;
+}
+
+static void *call_hdf5(void *unused) {
+    hid_t file = H5Fopen(other.path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    for (;;) {
+        while (sem_wait(&other.enter) != 0) continue;
+        if (!other.on) break;
+        H5Literate(file, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, stay_inside, NULL);
+    }
+    H5Fclose(file);
+    return unused;
+}
+
+static void before_fork(void) {
+    if (!other.on) return;
+    other.forks++;
+    sem_post(&other.enter);
+    while (sem_wait(&other.inside) != 0) continue;
+}
+
+static void after_fork(void) {
+    if (other.on) sem_post(&other.leave);
+}
+
+/* The child does not come to begin. It is given up after two seconds, nothing is concluded from it, and the look is taken here. */
+static void another_thread_within(void **state) {
+    (void)state;
+    hbool_t safe = 0;
+    pthread_t thread;
+    char good[512], outside[512], cut[512], with_link[512];
+    ns_error err = {0};
+    if (H5is_library_threadsafe(&safe) < 0 || !safe) skip();
+    snprintf(with_link, sizeof with_link, "%s", make("within.h5", "other.h5"));
+    snprintf(good, sizeof good, "%s", make("within-good.h5", NULL));
+    snprintf(outside, sizeof outside, "%s", make("within-out.h5", "other.h5"));
+    snprintf(cut, sizeof cut, "%s", make("within-cut.h5", NULL));
+    assert_int_equal(truncate(cut, 600), 0);
+    other.path = with_link;
+    assert_int_equal(sem_init(&other.enter, 0, 0) | sem_init(&other.inside, 0, 0) |
+                         sem_init(&other.leave, 0, 0) |
+                         pthread_atfork(before_fork, after_fork, NULL),
+                     0);
+    assert_int_equal(pthread_create(&thread, NULL, call_hdf5, NULL), 0);
+    const char *const paths[] = {good, outside, cut};
+    const int statuses[] = {NS_OK, NS_EINPUT, NS_EINPUT};
+    const char *const said[] = {"", "/out is a link to /x of other.h5", "a damaged HDF5 file"};
+    struct timespec began, now;
+    for (int i = 0; i < 3; i++) {
+        err.message[0] = 0;
+        clock_gettime(CLOCK_MONOTONIC, &began);
+        other.on = true;
+        int status = open_and_close(paths[i], &err);
+        other.on = false;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        assert_int_equal(status, statuses[i]);
+        assert_non_null(strstr(err.message, said[i]));
+        assert_true(now.tv_sec - began.tv_sec >= 1); /* a child was given up */
+        assert_int_equal(other.forks, i + 1);
+        assert_int_equal(open_and_close(paths[i], &err), statuses[i]); /* and it is known now */
+        assert_int_equal(other.forks, i + 1);
+    }
+    sem_post(&other.enter);
+    pthread_join(thread, NULL);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(with_threads), cmocka_unit_test(children_ignored),
-    cmocka_unit_test(changed_files), cmocka_unit_test(many_files)};
+    cmocka_unit_test(changed_files), cmocka_unit_test(many_files),
+    cmocka_unit_test(another_thread_within)};
 NS_TESTS("guard", tests)
