@@ -102,7 +102,7 @@ def judge_failed(writer, run, folder, wanted, must_fail, over):
 def full_disks(options):
     """ENOSPC at each call that changes a file, from there on and once; then file systems of every size that is too small, for real."""
     lines, wrong = [f"{'command':18} {'calls':>5} {'from there':>10} {'once':>5} {'small disks':>11}  what was there afterwards"], []
-    library = watch.preload(watch.build + "/tools/inject.so")
+    library = watch.preload(watch.program, watch.build + "/tools/inject.so")
     for writer, wanted, _ in prepared(options):
         calls = count_calls(writer, options, library)
         counts, runs = collections.Counter(), collections.Counter()

@@ -5,7 +5,11 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import time
+
+sys.path.insert(0, "tests/tools")
+from preload import preload
 
 HANG, CLOCK, MEMORY = 20, 120, 1024  # seconds of processor time; by the clock, where the machine has other work too; MiB
 # What neither the program nor a library may say.
@@ -19,12 +23,6 @@ plain.pop("LD_PRELOAD", None)
 
 def is_sanitized():
     return "libasan" in subprocess.run(["ldd", program], capture_output=True, text=True).stdout
-
-
-def preload(library):
-    """What LD_PRELOAD must be: the sanitizers' own library comes first."""
-    found = re.search(r"=> (\S*libasan\S*)", subprocess.run(["ldd", program], capture_output=True, text=True).stdout)
-    return f"{found[1]} {library}" if found else library
 
 
 class Outcome:
@@ -94,7 +92,7 @@ class Server:
         theirs, self.to = os.pipe()
         self.back, back = os.pipe()
         os.set_inheritable(theirs, True), os.set_inheritable(back, True)
-        self.child = subprocess.Popen([program], env={**plain, "LD_PRELOAD": preload(library), "FORK_SERVER": f"{theirs} {back}"}, pass_fds=(theirs, back))
+        self.child = subprocess.Popen([program], env={**plain, "LD_PRELOAD": preload(program, library), "FORK_SERVER": f"{theirs} {back}"}, pass_fds=(theirs, back))
         os.close(theirs), os.close(back)
 
     def read(self, count):
