@@ -26,7 +26,7 @@ PARTS = {"mutations": mutations.attack, "bombs": bombs.attack, "kills": interrup
 def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--part", action="append", choices=PARTS, help="all of them where none is named")
-    parse.add_argument("--only", action="append", help="readers or commands whose name begins so")
+    parse.add_argument("--only", action="append", help="readers or commands with this name, or names that begin so where it ends in *")
     parse.add_argument("--count", type=int, default=2000, help="changed copies of each reader's files")
     parse.add_argument("--kills", type=int, default=100, help="kills of each writing command")
     parse.add_argument("--seed", type=int, default=0)
@@ -36,7 +36,7 @@ def main():
     options = parse.parse_args()
     options.root, options.found = os.getcwd(), os.path.abspath(options.found)
     options.table = options.table and os.path.abspath(options.table)
-    options.wanted = lambda name: not options.only or any(name.startswith(o) for o in options.only)
+    options.wanted = lambda name: not options.only or any(name == o or (o.endswith("*") and name.startswith(o[:-1])) for o in options.only)
     findings = 0
     folder = tempfile.mkdtemp(prefix="normscope-attack-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) and "TMPDIR" not in os.environ else None)
     try:

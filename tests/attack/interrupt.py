@@ -5,7 +5,7 @@ import os
 import random
 import shutil
 import signal
-import subprocess
+import sys
 import time
 
 import readers
@@ -31,6 +31,12 @@ def fresh(options, writer=None):
     if writer and not writer.is_folder():
         writers.old_content(writer, folder)
     return folder
+
+
+def note(lines, line):
+    """A row of the table, shown when it is known."""
+    lines.append(line)
+    print(line, file=sys.stderr, flush=True)
 
 
 def told(counts):
@@ -63,7 +69,7 @@ def kills(options):
             if why:
                 wrong.append(f"{writer.name}, kill {done}{', --force' if over else ''}: {why}")
             counts[state or "FOUND"] += 1
-        lines.append(f"{writer.name:18} {done:5}  {told(counts)}")
+        note(lines, f"{writer.name:18} {done:5}  {told(counts)}")
     return lines, wrong
 
 
@@ -118,7 +124,7 @@ def full_disks(options):
                 counts[state or "FOUND"] += 1
                 runs[mode] += 1
         small = small_disks(options, writer, wanted, counts, wrong)
-        lines.append(f"{writer.name:18} {calls:5} {runs['full']:10} {runs['once']:5} {small:11}  {told(counts)}")
+        note(lines, f"{writer.name:18} {calls:5} {runs['full']:10} {runs['once']:5} {small:11}  {told(counts)}")
     return lines, wrong
 
 
@@ -191,7 +197,7 @@ def two_writers(options):
             if why:
                 wrong.append(f"{writer.name}, pair {number}{', --force' if force else ''}: {why}")
             counts["FOUND" if why else "both, one after the other, whole" if len(good) > 1 else "one, whole"] += 1
-        lines.append(f"{writer.name:18} {20:5}  {told(counts)}")
+        note(lines, f"{writer.name:18} {20:5}  {told(counts)}")
     return lines, wrong
 
 
@@ -211,7 +217,7 @@ def links(options):
             done += 1
             if why:
                 wrong.append(f"{writer.name}, {case.__doc__}: {why}")
-        lines.append(f"{writer.name:18} {done:5}  {'as the rule has it' if not any(w.startswith(writer.name + ',') for w in wrong) else 'FOUND'}")
+        note(lines, f"{writer.name:18} {done:5}  {'as the rule has it' if not any(w.startswith(writer.name + ',') for w in wrong) else 'FOUND'}")
     return lines, wrong
 
 
@@ -346,5 +352,5 @@ def signals(options):
             if why:
                 wrong.append(f"{writer.name}, signal {number}{' twice' if twice else ''}: {why}")
             counts[state or "FOUND"] += 1
-        lines.append(f"{writer.name:18} {done:7} {slowest:9.2f}  {told(counts)}")
+        note(lines, f"{writer.name:18} {done:7} {slowest:9.2f}  {told(counts)}")
     return lines, wrong

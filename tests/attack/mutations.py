@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import random
 import shutil
+import sys
 
 import readers
 import watch
@@ -65,14 +66,18 @@ def attack(options):
     size = max(1, min(100, options.count // options.jobs))
     jobs = [(options, which, first, min(size, options.count - first)) for which in range(len(rows)) for first in range(0, options.count, size)]
     outcomes, findings = collections.defaultdict(list), []
+    lines = [f"{'reader':18} {'copies':>6} {'read':>6} {'failed':>6} {'usage':>6} {'refused':>7} {'other':>6} {'slowest s':>9} {'most MiB':>8}"]
     with multiprocessing.Pool(options.jobs) as pool:
         for name, done, wrong in pool.imap(batch, jobs):
             outcomes[name] += done
             findings += wrong
-    lines = [f"{'reader':18} {'copies':>6} {'read':>6} {'failed':>6} {'usage':>6} {'refused':>7} {'other':>6} {'slowest s':>9} {'most MiB':>8}"]
-    for row in rows:
-        found = outcomes[row.name]
-        counts = collections.Counter(status for status, _, _ in found)
-        other = len(found) - sum(counts[s] for s in range(4))
-        lines.append(f"{row.name:18} {len(found):6} {counts[0]:6} {counts[1]:6} {counts[2]:6} {counts[3]:7} {other:6} {max(s for _, s, _ in found):9.2f} {max(m for _, _, m in found):8.0f}")
+            if len(outcomes[name]) == options.count:
+                lines.append(line_of(name, outcomes[name]))
+                print(lines[-1], file=sys.stderr, flush=True)
     return lines, findings
+
+
+def line_of(name, found):
+    counts = collections.Counter(status for status, _, _ in found)
+    other = len(found) - sum(counts[s] for s in range(4))
+    return f"{name:18} {len(found):6} {counts[0]:6} {counts[1]:6} {counts[2]:6} {counts[3]:7} {other:6} {max(s for _, s, _ in found):9.2f} {max(m for _, _, m in found):8.0f}"

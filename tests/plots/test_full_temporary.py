@@ -11,7 +11,7 @@ if not os.path.exists(inject):
     print("what is preloaded is not built here")
     sys.exit(77)
 path, run = f"{tmp}/a.eps", f"{tmp}/run.h5"
-subprocess.run([program, "dump", "datasets/vit-fmnist-layernorm", "datasets/fashion-mnist-1000", "-n", "8", "-l", "1", "-o", run], check=True, capture_output=True)
+subprocess.run([program, "dump", "datasets/vit-fmnist-layernorm", "fashion-mnist-1000", "-n", "8", "-l", "1", "-o", run], check=True, capture_output=True)
 
 
 def draw(room):
