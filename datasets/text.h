@@ -1,4 +1,5 @@
-/* Text as tokens: what a language model is trained on and run over. Memory: four bytes a token. */
+/* Text as tokens: what a language model is trained on and run over. Memory: a file's bytes while it is read,
+ * at most 128 MiB (a larger one is refused), and four bytes a token. */
 #ifndef NS_TEXT_DATA_H
 #define NS_TEXT_DATA_H
 

@@ -7,16 +7,20 @@
 #include "probe/base/io.h"
 #include "probe/base/mem.h"
 
-#define MOST_BYTES ((size_t)1 << 31)
+/* A file's bytes and four for each of them as a token are in memory at once: 640 MiB at most. */
+#define MOST_BYTES ((size_t)1 << 27)
 
 static int unpack(gzFile file, const char *path, unsigned char **out, size_t *size, ns_error *err) {
     size_t room = 0;
     for (int got = 1; got > 0; *size += got > 0 ? (size_t)got : 0) {
         if (*size > MOST_BYTES)
-            return ns_fail(err, NS_EINPUT, "%s: expected at most %zu bytes of text, found more",
+            return ns_fail(err, NS_EINPUT,
+                           "%s: expected at most %zu bytes of text, unpacked, in a file, found "
+                           "more",
                            path, MOST_BYTES);
         if (*size == room) {
             room = room ? 2 * room : 1 << 16;
+            if (room > MOST_BYTES + 1) room = MOST_BYTES + 1;
             unsigned char *grown = ns_realloc(*out, room, 1, err);
             if (!grown) return NS_EFAIL;
             *out = grown;
