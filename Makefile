@@ -51,7 +51,7 @@ REAL_SOURCES := $(sort $(wildcard probe/norms/norm.c probe/norms/site.c probe/no
 FUZZ_SOURCES := $(filter-out tests/fuzz/drive.c,$(sort $(wildcard tests/fuzz/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/tools/*.c))
 
-.PHONY: all help check check-sanitize check-oracle check-tokens check-valgrind check-kill check-large check-errors demo demo-pretrained bench gallery runs ablations setup install uninstall format lint fuzz fuzz-nightly clean
+.PHONY: all help check check-sanitize check-oracle check-tokens check-valgrind check-kill check-attack check-large check-errors demo demo-pretrained bench gallery runs ablations setup install uninstall format lint fuzz fuzz-nightly clean
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/normscope $(BUILD)/libnormscope.a $(BUILD)/libnormscope.so $(BUILD)/normscope.pc
@@ -66,6 +66,7 @@ help:
 ## check-tokens    tokens of 10,000 lines against Hugging Face's package (long)
 ## check-valgrind  the main commands under valgrind (some minutes)
 ## check-kill      interruptions at every write and at 100 random moments (long)
+## check-attack    mutated inputs, kills, full disks, two writers, links and signals, with sanitizers (hours)
 ## check-large     a fit to more points than 32 bits count
 ## check-errors    standard errors against their spread and a bootstrap (long)
 ## demo            from the bundled checkpoint to the figure, in out/demo
@@ -233,6 +234,14 @@ check-kill:
 	  $(PYTHON) tests/cli/test_interruptions.py long && \
 	  NORMSCOPE=$$(realpath $(BUILD)/normscope) TMP=$$tmp $(PYTHON) tests/cli/test_train_kills.py long; \
 	  status=$$?; rm -rf $$tmp; exit $$status
+
+# ATTACK: options of tests/attack/attack.py, as in ATTACK="--part mutations --only 'run file' --count 200".
+check-attack:
+	scripts/setup.sh check
+	$(MAKE) BUILD=$(BUILD)/san CFLAGS="-O1 -g $(SANITIZE)" EXTRA_CFLAGS=-DNS_NO_CLONES $(BUILD)/san/normscope
+	$(MAKE) $(TEST_TOOLS)
+	NORMSCOPE=$(BUILD)/san/normscope BUILD=$(BUILD) ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=8 \
+	  $(PYTHON) tests/attack/attack.py $(ATTACK)
 
 demo:
 	scripts/setup.sh demo

@@ -1,6 +1,6 @@
 """An attack on normscope: nothing of anyone's may be lost, and no file may end or hang the program.
 
-usage: attack.py [--part mutations|kills|full|writers|links|signals|bombs]... [--only NAME]... [--count N] [--kills N] [--seed N] [--jobs N]
+usage: attack.py [--part mutations|kills|full|writers|links|signals]... [--only NAME]... [--count N] [--kills N] [--seed N] [--jobs N]
                  [--found FOLDER] [--table FILE]
 
 NORMSCOPE names the program, usually one with the sanitizers (make check-attack). Each part is a table: what was done, how often, what came of
@@ -14,12 +14,11 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import bombs
 import interrupt
 import mutations
 import watch
 
-PARTS = {"mutations": mutations.attack, "bombs": bombs.attack, "kills": interrupt.kills, "full": interrupt.full_disks, "writers": interrupt.two_writers, "links": interrupt.links,
+PARTS = {"mutations": mutations.attack, "kills": interrupt.kills, "full": interrupt.full_disks, "writers": interrupt.two_writers, "links": interrupt.links,
          "signals": interrupt.signals}
 
 

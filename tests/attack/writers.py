@@ -140,7 +140,8 @@ def go_on(writer, folder, name, wanted):
         run = watch.run(("verify", name), folder)
         if run.wrong((0,)):
             return f"verify: {run.wrong((0,))}"
-    run = watch.run((*writer.words, *writer.resume), folder)
+    begun = name.endswith(".h5") or os.path.exists(f"{folder}/{name}/train.json")  # else an empty folder, in which it begins
+    run = watch.run((*writer.words, *(writer.resume if begun else ())), folder)
     if run.wrong((0,)):
         return f"resume: {run.wrong((0,))}"
     have = content(f"{folder}/{name}")
