@@ -130,8 +130,8 @@ static void one_long_word(void **state) {
         "{\"model\": {\"type\": \"WordPiece\", \"unk_token\": \"?\", \"max_input_chars_per_word\": "
         "100000000,"
         " \"vocab\": {\"?\": 0, \"a\": 1, \"##a\": 2, \"##aa\": 3, \"##b\": 4}}}",
-        "{\"model\": {\"type\": \"GGUF llama\", \"unk_id\": 0, \"vocab\": [[\"?\", 0], [\"a\", "
-        "-1], [\"aa\", -2], [\"aaaa\", -3]]}}",
+        ("{\"model\": {\"type\": \"GGUF llama\", \"unk_id\": 0, \"vocab\": [[\"?\", 0], [\"a\", "
+         "-1], [\"aa\", -2], [\"aaaa\", -3]]}}"),
     };
     (void)state;
     char *text = malloc(LONG);
