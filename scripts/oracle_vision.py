@@ -126,13 +126,16 @@ def write_original(name, side, **settings):
 
 def tap_timm(model, pixels):
     """The norms of timm's own model. Queries and keys come as [N, heads, T, D]; a site's rows are those of each token in turn."""
-    taps, norms = {}, [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.LayerNorm) or type(m).__name__ in ("DyT", "Derf")]
+    taps, norms = {}, [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.LayerNorm) or isinstance(m, Dynamic)]
 
     def hook(name):
         def keep(norm, args, output):
             x = args[0].double()
             y = norm.y(x) if hasattr(norm, "y") else torch.nn.functional.layer_norm(x, norm.normalized_shape, None, None, norm.eps)
-            whole = y if norm.weight is None else y * norm.weight + norm.bias
+            if isinstance(norm, Dynamic):
+                whole = norm.forward(x)
+            else:
+                whole = y if norm.weight is None else y * norm.weight + norm.bias
             assert float((whole - output).abs().max() / output.abs().max()) < 1e-6
             taps[name] = [v.transpose(1, 2).reshape(len(v), -1, v.shape[-1]) if v.dim() == 4 else v for v in (x, y)]
         return keep
@@ -166,6 +169,47 @@ def write_timm(name, architecture=None, side=8, change=lambda model: model, rena
     save(name, {"pixels": pixels, **expected(taps), **({"logits": out} if sizes["num_classes"] else {})})
 
 
+class Dynamic(torch.nn.Module):
+    """DyT, or Derf where there is a shift, under the names that are given."""
+
+    def __init__(self, channels, alphas, shifts, gamma, beta):
+        super().__init__()
+        self.names = gamma, beta
+        self.alpha = torch.nn.Parameter(torch.full((alphas,), 0.5))
+        if shifts:
+            self.shift = torch.nn.Parameter(torch.zeros(shifts))
+        for name in self.names:
+            setattr(self, name, torch.nn.Parameter(torch.ones(channels)))
+
+    def y(self, x):
+        return torch.erf(self.alpha * x + self.shift) if hasattr(self, "shift") else torch.tanh(self.alpha * x)
+
+    def forward(self, x):
+        return self.y(x) * getattr(self, self.names[0]) + getattr(self, self.names[1])
+
+
+def write_dynamic(name, kind, settings, alphas=1, shifts=0, gamma="weight", beta="bias"):
+    """A model of Hugging Face's whose norms are replaced; names as in memory, but for SITE.gamma."""
+    import transformers
+    seed = 600 + sum(name.encode())
+    cls = getattr(transformers, kind)
+    model = cls(cls.config_class(**settings))
+    for path, norm in [(n, m) for n, m in model.named_modules() if isinstance(m, torch.nn.LayerNorm)]:
+        parent, _, last = path.rpartition(".")
+        setattr(model.get_submodule(parent), last, Dynamic(norm.normalized_shape[0], alphas, shifts, gamma, beta))
+    model = randomise(model, seed)
+    for key, value in model.named_parameters():
+        value.data = 0.6 + value.data if key.endswith("alpha") else value.data
+    save(name, model.state_dict(), "model.safetensors")
+    with open(os.path.join(GOLDEN, name, "config.json"), "w") as f:
+        f.write(model.config.to_json_string())
+    model.config.architectures = [kind]
+    model.set_attn_implementation("eager")
+    pixels = make_pixels(settings["image_size"], seed)
+    out, taps = tap_timm(model.double().eval(), pixels.double())
+    save(name, {"pixels": pixels, **expected(taps)})
+
+
 def without_affine(model):
     for norm in model.modules():
         if isinstance(norm, torch.nn.LayerNorm):
@@ -179,6 +223,9 @@ def write_swiglu_apart(name):
 
 
 OTHERS = {
+    "dinov2-dyt": lambda name: write_dynamic(name, "Dinov2Model", dict(DINOV2, image_size=8), gamma="gamma", beta="beta"),
+    "clip-derf": lambda name: write_dynamic(name, "CLIPVisionModel", TINY, shifts=1),
+    "siglip-derf": lambda name: write_dynamic(name, "SiglipVisionModel", TINY, alphas=16, shifts=1),
     "timm-qk-norm": lambda name: write_timm(name, "vit_base_patch16_224", qk_norm=True),
     "timm-giant": lambda name: write_timm(name, "vit_giant_patch14_reg4_dinov2", mlp_ratio=3.0, reg_tokens=2, init_values=0.5),
     "timm-swiglu-apart": write_swiglu_apart,

@@ -107,6 +107,14 @@ static void folded_norms(void **state) {
     check("timm-folded", 5);
 }
 
+/* In the place of LayerNorm; the last has an alpha for each channel. */
+static void dynamic_norms(void **state) {
+    (void)state;
+    check("dinov2-dyt", 5);
+    check("clip-derf", 6);
+    check("siglip-derf", 6);
+}
+
 static const struct CMUnitTest tests[] = {cmocka_unit_test(dinov2),
                                           cmocka_unit_test(positions_of_another_grid),
                                           cmocka_unit_test(a_size_that_is_asked_for),
@@ -115,6 +123,7 @@ static const struct CMUnitTest tests[] = {cmocka_unit_test(dinov2),
                                           cmocka_unit_test(masked_autoencoder),
                                           cmocka_unit_test(clip),
                                           cmocka_unit_test(siglip),
+                                          cmocka_unit_test(dynamic_norms),
                                           cmocka_unit_test(timm),
                                           cmocka_unit_test(folded_norms)};
 NS_TESTS("vision", tests)
