@@ -59,11 +59,9 @@ static void weigh(const fitting *f, ns_pseudo *s) {
                                      fmin(fmax((double)s->x[i], f->bins.least), f->bins.most));
 }
 
-static int pseudo_of_bins(const fitting *f, const ns_bins *bins, int group, ns_pseudo *s,
-                          ns_error *err) {
+static int pseudo_of_bins(const ns_bins *bins, int group, ns_pseudo *s, ns_error *err) {
     if (pseudo_room(s, 2 * (size_t)bins->used, err)) return NS_EFAIL;
     s->count = ns_bins_pseudo(bins, group, s->x, s->y, s->w);
-    weigh(f, s);
     return NS_OK;
 }
 
@@ -84,11 +82,16 @@ static int make_pseudo(fitting *f, ns_error *err) {
     const ns_points *p = f->pass.points;
     bool few =
         p->rows * (uint64_t)p->channels <= FEW_POINTS && !f->bins.nonfinite && !f->bins.padding;
-    int status =
-        few ? pseudo_of_points(f, &f->fine, err) : pseudo_of_bins(f, &f->bins, 1, &f->fine, err);
-    if (!status && !few) status = pseudo_of_bins(f, &f->bins, COARSE, &f->coarse, err);
+    ns_bins weighed = {0};
+    int status = f->pass.density && !few ? ns_density_bins(&weighed, &f->pass, err) : NS_OK;
+    const ns_bins *bins = f->pass.density ? &weighed : &f->bins;
+    if (!status)
+        status = few ? pseudo_of_points(f, &f->fine, err) : pseudo_of_bins(bins, 1, &f->fine, err);
+    if (!status && !few) status = pseudo_of_bins(bins, COARSE, &f->coarse, err);
+    ns_bins_free(&weighed);
     for (int k = 0; k < NS_PARTS && f->options->held_out && !status; k++)
-        status = pseudo_of_bins(f, &f->part_bins[k], 1, &f->parts[k], err);
+        if (!(status = pseudo_of_bins(&f->part_bins[k], 1, &f->parts[k], err)))
+            weigh(f, &f->parts[k]);
     return status;
 }
 

@@ -119,6 +119,10 @@ double ns_corners_squares(const ns_corners *corners, int part, const ns_bins *bi
 int ns_density_weights(const ns_fit_pass *pass, double weights[NS_DENSITY_BINS], ns_error *err);
 double ns_density_weight(const double *weights, double least, double most, double x);
 
+/* The bins of pass->points, each point with its weight of pass->density, in one walk: their counts and sums alone. ns_bins_free of them
+ * afterwards, also after a failure. */
+int ns_density_bins(ns_bins *out, const ns_fit_pass *pass, ns_error *err);
+
 /* The medians of |r| over all points for each curve at its theta, to half a percent, in one walk. */
 int ns_residual_medians(const ns_fit_pass *pass, const ns_solver *solvers, int count,
                         double *medians, ns_error *err);

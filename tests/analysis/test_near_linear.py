@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 sys.path.insert(0, "tests/tools")
 import stores  # noqa: E402
@@ -57,6 +58,25 @@ assert abs(row["slope"] / np.polyfit(X, flat.astype("f4").astype("f8").ravel(), 
 s = 2 * np.tanh(1.5 * x + 0.2) + 0.1 + 0.01 * rng.standard_normal(x.shape)
 (row,) = rows("fit", stores.write(t + "/s.h5", [{"x": x, "y": s.astype("f4")}]), "--shift", "--offset")
 assert not row["degenerate"] and abs(row["slope"] / 3 - 1) < 0.02 and abs(row["d"] - 0.2) < 0.01, row
+
+# Of a layer with a far token the bins of x are wider than the density's where it stands: each point has its own weight all the same.
+v = 0.07 * rng.standard_normal((16, 40, 64))
+v[:, 0, :8] *= 90 * rng.random((16, 8))
+u = (17.7 * np.tanh(0.92 * v) + 0.3 * rng.standard_normal(v.shape)).astype("f4")
+v = v.astype("f4")
+(row,) = rows("fit", stores.write(t + "/far.h5", [{"x": v, "y": u}]), "-w", "density")
+V, U = v.astype("f8").ravel(), u.astype("f8").ravel()
+place = np.minimum(((V - V.min()) / (V.max() - V.min()) * 512).astype(int), 511)
+w = 1 / np.bincount(place, minlength=512)[place]
+
+
+def left(log_alpha):
+    f = np.tanh(np.exp(log_alpha) * V)
+    return (w * (U - f * (w * f * U).sum() / (w * f * f).sum()) ** 2).sum()
+
+
+best = np.exp(minimize_scalar(left, bounds=(np.log(0.3), np.log(3)), method="bounded", options={"xatol": 1e-10}).x)
+assert abs(row["alpha"] / best - 1) < 1e-5 and not row["degenerate"], (row["alpha"], best, row["reason"])
 
 # Spearman's r of six sites has no interval, of seven it has; and slopes of norms that divide by sigma say what they are.
 sites = []
