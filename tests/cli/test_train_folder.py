@@ -8,7 +8,7 @@ import numpy as np
 
 program, tmp = os.environ["NORMSCOPE"], os.environ["TMP"]
 SMALL = ["--data", "fashion-mnist-1000", "--norm", "dyt", "--width", "8", "--depth", "1", "--heads", "1", "--patch", "14", "--epochs", "1"]
-WILD = ["--data", "fashion-mnist-1000", "--norm", "none", "--width", "16", "--depth", "2", "--heads", "2", "--lr", "1000", "--init-std", "10", "--clip", "0",
+WILD = ["--data", "fashion-mnist-1000", "--norm", "none", "--width", "16", "--depth", "3", "--heads", "2", "--lr", "1000", "--init-std", "5", "--clip", "0",
         "--warmup", "0", "--batch", "900"]
 
 
