@@ -19,6 +19,8 @@ draw() { # KIND NAME ARGUMENTS...: a small picture for the README
 "$program" dump datasets/runs/vit-layernorm fashion-mnist-1000 -o "$tmp/layernorm.h5" >/dev/null
 "$program" dump datasets/runs/vit-dyt fashion-mnist-1000 -o "$tmp/dyt.h5" >/dev/null
 "$program" dump datasets/runs/gpt-layernorm shakespeare --samples 200 -o "$tmp/gpt.h5" >/dev/null
+"$program" dump datasets/minilm-l6 shakespeare --context 256 -n 16 -o "$tmp/minilm.h5" >/dev/null
+draw scurve minilm "$tmp/minilm.h5" --layers 9,11,13
 draw scurve scurve "$tmp/layernorm.h5"
 draw scurve scurve-gpt "$tmp/gpt.h5" --style paper
 draw tokens tokens "$tmp/layernorm.h5"

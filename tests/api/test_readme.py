@@ -38,6 +38,20 @@ for name, command in runs.items():
         assert abs(float(f[2]) / float(s["inverse_sigma"]) - 1) < 1e-5, (name, f, s)
         assert abs(float(f[5]) / float(s["max_abs_y"]) - 1) < 1e-5, (name, f, s)
 
+# The commands on a real checkpoint, and what they print: lines between are left out as "...".
+(session,) = [part for part in re.findall(r"(?:^    .*\n)+", readme, re.M) if part.startswith("    $ normscope dump")]
+steps = re.split(r"^    \$ normscope ", session, flags=re.M)[1:]
+assert len(steps) == 5, steps
+root = os.getcwd()
+for step in steps:
+    command, *shown = step.rstrip("\n").split("\n")
+    words = [f"{root}/{word}" if word.startswith("datasets/") else word for word in command.split()]
+    done = subprocess.run([program, *words], capture_output=True, text=True, cwd=f"{tmp}")
+    assert done.returncode == 0, (command, done.stderr)
+    said = [line.rstrip() for line in done.stdout.splitlines()]
+    for line in shown:
+        assert line == "    ..." or line[4:] in said, f"README.md: {command}: expected the line\n{line[4:]}\nfound\n{done.stdout}"
+
 # Every file that the README and the guide name is there.
 for page in ("README.md", "docs/guide.md"):
     text = open(page, encoding="utf-8").read()
@@ -45,4 +59,4 @@ for page in ("README.md", "docs/guide.md"):
     for path in re.findall(r"`((?:tests|analysis|datasets|scripts|plots|probe)/[\w./-]+)`", text):
         assert os.path.exists(path), f"{page} names {path}, which is not there"
     for path in re.findall(r"\]\(((?!http)[^)]+)\)", text):
-        assert os.path.exists(os.path.join(folder, path)), f"{page} names {path}, which is not there"
+        assert os.path.exists(os.path.join(folder, path.split("#")[0])), f"{page} names {path}, which is not there"
