@@ -1,6 +1,7 @@
 """What a run's folder holds when things go wrong: runs beside it, a network that diverges, another test set, a newer file."""
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -39,12 +40,14 @@ train("r1", *SMALL, "--resume", "--force", status=2)
 
 # The first epoch's last step leads astray: what was there before stays, and can be gone on with.
 said = train("wild", *WILD, "--epochs", "3", status=1)
-assert "after step 1 (epoch 1) the loss on the samples held out is not finite; the state before the first step is kept" in said, said
-assert read("wild")["step"] == 0 and not read("wild")["epochs"]
+# In which epoch that is depends on rounding: the sanitizers' build has it in the second.
+found = re.search(r"after step (\d) \(epoch \1\) the loss on the samples held out is not finite; the state (?:before the first step|after step (\d)) is kept", said)
+assert found and int(found[2] or 0) == int(found[1]) - 1 < 2, said
+assert read("wild")["step"] == int(found[2] or 0) and bool(read("wild")["epochs"]) == bool(found[2])
 done = subprocess.run([program, "dump", f"{tmp}/wild", "fashion-mnist-1000", "-n", "50", "-o", f"{tmp}/wild.h5"], capture_output=True, text=True)
 assert done.returncode == 0 and "accuracy" in done.stdout + done.stderr, done.stderr
 said = train("wild-all", *WILD, "--epochs", "3", "--validation", "0", status=1)
-assert "the loss on the samples watched is not finite" in said and read("wild-all")["step"] == 0, said
+assert "the loss on the samples watched is not finite" in said and read("wild-all")["step"] < 2, said
 
 # The last figure is of the test set that is asked for.
 first = train("tested", *SMALL, "--test", "fashion-mnist-1000")
