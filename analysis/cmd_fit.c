@@ -92,7 +92,7 @@ static const ns_column all_columns[COLUMNS] = {
     {"points", "1", NS_INT, 0, true, NULL},
     {"nonfinite", "1", NS_INT, 0, true, NULL},
     {"padding_rows", "1", NS_INT, 0, true, NULL},
-    {"rows", NULL, NS_TEXT, 0, true, NULL},
+    {"chosen_rows", NULL, NS_TEXT, 0, true, NULL},
     {"rows_left_out", "1", NS_INT, 0, true, NULL},
     {"samples", "1", NS_INT, 0, true, NULL},
     {"iterations", "1", NS_INT, 0, true, NULL},

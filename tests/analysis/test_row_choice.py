@@ -65,7 +65,7 @@ assert [r["flag"] for r in fits] == ["S of position 0", "near-linear, but for an
 for i, row in enumerate(fits):
     for name, rows in (("s_index", word), ("s_index_not_first", word & ~first), ("s_index_first", word & first), ("s_index_word", word)):
         assert abs(float(row[name]) - s_index(x[i][rows], y[i][rows])) < 1e-5, (i, name, row[name])
-    assert row["s_index_class"] == row["s_index_patch"] == row["s_index_register"] == "" and row["rows"] == "all" and row["rows_left_out"] == "0"
+    assert row["s_index_class"] == row["s_index_patch"] == row["s_index_register"] == "" and row["chosen_rows"] == "all" and row["rows_left_out"] == "0"
 for words, rows in (("not first", lambda i: ~first), ("first", lambda i: first), ("position 1-4,9,15-", lambda i: ((place >= 1) & (place <= 4)) | (place == 9) | (place >= 15)),
                     ("|x| < 4", lambda i: largest[i] < 4), ("|x|>=30 or position 3", lambda i: (largest[i] >= 30) | (place == 3)),
                     ("word and not position 0-2 and |x| <= 3.5", lambda i: ~(place <= 2) & (largest[i] <= 3.5)), ("not not word", lambda i: word)):
@@ -73,7 +73,7 @@ for words, rows in (("not first", lambda i: ~first), ("first", lambda i: first),
     for i, (row, s) in enumerate(zip(chosen, told)):
         rows_i = word & rows(i)
         assert int(row["points"]) == rows_i.sum() * channels and int(row["rows_left_out"]) == (word & ~rows_i).sum() == int(s["rows_left_out"])
-        assert int(row["padding_rows"]) == (~word).sum() == int(s["padding_rows"]) and row["rows"] == s["chosen_rows"] == words
+        assert int(row["padding_rows"]) == (~word).sum() == int(s["padding_rows"]) and row["chosen_rows"] == s["chosen_rows"] == words
         if row["degenerate"] == "0":
             assert abs(float(row["s_index"]) - s_index(x[i][rows_i], y[i][rows_i])) < 1e-7, (words, i)
         assert abs(float(s["sigma"]) / x[i][rows_i].astype("f8").std() - 1) < 1e-12 and abs(float(s["max"]) - x[i][rows_i].max()) < 1e-6
