@@ -1,9 +1,9 @@
 #!/bin/bash
 # Three real pretrained networks whole: fetched, run, fitted, drawn, and a page about each. Leaves them in out/pretrained.
-# usage: scripts/demo_pretrained.sh PROGRAM [OUTPUT-FOLDER [PHOTOGRAPHS]]    PHOTOGRAPHS: a folder of them; without, clothes of Fashion-MNIST
+# usage: scripts/demo_pretrained.sh PROGRAM [OUTPUT-FOLDER [PHOTOGRAPHS]]    PHOTOGRAPHS: a folder of them [four, which are fetched]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-program=$1 out=${2:-out/pretrained} photographs=${3:-fashion-mnist-1000}
+program=$1 out=${2:-out/pretrained} photographs=${3:-models/photographs}
 mkdir -p "$out"
 
 step() { # prints a command as a person would type it, then runs it
@@ -27,4 +27,5 @@ network() { # NAME SITES DATA OPTIONS...
 
 network minilm-l6 3,9,11,13 shakespeare --context 256 -n 16
 network smollm2 7,25,56,61 shakespeare --context 256 -n 4 --sample-rows 512
-network dinov2-s 5,15,20,25 "$photographs" -n 16
+[ -d "$photographs" ] || scripts/fetch_model.sh photographs "$photographs"
+network dinov2-s 5,15,20,25 "$photographs"
