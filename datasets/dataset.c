@@ -316,11 +316,22 @@ int ns_dataset_hash(const ns_dataset *dataset, const int64_t *ids, size_t n, cha
 
 char *ns_dataset_steps(const ns_dataset *dataset, char text[256]) {
     if (dataset->input == NS_INPUT_WORDS) {
-        snprintf(text, 256, "%s, %d tokens a sample",
-                 dataset->kind == &ns_dataset_ids ? "ids"
-                 : dataset->text.vocabulary       ? "characters"
-                                                  : "bytes",
-                 dataset->text.length);
+        static const char *const splits[] = {[NS_SPLIT_STREAM] = "stretches",
+                                             [NS_SPLIT_LINE] = "lines",
+                                             [NS_SPLIT_PARAGRAPH] = "paragraphs",
+                                             [NS_SPLIT_FILE] = "files"};
+        const ns_text_shape *t = &dataset->text;
+        ns_text_split split = t->split;
+        if (split == NS_SPLIT_USUAL)
+            split = ns_is_folder(dataset->path) ? NS_SPLIT_FILE : NS_SPLIT_STREAM;
+        if (dataset->kind == &ns_dataset_ids || dataset->kind == &ns_dataset_raw_ids)
+            snprintf(text, 256, "ids, %d tokens a sample", t->length);
+        else
+            snprintf(text, 256, "%s, %s of %d tokens",
+                     t->tokenizer    ? "tokens of the checkpoint's tokenizer"
+                     : t->vocabulary ? "characters"
+                                     : "bytes",
+                     splits[split], t->length);
         return text;
     }
     return ns_image_steps(&dataset->shape, dataset->resized, dataset->scaled, text);

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 
+import h5py
 import numpy as np
 
 tmp, program = os.environ["TMP"], os.environ["NORMSCOPE"]
@@ -37,6 +38,14 @@ for name in ("a.gguf", "b.gguf"):
     os.symlink(os.path.abspath(MODEL), f"{tmp}/several/{name}")
 said = run("list", f"{tmp}/several", expect=3)
 assert "a.gguf" in said and "b.gguf" in said and "found several" in said, said
+
+# Text is cut into the same words, and the file says by whom.
+run("dump", MODEL, "shakespeare", "--context", "256", "-n", "16", "-o", f"{tmp}/text.h5")
+with h5py.File(f"{tmp}/run.h5") as a, h5py.File(f"{tmp}/text.h5") as b:
+    for site in a["sites"]:
+        assert np.array_equal(a[f"sites/{site}/input"][:], b[f"sites/{site}/input"][:]), site
+    assert b.attrs["preprocessing"] == "tokens of the checkpoint's tokenizer, stretches of 256 tokens"
+    assert a.attrs["preprocessing"] == "ids, 256 tokens a sample"
 
 ids = np.load(f"{GOLDEN}/ids.npy")
 ids[2, 3] = 27004
@@ -85,8 +94,6 @@ np.save(f"{tmp}/few.npy", few)
 write(f"{tmp}/cut", rows, rows)
 run("dump", source, f"{tmp}/few.npy", "-o", f"{tmp}/whole.h5")
 run("dump", f"{tmp}/cut", f"{tmp}/few.npy", "-o", f"{tmp}/cut.h5")
-import h5py  # noqa: E402
-
 with h5py.File(f"{tmp}/whole.h5") as a, h5py.File(f"{tmp}/cut.h5") as b:
     assert len(a["sites"]) == 5
     for site in a["sites"]:

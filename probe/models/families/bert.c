@@ -124,7 +124,7 @@ int ns_bert_open(ns_reading *r, const ns_bert_kind *kind) {
     if (!status) status = read_padding(r, &s);
     if (!status) status = ns_config_check_fixed(&r->config, fixed, sizeof fixed / sizeof *fixed);
     if (!status) status = ns_config_flag(&r->config, "tie_word_embeddings", &tied, &found, from);
-    if (!status) status = ns_reading_fact(r, "tokens", "default", "ids");
+    if (!status) status = ns_reading_fact(r, "tokens", "default", "ids, or text by its tokenizer");
     if (status) return status;
     if (kind->no_effect) ns_config_find(&r->config, kind->no_effect, from);
     s.transform = ns_reading_name(r, NS_PART_TRANSFORM, 0, "weight", &name);

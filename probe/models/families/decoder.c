@@ -15,7 +15,7 @@ int ns_decoder_read(ns_reading *r, ns_decoder *d) {
                                  found ? "%lld" : "any length", (long long)d->longest);
     if (!status) status = ns_config_flag(&r->config, "tie_word_embeddings", &d->tied, &found, from);
     if (!status) status = ns_config_check_fixed(&r->config, fixed, sizeof fixed / sizeof *fixed);
-    return status ? status : ns_reading_fact(r, "tokens", "default", "ids");
+    return status ? status : ns_reading_fact(r, "tokens", "default", "ids, or text by its tokenizer");
 }
 
 static int build(ns_builder *b, const ns_decoder *d, const ns_naming *naming, size_t vocabulary) {
