@@ -274,7 +274,7 @@ static void folders_that_are_refused(void **state) {
     ns_dataset *data;
     ns_error err = {0};
     assert_int_equal(ns_dataset_open(&data, root, NULL, &small, &err), NS_EINPUT);
-    assert_non_null(strstr(err.message, "expected images (.png, .jpg, .jpeg)"));
+    assert_non_null(strstr(err.message, "expected images (.png, .jpg, .jpeg"));
     assert_non_null(strstr(err.message, "found 0 other files"));
     snprintf(path, sizeof path, "%s/a.png", root);
     copy_image("420.jpg", path);
