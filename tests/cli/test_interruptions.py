@@ -192,13 +192,14 @@ def signals():
     job = [model, "fashion-mnist-1000", "-n", "1000", "-b", "4"]
     path, whole = f"{tmp}/stopped.h5", f"{tmp}/unstopped.h5"
     assert run("dump", *job, "-o", whole)[0] == 0
+    with h5py.File(whole) as file:
+        counter = file["progress/samples_committed"].id.get_offset()
     for number in (signal.SIGINT, signal.SIGTERM):
         if os.path.exists(path):
             os.remove(path)
         child = subprocess.Popen([program, "dump", *job, "-o", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        while not os.path.exists(path):
+        while child.poll() is None and not first_commit(path, counter):
             time.sleep(0.001)
-        time.sleep(0.1)
         child.send_signal(number)
         said = child.communicate()[0]
         assert child.returncode == 4 and "of 1000 samples are in" in said and "--resume" in said, (child.returncode, said)
