@@ -106,8 +106,8 @@ for name, data in (("images-idx3-ubyte", images), ("images-idx3-ubyte.gz", gzip.
         f.write(data)
     for more in ((), ("--characters",)):
         said = run("train", *SMALL, "--data", f"{tmp}/{name}", *more, "-o", f"{tmp}/no", status=3)
-        assert f"{tmp}/{name}: expected text, found an IDX file" in said, said
-    assert f"{name}: expected text, found an IDX file" in run("dump", f"{tmp}/whole", f"{tmp}/{name}", "-o", f"{tmp}/no.h5", status=3)
+        assert f"{tmp}/{name}: expected text or token ids for a model that takes words, found an IDX file" in said, said
+    assert f"{name}: expected text or token ids for a model that takes words, found an IDX file" in run("dump", f"{tmp}/whole", f"{tmp}/{name}", "-o", f"{tmp}/no.h5", status=3)
 with open(f"{tmp}/zeros.txt", "wb") as f:
     f.write(images[3:])  # other bytes are what one makes of them
 run("train", *SMALL, "--data", f"{tmp}/zeros.txt", "--epochs", "1", "-o", f"{tmp}/zeros")
