@@ -48,10 +48,10 @@ def same(path, whole, exact, sampled=False):
                 assert extremes(a, p) == extremes(b, q), name
             for k in q.get("sketch", []):
                 x, y = p["sketch"][k][slot(a)], q["sketch"][k][slot(b)]
-                if k in ("bins", "moments", "channels", "positions"):
+                if k in ("bins", "moments", "channels", "positions", "part_bins", "part_moments"):
                     assert np.allclose(x, y, rtol=1e-9, atol=1e-9 * np.abs(y).max()), (name, k)
-                    if k == "bins":
-                        assert np.array_equal(x[:, 0], y[:, 0])
+                    if k in ("bins", "part_bins"):
+                        assert np.array_equal(x[..., 0], y[..., 0]), (name, k)
                 else:
                     assert np.array_equal(x, y), (name, k)
 
