@@ -57,7 +57,7 @@ static int wait_for(pid_t pid, int *how) {
         if (got == pid) return 0;
         if (got < 0 && errno != EINTR) return errno;
         if (ns_stop_requested() && !ended) {
-            kill(pid, SIGTERM);
+            kill(pid, SIGKILL);
             ended = true;
         }
         nanosleep(&(struct timespec){0, 5000000}, NULL);
